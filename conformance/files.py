@@ -1,0 +1,90 @@
+"""Files written whole or not at all, and read with one clear sentence when they are wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import msgspec
+
+from conformance.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Call ``write`` on a temporary file beside ``path``, then rename it over ``path``.
+
+    An interrupted or failed write leaves the old file, or none, and no temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_json_atomically(path: Path, value: Any) -> None:  # noqa: ANN401 - any msgspec-encodable value
+    """Write ``value`` as indented JSON, whole or not at all."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=1)
+    write_atomically(path, lambda file: file.write(text + b"\n"))
+
+
+def read_toml(path: Path, kind: type[T], what: str) -> T:
+    """Read ``path`` as TOML of the structure ``kind``.
+
+    Args:
+        path: the file.
+        kind: a ``msgspec.Struct`` (with ``forbid_unknown_fields`` so that a misspelt key is an error).
+        what: what the file is, for the error: "network", "device profile".
+
+    Raises:
+        UsageError: the file is missing, is not TOML, or a key is missing, unknown or of a wrong type.
+    """
+    try:
+        return msgspec.toml.decode(read_bytes(path, what), type=kind)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise UsageError(f"{what} {path} is malformed: {error}") from error
+
+
+def read_json(path: Path, kind: type[T], what: str) -> T:
+    """Read ``path`` as JSON of the structure ``kind``; errors as in :func:`read_toml`."""
+    try:
+        return msgspec.json.decode(read_bytes(path, what), type=kind)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise UsageError(f"{what} {path} is malformed: {error}") from error
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """Return the content of ``path``.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
+
+
+def sha256(data: Any) -> str:  # noqa: ANN401 - any contiguous buffer
+    """Return the hexadecimal SHA-256 of a contiguous buffer."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,1 @@
+"""Frozen TensorFlow graphs: load, select key nodes, cut, prune, retype, run."""

@@ -1,0 +1,77 @@
+"""The part of a graph that depends on its inputs, as a directed graph; shapes and types of its tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
+from conformance.graph.tensorflow import tensorflow
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+def dataflow(graph: FrozenGraph) -> nx.DiGraph:
+    """Return the nodes that depend on an input, placeholders included, with an edge from producer to consumer.
+
+    Constants and what is computed from them alone are left out: no error of a device is born there.
+    """
+    import networkx as nx
+
+    everything = nx.DiGraph()
+    everything.add_nodes_from(graph.nodes)
+    for node in graph.graph_def.node:
+        everything.add_edges_from((producer(tensor), node.name) for tensor in node.input if tensor[0] != "^")
+    live = set(graph.inputs).union(*(nx.descendants(everything, name) for name in graph.inputs))
+    return nx.DiGraph(everything.subgraph(live))
+
+
+def topological(graph: FrozenGraph) -> list[str]:
+    """Return all node names, producers before consumers, ties in graph order.
+
+    Loops (TensorFlow 1 control flow) keep graph order.
+    """
+    import networkx as nx
+
+    order = {name: index for index, name in enumerate(graph.nodes)}
+    edges = nx.DiGraph()
+    edges.add_nodes_from(graph.nodes)
+    for node in graph.graph_def.node:
+        if node.op != "NextIteration":
+            edges.add_edges_from((producer(tensor), node.name) for tensor in node.input)
+    return list(nx.lexicographical_topological_sort(edges, key=order.__getitem__))
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorType:
+    """Static type of a tensor: a TensorFlow dtype and a shape, None where unknown."""
+
+    dtype: Any
+    shape: tuple[int | None, ...] | None
+
+    @property
+    def floating(self) -> bool:
+        """Whether values are floating point, so that they can be judged."""
+        return bool(self.dtype.is_floating)
+
+
+def tensor_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
+    """Return for each node the types of its outputs, by TensorFlow's own shape inference."""
+    tf = tensorflow()
+    with tf.Graph().as_default() as loaded:
+        tf.import_graph_def(graph.graph_def, name="")
+    return {
+        operation.name: [TensorType(tensor.dtype.base_dtype, _shape(tensor)) for tensor in operation.outputs]
+        for operation in loaded.get_operations()
+        if operation.name in graph.nodes
+    }
+
+
+def _shape(tensor: Any) -> tuple[int | None, ...] | None:  # noqa: ANN401 - a tf.Tensor
+    return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+
+
+def is_input(node: Any) -> bool:  # noqa: ANN401 - a NodeDef
+    """Whether ``node`` is fed from outside."""
+    return node.op in INPUT_OPERATORS

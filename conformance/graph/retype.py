@@ -1,0 +1,119 @@
+"""Retyping a graph from float32 to float64: the reference arithmetic of goldens and of the ideal device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.graph.editing import cast, copied, plain
+from conformance.graph.frozen import FrozenGraph, Node
+from conformance.graph.tensorflow import cpu_kernel_types, op_definition, tensorflow
+
+DOUBLE = "float64"
+
+
+def to_float64(graph: FrozenGraph) -> tuple[FrozenGraph, tuple[str, ...]]:
+    """Return ``graph`` computing in float64, and the nodes that stay in float32 for want of a float64 kernel.
+
+    Placeholders become float64. A node without a float64 kernel keeps its type between two casts.
+    """
+    rewritten: list[Node] = []
+    renamed: dict[str, str] = {}
+    kept: list[str] = []
+    for node in graph.graph_def.node:
+        if _retypable(node):
+            rewritten.append(_retyped(node))
+        elif _touches_float(node):
+            kept.append(node.name)
+            rewritten += _between_casts(node, renamed)
+        else:
+            rewritten.append(node)
+    rewired = [copied(node, inputs=[renamed.get(tensor, tensor) for tensor in node.input]) for node in rewritten]
+    return graph.replaced(rewired), tuple(kept)
+
+
+def _float() -> int:
+    return int(tensorflow().float32.as_datatype_enum)
+
+
+def _argument_types(node: Node, arguments: Any) -> list[int]:  # noqa: ANN401 - repeated OpDef.ArgDef
+    """Return the dtypes of a node's declared inputs or outputs, with lists spread out."""
+    types: list[int] = []
+    for argument in arguments:
+        if argument.type_list_attr:
+            types += node.attr[argument.type_list_attr].list.type
+            continue
+        dtype = node.attr[argument.type_attr].type if argument.type_attr else argument.type
+        types += [dtype] * (node.attr[argument.number_attr].i if argument.number_attr else 1)
+    return types
+
+
+def input_types(node: Node) -> list[int]:
+    """Return the dtype of each data input of ``node``, as TensorFlow enumerates dtypes."""
+    definition = op_definition(node.op)
+    return _argument_types(node, definition.input_arg) if definition else []
+
+
+def output_types(node: Node) -> list[int]:
+    """Return the dtype of each output of ``node``."""
+    definition = op_definition(node.op)
+    return _argument_types(node, definition.output_arg) if definition else []
+
+
+def _touches_float(node: Node) -> bool:
+    return _float() in input_types(node) + output_types(node)
+
+
+def _retypable(node: Node) -> bool:
+    """Whether every float of ``node`` is typed by an attribute and a CPU kernel takes float64 there."""
+    definition = op_definition(node.op)
+    if definition is None or not _touches_float(node):
+        return False
+    arguments = [*definition.input_arg, *definition.output_arg]
+    if any(argument.type == _float() or argument.type_list_attr for argument in arguments):
+        return False
+    switched = {key for key in _float_attributes(node) if any(a.type_attr == key for a in arguments)}
+    double = tensorflow().float64.as_datatype_enum
+    return any(
+        all(double in kernel.get(key, {double}) for key in switched) for kernel in cpu_kernel_types(node.op)
+    )
+
+
+def _float_attributes(node: Node) -> list[str]:
+    return [key for key, value in node.attr.items() if value.WhichOneof("value") == "type" and value.type == _float()]
+
+
+def _retyped(node: Node) -> Node:
+    tf = tensorflow()
+    copy = copied(node)
+    for key in _float_attributes(node):
+        copy.attr[key].type = tf.float64.as_datatype_enum
+    if node.op == "Const":
+        value = tf.make_ndarray(node.attr["value"].tensor).astype(DOUBLE)
+        copy.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    return copy
+
+
+def _between_casts(node: Node, renamed: dict[str, str]) -> list[Node]:
+    """Return casts to float32, the node under another name, and casts back that take over its outputs."""
+    inner = f"{node.name}/float32"
+    types = dict(enumerate(input_types(node)))
+    before, inputs = [], []
+    for index, tensor in enumerate(node.input):
+        if tensor.startswith("^") or types.get(index) != _float():
+            inputs.append(tensor)
+            continue
+        before.append(cast(f"{inner}/input_{index}", tensor, DOUBLE, "float32"))
+        inputs.append(before[-1].name)
+    after = []
+    for index, dtype in enumerate(output_types(node)):
+        outer = node.name if index == 0 else f"{node.name}/output_{index}"
+        renamed[f"{node.name}:{index}"] = outer
+        after.append(_outer(outer, f"{inner}:{index}", dtype))
+    return [*before, copied(node, name=inner, inputs=inputs), *after]
+
+
+def _outer(name: str, source: str, dtype: int) -> Node:
+    """Return the node that stands outside for one output of a node kept in float32."""
+    if dtype == _float():
+        return cast(name, source, "float32", DOUBLE)
+    return plain(name, "Identity", [source], T=dtype)

@@ -1,0 +1,43 @@
+"""TensorFlow, imported late, quietly, and with the graph optimisers off.
+
+Grappler folds, reorders and fuses operators, which changes their last bits. Every graph that this project
+runs is meant literally, so the optimisers stay off for the whole process.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+
+@functools.cache
+def tensorflow() -> Any:  # noqa: ANN401 - TensorFlow ships no types
+    """Import TensorFlow once and return it, with its chatter and its graph optimisers off."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    return tf
+
+
+@functools.cache
+def op_definition(op: str) -> Any:  # noqa: ANN401 - a protobuf OpDef
+    """Return the OpDef that this TensorFlow registers for ``op``, or None."""
+    tensorflow()
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(op)
+
+
+@functools.cache
+def cpu_kernel_types(op: str) -> tuple[dict[str, frozenset[int]], ...]:
+    """Return, for each CPU kernel of ``op``, the types that it allows per type attribute."""
+    tensorflow()
+    from tensorflow.python.framework import kernels
+
+    return tuple(
+        {constraint.name: frozenset(constraint.allowed_values.list.type) for constraint in kernel.constraint}
+        for kernel in kernels.get_registered_kernels_for_op(op).kernel
+        if kernel.device_type == "CPU"
+    )

@@ -17,6 +17,7 @@ import numpy as np
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
+from conformance.judging.verdicts import Acceptance  # noqa: TC001 - msgspec reads the annotations
 
 Array = np.ndarray[Any, Any]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -58,13 +59,6 @@ class Output(msgspec.Struct, forbid_unknown_fields=True):
     def span(self) -> float:
         """Width of the range: the peak of the PSNR."""
         return self.range[1] - self.range[0]
-
-
-class Acceptance(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``[acceptance]``: the least cosine and PSNR (dB over the output's range) that each output must reach."""
-
-    cosine: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    psnr: Positive
 
 
 class Weights(msgspec.Struct, forbid_unknown_fields=True):

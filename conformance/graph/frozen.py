@@ -118,11 +118,14 @@ class FrozenGraph:
                 pending += [producer(tensor) for tensor in self.require(name).input]
         return self.replaced([node for node in self.graph_def.node if node.name in needed], outputs=wanted)
 
-    def replaced(self, nodes: Iterable[Node], *, outputs: Sequence[str] | None = None) -> FrozenGraph:
-        """Return a graph of other ``nodes`` with the same functions and versions."""
+    def replaced(
+        self, nodes: Iterable[Node], *, outputs: Sequence[str] | None = None, functions: Iterable[Any] = ()
+    ) -> FrozenGraph:
+        """Return a graph of other ``nodes`` with the same versions, and the same functions and more."""
         graph_def = tensorflow().compat.v1.GraphDef()
         graph_def.node.extend(nodes)
         graph_def.library.CopyFrom(self.graph_def.library)
+        graph_def.library.function.extend(functions)
         graph_def.versions.CopyFrom(self.graph_def.versions)
         return FrozenGraph(graph_def, self.outputs if outputs is None else outputs, source=self.source)
 

@@ -40,11 +40,18 @@ def _argument_types(node: Node, arguments: Any) -> list[int]:  # noqa: ANN401 - 
     types: list[int] = []
     for argument in arguments:
         if argument.type_list_attr:
-            types += node.attr[argument.type_list_attr].list.type
+            types += attribute(node, argument.type_list_attr).list.type
             continue
-        dtype = node.attr[argument.type_attr].type if argument.type_attr else argument.type
-        types += [dtype] * (node.attr[argument.number_attr].i if argument.number_attr else 1)
+        dtype = attribute(node, argument.type_attr).type if argument.type_attr else argument.type
+        types += [dtype] * (attribute(node, argument.number_attr).i if argument.number_attr else 1)
     return types
+
+
+def attribute(node: Node, key: str) -> Any:  # noqa: ANN401 - an AttrValue
+    """Return an attribute of ``node``, or the default that its operator declares (files may leave it out)."""
+    if key in node.attr:
+        return node.attr[key]
+    return next(entry.default_value for entry in op_definition(node.op).attr if entry.name == key)
 
 
 def input_types(node: Node) -> list[int]:
@@ -79,7 +86,9 @@ def _retypable(node: Node) -> bool:
 
 
 def _float_attributes(node: Node) -> list[str]:
-    return [key for key, value in node.attr.items() if value.WhichOneof("value") == "type" and value.type == _float()]
+    """Return the names of the operator's type attributes that are float32 here."""
+    declared = [entry.name for entry in op_definition(node.op).attr if entry.type == "type"]
+    return [key for key in declared if attribute(node, key).type == _float()]
 
 
 def _retyped(node: Node) -> Node:

@@ -1,4 +1,4 @@
-"""TensorFlow, imported late, quietly, and with the graph optimisers off.
+"""TensorFlow, imported late, quietly, on the CPU alone, and with the graph optimisers off.
 
 Grappler folds, reorders and fuses operators, which changes their last bits. Every graph that this project
 runs is meant literally, so the optimisers stay off for the whole process.
@@ -7,6 +7,7 @@ runs is meant literally, so the optimisers stay off for the whole process.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
 from typing import Any
 
@@ -14,11 +15,22 @@ from typing import Any
 @functools.cache
 def tensorflow() -> Any:  # noqa: ANN401 - TensorFlow ships no types
     """Import TensorFlow once and return it, with its chatter and its graph optimisers off."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return tf
+
+
+def tensorflow_version() -> str:
+    """Return the version of the installed TensorFlow without importing it, or '' when there is none."""
+    for distribution in ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 @functools.cache

@@ -1,0 +1,246 @@
+"""Attainable errors: what an ideal device of each precision adds at each node, from which bounds are derived.
+
+The ideal device is the emulator under the ``ideal`` profile: exact arithmetic and one correct rounding per
+operator. Every node is fed with the goldens of the nearest key nodes before it, so the error is its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from conformance.devices.emulator.device import EmulatorDevice
+from conformance.errors import GoldenError
+from conformance.files import read_json, write_json_atomically
+from conformance.graph.cut import cut, cut_input
+from conformance.graph.editing import copied, plain
+from conformance.graph.execution import GraphRunner
+from conformance.graph.frozen import FrozenGraph, producer
+from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
+from conformance.graph.retype import input_types, to_float64
+from conformance.graph.tensorflow import tensorflow
+from conformance.judging.bounds import Attainable, largest_limits, measured_limits
+from conformance.numerics.metrics import compare
+from conformance.precision import PRECISIONS, Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from conformance.devices.emulator.profile import Profile
+    from conformance.goldens import GoldenStore, Manifest
+    from conformance.graph.frozen import Node
+    from conformance.quantization.parameter_file import QuantizationScales
+
+FILE = "attainable.json"
+GROUP = 60
+"""Nodes fetched in one float64 run: bounds memory."""
+MAGNITUDE = "magnitude/"
+
+
+class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of ``attainable.json``.
+
+    Attributes:
+        graph_sha256, input_sha256: the network that it belongs to.
+
+        operators: the operator whose margin holds, per node.
+        nodes: attainable errors, by node and precision.
+    """
+
+    graph_sha256: str
+    input_sha256: str
+    operators: dict[str, str]
+    nodes: dict[str, dict[str, Attainable]]
+
+
+def read_attainable(directory: Path, manifest: Manifest) -> AttainableFile:
+    """Read the attainable errors that belong to ``manifest``.
+
+    Raises:
+        GoldenError: there are none, or they belong to another network or input.
+    """
+    path = directory / FILE
+    network = manifest.provenance.network
+    again = f"make them with `mlu-conformance golden {network}`"
+    if not path.exists():
+        raise GoldenError(f"network {network!r} has no attainable errors in {path}; {again}")
+    content = read_json(path, AttainableFile, "attainable errors")
+    if (content.graph_sha256, content.input_sha256) != (
+        manifest.provenance.graph_sha256,
+        manifest.provenance.input_sha256,
+    ):
+        raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {again}")
+    return content
+
+
+def make_attainable(
+    store: GoldenStore,
+    scales: Mapping[int, QuantizationScales],
+    ideal: Profile,
+    report: Callable[[int, int, str], None] = lambda *_: None,
+) -> AttainableFile:
+    """Run the ideal device on the cut graph at every precision and write ``attainable.json``.
+
+    Args:
+        store: goldens, with their manifest made.
+        scales: quantisation scales by bit width.
+        ideal: the ideal profile.
+        report: called with (done, total, what).
+    """
+    names = [node.name for node in store.manifest.nodes]
+    store.ensure(names)
+    sums = _term_sums(store)
+    nodes: dict[str, dict[str, Attainable]] = {name: {} for name in names}
+    for index, precision in enumerate(PRECISIONS):
+        report(index, len(PRECISIONS), f"attainable errors of {store.network.name}")
+        for name, attainable in _at_precision(store, precision, scales[precision.fixed_bits], ideal, sums):
+            nodes[name][str(precision)] = attainable
+    provenance = store.manifest.provenance
+    content = AttainableFile(
+        provenance.graph_sha256,
+        provenance.input_sha256,
+        {name: deciding_operator(store.network.graph, name, _shapes(store)) for name in names},
+        nodes,
+    )
+    write_json_atomically(store.directory / FILE, content)
+    report(len(PRECISIONS), len(PRECISIONS), f"attainable errors of {store.network.name}")
+    return content
+
+
+def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[int]]) -> str:
+    """Return the operator whose margin holds for a node: its own, or what it moves if computed since the goldens."""
+    node = graph.nodes[name]
+    while node.op in MOVEMENT:
+        sources = [producer(tensor) for tensor in node.input if producer(tensor) not in key]
+        computing = [source for source in sources if graph.nodes[source].op not in ("Const", "Placeholder", "Identity")]
+        if not computing:
+            break
+        node = graph.nodes[computing[0]]
+    return str(node.op) if node.op not in ("Const", "Placeholder") else str(graph.nodes[name].op)
+
+
+def golden_feeds(
+    store: GoldenStore, inputs: Sequence[str], sample: int
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the feeds of a cut graph: network inputs, and goldens for the placeholders of key nodes."""
+    fed = {cut_input(node.name): node.name for node in store.manifest.key}
+    return {
+        name: store.get(fed[name], sample) if name in fed else store.network.feeds(sample)[name] for name in inputs
+    }
+
+
+def _shapes(store: GoldenStore) -> dict[str, list[int]]:
+    return {node.name: node.samples[0].shape for node in store.manifest.key}
+
+
+def _at_precision(
+    store: GoldenStore,
+    precision: Precision,
+    scales: QuantizationScales,
+    ideal: Profile,
+    sums: Mapping[str, tuple[int, float, float]],
+) -> Iterator[tuple[str, Attainable]]:
+    names = [node.name for node in store.manifest.nodes]
+    device = EmulatorDevice(ideal)
+    for start in range(0, len(names), GROUP):
+        group = names[start : start + GROUP]
+        graph = cut(store.network.graph, _shapes(store), group)
+        with device.open(graph, group, precision=precision, scales=scales, fuse=False) as session:
+            runs = [session.run(golden_feeds(store, graph.inputs, sample)) for sample in range(store.network.samples)]
+        for name in group:
+            yield name, _attainable(store, name, [run.pop(name) for run in runs], sums.get(name, (0, 0.0, 0.0)))
+
+
+def _attainable(
+    store: GoldenStore,
+    name: str,
+    results: Sequence[np.ndarray[Any, Any]],
+    sums: tuple[int, float, float],
+) -> Attainable:
+    goldens = [store.get(name, sample) for sample in range(len(results))]
+    for result in results:
+        if not np.isfinite(result).all():
+            raise GoldenError(f"node {name!r} is not finite on an ideal device: a bound cannot be derived")
+    limits = [
+        measured_limits(compare(golden, result), golden_is_zero=not golden.any())
+        for golden, result in zip(goldens, results, strict=True)
+    ]
+    squares = [float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens]
+    return Attainable(
+        errors=largest_limits(limits),
+        terms=sums[0],
+        magnitude=sums[1],
+        magnitude_square=sums[2],
+        golden_square=min(squares),
+        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
+    )
+
+
+def _term_sums(store: GoldenStore) -> dict[str, tuple[int, float, float]]:
+    """Return for every summing node (terms, largest Σ|terms|, mean square of Σ|terms|), worst over samples.
+
+    Σ|terms| is what the same operator computes, in float64, on the absolute values of its golden inputs.
+    """
+    graph, shapes = store.network.graph, _shapes(store)
+    names = [node.name for node in store.manifest.nodes if node.op in FIXED_POINT | SUMS]
+    if not names:
+        return {}
+    absolute = _absolute_sums(cut(graph, shapes, names), names)
+    run = GraphRunner(absolute, [MAGNITUDE + name for name in names])
+    largest = dict.fromkeys(names, 0.0)
+    squares = dict.fromkeys(names, 0.0)
+    for sample in range(store.network.samples):
+        results = run(golden_feeds(store, run.feeds, sample))
+        for name in names:
+            value = results.pop(MAGNITUDE + name)
+            largest[name] = max(largest[name], float(value.max()))
+            squares[name] = max(squares[name], float(np.mean(np.square(value))))
+    return {name: (_terms(graph, store, name), largest[name], squares[name]) for name in names}
+
+
+def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
+    """Return the float64 graph with, per node, the same operator on the absolute values of its float inputs."""
+    wide, _ = to_float64(graph)
+    double = tensorflow().float64.as_datatype_enum
+    nodes: list[Node] = []
+    for name in names:
+        inputs = []
+        for index, (tensor, dtype) in enumerate(zip(wide.nodes[name].input, input_types(wide.nodes[name]), strict=True)):
+            if dtype != double:
+                inputs.append(tensor)
+                continue
+            nodes.append(plain(f"{MAGNITUDE}{name}/abs_{index}", "Abs", [tensor], T="float64"))
+            inputs.append(nodes[-1].name)
+        nodes.append(copied(wide.nodes[name], name=MAGNITUDE + name, inputs=inputs))
+    fetches = [MAGNITUDE + name for name in names]
+    return wide.replaced([*wide.graph_def.node, *nodes], outputs=fetches).prune(fetches)
+
+
+def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
+    """Return how many terms one output of a summing node adds up."""
+    node = graph.nodes[name]
+    if node.op in SUMS:
+        source = producer(node.input[0])
+        known = {entry.name: entry.samples[0].shape for entry in store.manifest.nodes}
+        outputs = int(np.prod(known[name]))
+        return int(np.prod(known[source])) // max(outputs, 1) if source in known else _input_terms(store, source, outputs)
+    filters = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
+    if filters is None:
+        known = {entry.name: entry.samples[0].shape for entry in store.manifest.nodes}
+        return int(known[producer(node.input[0])][-1])
+    if node.op == "MatMul":
+        return int(filters.shape[1 if node.attr["transpose_b"].b else 0])
+    if node.op == "DepthwiseConv2dNative":
+        return int(np.prod(filters.shape[:2]))
+    if node.op == "Conv2DBackpropInput":
+        return int(np.prod(filters.shape) // filters.shape[2])
+    return int(np.prod(filters.shape[:-1]))
+
+
+def _input_terms(store: GoldenStore, source: str, outputs: int) -> int:
+    return int(store.network.feeds(0)[source].size) // max(outputs, 1)
+
+

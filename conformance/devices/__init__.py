@@ -1,0 +1,1 @@
+"""Devices: anything that runs a frozen graph at a precision."""

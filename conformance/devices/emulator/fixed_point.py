@@ -1,0 +1,245 @@
+"""Convolutions and matmuls in fixed point: integers in floating-point kernels, exact by a bound on their sums.
+
+A float32 kernel adds integers exactly as long as no partial sum leaves ±2^24, a float64 kernel up to ±2^53,
+in whatever order it adds. The bound is taken from the filter at hand: the largest sum of |filter| over one
+output, times the largest input integer. Where it is too large for float32, input channels are split into
+groups whose sums fit, and the groups are added in float64.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.devices.base import Unsupported
+from conformance.devices.emulator import kernels
+from conformance.errors import UsageError
+from conformance.graph.editing import cast, constant, copied, plain
+from conformance.graph.operators import DATA_ARGUMENTS
+from conformance.numerics.fixed_point import limits, position_and_scale, quantize
+
+if TYPE_CHECKING:
+    from conformance.devices.emulator.library import Library
+    from conformance.devices.emulator.profile import Profile
+    from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.precision import Precision
+    from conformance.quantization.parameter_file import QuantizationScales
+
+FLOAT32_EXACT = 2**24
+FLOAT64_EXACT = 2**53
+SPLITS_AT_MOST = 8
+"""A float64 kernel takes about 2.5 times a float32 one; many small groups take longer than that."""
+CONTRACTED_AXIS = {"Conv2D": 2, "MatMul": 0}
+"""The filter axis that is summed over and can be split, where splitting is modelled."""
+SUMMED_AXES = {
+    "Conv2D": (0, 1, 2),
+    "Conv3D": (0, 1, 2, 3),
+    "Conv2DBackpropInput": (0, 1, 3),
+    "DepthwiseConv2dNative": (0, 1),
+    "MatMul": (0,),
+}
+"""The filter axes that one output sums over."""
+
+
+def effective_factor(scale: float, bits: int, profile: Profile) -> float:
+    """Return what a tensor is multiplied by before it is rounded to integers.
+
+    ``file`` and ``position-scale`` use the scale of the parameter file as a float32; ``position`` keeps only
+    the power of two below it.
+    """
+    if profile.fixed_point_scale != "position":
+        return float(np.float32(scale))
+    position, _ = position_and_scale((2 ** (bits - 1) - 1) / scale, bits)
+    return float(2.0**-position)
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedPoint:
+    """Rewrites fixed-point operators of one graph at one precision."""
+
+    graph: FrozenGraph
+    scales: QuantizationScales
+    precision: Precision
+    profile: Profile
+    library: Library
+    dtype: Any
+    unmodelled: list[str] = dataclasses.field(default_factory=list)
+
+    def rewrite(self, node: Node) -> list[Node]:
+        """Return nodes that take over ``node``: quantise, sum integers exactly, rescale and round once.
+
+        Raises:
+            UsageError: a scale is missing.
+            Unsupported: sums of this operator cannot be kept exact.
+        """
+        input_at, filter_at = DATA_ARGUMENTS.get(node.op, (0, 1))
+        factors = [self._factor(f"{node.name}/{which}") for which in ("input", "filter")]
+        filters = self._integer_filter(node, node.input[filter_at], factors[1])
+        groups = self._groups(node, filters)
+        work = "float32" if groups or self.profile.convolution_sums == "fp32" else "float64"
+        nodes = self._quantized(f"{node.name}/input", node.input[input_at], factors[0], work)
+        if filters is None:
+            nodes += self._quantized(f"{node.name}/filter", node.input[filter_at], factors[1], work)
+        sums = self._sums(node, (input_at, filter_at), filters, groups or [slice(None)], work)
+        total = sums[-1].name
+        return [*nodes, *sums, *self._rescaled(node.name, total, factors[0] * factors[1], sums[-1])]
+
+    def _factor(self, key: str) -> float:
+        if key not in self.scales.scales:
+            raise UsageError(f"quantisation scales have none for {key!r}; run `mlu-conformance quantize` again")
+        return effective_factor(self.scales.scales[key], self.precision.fixed_bits, self.profile)
+
+    def _integer_filter(self, node: Node, tensor: str, factor: float) -> np.ndarray[Any, Any] | None:
+        value = self.graph.constant(tensor)
+        if value is None:
+            return None
+        integers = quantize(
+            value.astype(np.float32),
+            factor,
+            self.precision.fixed_bits,
+            rounding=self.profile.fixed_point_rounding,  # type: ignore[arg-type]
+            range_=self.profile.fixed_point_range,  # type: ignore[arg-type]
+        )
+        return integers.T if node.op == "MatMul" and node.attr["transpose_b"].b else integers
+
+    def _groups(self, node: Node, filters: np.ndarray[Any, Any] | None) -> list[slice]:
+        """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
+        if filters is None or node.op not in SUMMED_AXES:
+            return []
+        largest = -limits(self.precision.fixed_bits, self.profile.fixed_point_range)[0]  # type: ignore[arg-type]
+        weight = np.abs(filters) * largest
+        if self._sum(weight, node.op) >= FLOAT64_EXACT:
+            raise Unsupported(f"sums of {node.name!r} could leave ±2^53, where the emulator is no longer exact")
+        if self._sum(weight, node.op) <= FLOAT32_EXACT:
+            return [slice(None)]
+        groups = self._split(weight, node)
+        return groups if len(groups) <= SPLITS_AT_MOST else []
+
+    @staticmethod
+    def _sum(weight: np.ndarray[Any, Any], op: str) -> int:
+        return int(weight.sum(SUMMED_AXES[op]).max(initial=0))
+
+    def _split(self, weight: np.ndarray[Any, Any], node: Node) -> list[slice]:
+        """Return the fewest equal-order groups of channels, greedily filled, or none where that is not modelled."""
+        axis = CONTRACTED_AXIS.get(node.op)
+        if axis is None or not self._splittable(node):
+            return []
+        summed = tuple(other for other in SUMMED_AXES[node.op] if other != axis)
+        per_channel = np.moveaxis(weight, axis, 0).sum(tuple(_shifted(other, axis) for other in summed))
+        starts, running = [0], np.zeros_like(per_channel[0])
+        for channel, share in enumerate(per_channel):
+            if share.max() > FLOAT32_EXACT:
+                return []
+            running = running + share
+            if running.max() > FLOAT32_EXACT:
+                starts.append(channel)
+                running = share
+        return [slice(*bounds) for bounds in zip(starts, [*starts[1:], len(per_channel)], strict=True)]
+
+    @staticmethod
+    def _splittable(node: Node) -> bool:
+        if node.op == "MatMul":
+            return not node.attr["transpose_a"].b
+        return node.attr["data_format"].s in (b"", b"NHWC")
+
+    def _quantized(self, name: str, source: str, factor: float, work: str) -> list[Node]:
+        low, high = limits(self.precision.fixed_bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
+        scalars = [
+            constant(f"{name}/{key}", np.float64(value))
+            for key, value in (("factor", factor), ("low", low), ("high", high))
+        ]
+        quantizing = self.library.call(
+            f"{name}/quantized",
+            kernels.quantize,
+            [source, *(scalar.name for scalar in scalars)],
+            (self.dtype, "float64", "float64", "float64"),
+            work,
+            profile=self.profile,
+            out=work,
+        )
+        return [*scalars, quantizing]
+
+    def _sums(
+        self,
+        node: Node,
+        positions: tuple[int, int],
+        filters: np.ndarray[Any, Any] | None,
+        groups: list[slice],
+        work: str,
+    ) -> list[Node]:
+        """Return the kernels that sum integers; the last node's output is the whole sum."""
+        quantized = f"{node.name}/input/quantized"
+        if filters is None:
+            return [self._kernel(node, "sum", positions, quantized, f"{node.name}/filter/quantized", work)]
+        axis = CONTRACTED_AXIS.get(node.op, 0)
+        parts = _split_input(node, quantized, [_length(group, filters, axis) for group in groups], work)
+        nodes, sums = list(parts), []
+        for index, group in enumerate(groups):
+            part = f"{node.name}/input/split:{index}" if parts else quantized
+            integers = constant(f"{node.name}/filter/integers_{index}", _taken(filters, axis, group).astype(work))
+            kernel = self._kernel(node, f"sum_{index}", positions, part, integers.name, work)
+            nodes += [integers, kernel]
+            sums.append(kernel.name)
+        return nodes + _added(node.name, sums, work)
+
+    @staticmethod
+    def _kernel(
+        node: Node, suffix: str, positions: tuple[int, int], data: str, filters: str, work: str
+    ) -> Node:
+        inputs = list(node.input)
+        inputs[positions[0]], inputs[positions[1]] = data, filters
+        kernel = copied(node, name=f"{node.name}/{suffix}", inputs=inputs)
+        kernel.attr["T"].type = plain("", "", [], T=work).attr["T"].type
+        if "transpose_b" in kernel.attr and filters.startswith(f"{node.name}/filter/integers"):
+            kernel.attr["transpose_b"].b = False
+        return kernel
+
+    def _rescaled(self, name: str, total: str, divisor: float, last: Node) -> list[Node]:
+        scalar = constant(f"{name}/divisor", np.float64(divisor))
+        rescaling = self.library.call(
+            name,
+            kernels.rescale,
+            [total, scalar.name],
+            (last.attr["T"].type, "float64"),
+            self.dtype,
+            float_bits=self.precision.float_bits,
+            profile=self.profile,
+            out=self.dtype,
+        )
+        return [scalar, rescaling]
+
+
+def _shifted(axis: int, moved: int) -> int:
+    """Return where ``axis`` is after ``moved`` went to the front."""
+    return axis + 1 if axis < moved else axis
+
+
+def _length(group: slice, filters: np.ndarray[Any, Any], axis: int) -> int:
+    return len(range(filters.shape[axis])[group])
+
+
+def _taken(filters: np.ndarray[Any, Any], axis: int, group: slice) -> np.ndarray[Any, Any]:
+    return filters[(slice(None),) * axis + (group,)]
+
+
+def _split_input(node: Node, source: str, lengths: list[int], work: str) -> list[Node]:
+    """Return nodes that split the last axis of the quantised input into groups of channels."""
+    if len(lengths) == 1:
+        return []
+    sizes = constant(f"{node.name}/input/split/sizes", np.array(lengths, np.int32))
+    axis = constant(f"{node.name}/input/split/axis", np.int32(-1))
+    split = plain(f"{node.name}/input/split", "SplitV", [source, sizes.name, axis.name], T=work, Tlen="int32")
+    split.attr["num_split"].i = len(lengths)
+    return [sizes, axis, split]
+
+
+def _added(name: str, sums: list[str], work: str) -> list[Node]:
+    """Return nodes that add the groups' sums in float64, where integers up to 2^53 are exact."""
+    if len(sums) == 1:
+        return []
+    wide = [cast(f"{source}/wide", source, work, "float64") for source in sums]
+    total = plain(f"{name}/sum", "AddN", [node.name for node in wide], T="float64")
+    total.attr["N"].i = len(wide)
+    return [*wide, total]

@@ -1,0 +1,217 @@
+"""The emulator's arithmetic as TensorFlow functions that XLA compiles to one loop each.
+
+Every function here is written so that no compiler freedom can change a bit: a product is never added to
+anything in the same precision (no fused multiply-add can arise), sums run in a loop whose order is fixed.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from conformance.graph.tensorflow import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance.devices.emulator.profile import Profile
+
+Tensor = Any
+HALF_MAX = 65504.0
+HALF_OVERFLOW = 65520.0
+"""From here on, rounding to nearest leaves the finite halves."""
+HALF_TINY = 2.0**-24
+HALF_NORMAL = 2.0**-14
+TANH_RANGE = 8.0
+"""Where the table of tanh ends: tanh 8 differs from 1 by 2e-7, far below half resolution."""
+
+
+def round_to_half(x: Tensor, profile: Profile) -> Tensor:
+    """Round float32 or float64 to the float16 values, kept in the same type.
+
+    The trailing mantissa bits are rounded away in integer arithmetic; below the normal halves the step is
+    2^-24 throughout. Same law as :func:`conformance.numerics.half.round_to_half`.
+    """
+    tf = tensorflow()
+    magnitude = tf.abs(x)
+    normal = _drop_mantissa_bits(magnitude, profile.ties)
+    steps = magnitude * (1 / HALF_TINY)
+    whole = tf.floor(steps + 0.5) if profile.ties == "away" else tf.round(steps)
+    rounded = tf.where(magnitude < HALF_NORMAL, whole * HALF_TINY, normal)
+    if profile.half_tiny == "smallest":
+        rounded = tf.where((magnitude > 0) & (magnitude < HALF_TINY), tf.cast(HALF_TINY, x.dtype), rounded)
+    rounded = tf.where(rounded >= HALF_OVERFLOW, tf.cast(_overflow(profile), x.dtype), rounded)
+    return _with_sign_of(x, tf.where(tf.math.is_nan(x), x, rounded))
+
+
+def _overflow(profile: Profile) -> float:
+    return HALF_MAX if profile.half_overflow == "saturate" else float("inf")
+
+
+def _with_sign_of(x: Tensor, magnitude: Tensor) -> Tensor:
+    """Return ``magnitude`` with the sign bit of ``x``, zeros included."""
+    tf = tensorflow()
+    integer = tf.int32 if x.dtype == tf.float32 else tf.int64
+    sign = tf.bitcast(x, integer) & integer.min
+    return tf.bitcast(tf.bitcast(magnitude, integer) & integer.max | sign, x.dtype)
+
+
+def _drop_mantissa_bits(magnitude: Tensor, ties: str) -> Tensor:
+    """Round non-negative floats to 11 significant bits, by adding half a step (less one for even) to the bits."""
+    tf = tensorflow()
+    integer, extra = (tf.int32, 13) if magnitude.dtype == tf.float32 else (tf.int64, 42)
+    bits = tf.bitcast(magnitude, integer)
+    half_step = tf.constant(1 << (extra - 1), integer)
+    if ties == "even":
+        odd = tf.bitwise.right_shift(bits, tf.constant(extra, integer)) & 1
+        half_step = half_step - 1 + odd
+    return tf.bitcast((bits + half_step) & tf.constant(-(1 << extra), integer), magnitude.dtype)
+
+
+def round_to_float(x: Tensor, float_bits: int, profile: Profile) -> Tensor:
+    """Round to the float type of a precision, kept in the type of ``x``."""
+    tf = tensorflow()
+    if float_bits == 16:  # noqa: PLR2004 - fp16
+        return round_to_half(x, profile)
+    return x if x.dtype == tf.float32 else tf.cast(tf.cast(x, tf.float32), x.dtype)
+
+
+def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
+    """Return the fixed-point integers clamp(round(x·factor)) as floats of type ``out``.
+
+    The product is exact (24 + 24 bits in float64) unless the profile applies position and scale one after
+    the other in float32.
+
+    Source: mlu-ops user guide, quantisation: q = clamp(round(x·s/2^p)).
+    """
+    tf = tensorflow()
+    if profile.fixed_point_scale == "position-scale":
+        scaled = tf.cast(tf.cast(x, tf.float32) * tf.cast(factor, tf.float32), tf.float64)
+    else:
+        scaled = tf.cast(x, tf.float64) * factor
+    if profile.fixed_point_rounding == "half-up":
+        whole = tf.floor(scaled + 0.5)
+    else:
+        whole = tf.sign(scaled) * tf.floor(tf.abs(scaled) + 0.5)
+    return tf.cast(tf.clip_by_value(whole, low, high), out)
+
+
+def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
+    """Turn an exact integer sum into a real number, rounded to the float type once."""
+    tf = tensorflow()
+    real = tf.cast(total, tf.float64) / divisor
+    return tf.cast(round_to_float(real, float_bits, profile), out)
+
+
+def accumulate(total: Tensor, part: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
+    """Add a partial integer sum, made real and rounded, to a running total, and round again."""
+    tf = tensorflow()
+    real = rescale(part, divisor, float_bits, profile, out)
+    return tf.cast(round_to_float(total + real, float_bits, profile), out)
+
+
+def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:
+    """Sum over the first axis, one term after the other, rounding after each addition.
+
+    Args:
+        terms: shape (k, …).
+        kind: ``fp16`` rounds the running sum to half, ``fp32`` and ``exact`` keep float32 and float64.
+        profile: says how halves round.
+    """
+    tf = tensorflow()
+    dtype = tf.float64 if kind == "exact" or terms.dtype == tf.float64 else tf.float32
+
+    def step(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+        added = total + tf.cast(terms[index], dtype)
+        if kind == "fp16":
+            added = round_to_half(added, profile)
+        elif kind == "fp32":
+            added = round_to_float(added, 32, profile)
+        return index + 1, added
+
+    count = tf.shape(terms)[0]
+    start = tf.zeros(tf.shape(terms)[1:], dtype)
+    return tf.while_loop(lambda index, _: index < count, step, [tf.constant(0), start])[1]
+
+
+def reduce(
+    x: Tensor,
+    *,
+    passes: tuple[tuple[int, ...], ...],
+    mean: bool,
+    keep: bool,
+    kind: str,
+    float_bits: int,
+    profile: Profile,
+) -> Tensor:
+    """Sum or average over axes in one or several passes, each rounded to the float type.
+
+    Args:
+        x: the terms, of known rank.
+        passes: the axes of each pass; within a pass the terms come in row-major order.
+        mean: divide each pass by its number of terms.
+        keep: keep reduced axes with length 1.
+        kind: type of the running sum, see :func:`running_sum`.
+        float_bits: bits of the result.
+        profile: says how halves round.
+    """
+    tf = tensorflow()
+    for axes in passes:
+        total = _reduced_once(x, axes, mean=mean, kind=kind, profile=profile)
+        x = tf.cast(round_to_float(total, float_bits, profile), x.dtype)
+    return x if keep else tf.squeeze(x, [axis for axes in passes for axis in axes])
+
+
+def _reduced_once(x: Tensor, axes: tuple[int, ...], *, mean: bool, kind: str, profile: Profile) -> Tensor:
+    """Reduce ``axes`` to length 1."""
+    tf = tensorflow()
+    kept = [axis for axis in range(x.shape.rank) if axis not in axes]
+    shape = tf.shape(x)
+    terms = tf.reshape(tf.transpose(x, [*axes, *kept]), tf.concat([[-1], tf.gather(shape, kept)], 0))
+    total = running_sum(terms, kind, profile)
+    if mean:
+        total /= tf.cast(tf.shape(terms)[0], total.dtype)
+    ones = [1 if axis in axes else shape[axis] for axis in range(x.shape.rank)]
+    return tf.reshape(total, ones)
+
+
+def tabulated_tanh(x: Tensor, *, entries: int, float_bits: int, profile: Profile) -> Tensor:
+    """Return tanh by linear interpolation in a float32 table of equal steps over [0, 8], odd, 1 beyond.
+
+    Computed in float64, where the product of two float32 numbers is exact, and rounded to the float type.
+    """
+    import numpy as np
+
+    tf = tensorflow()
+    nodes = np.tanh(np.linspace(0, TANH_RANGE, entries + 1)).astype(np.float32).astype(np.float64)
+    position = tf.minimum(tf.abs(tf.cast(x, tf.float64)), TANH_RANGE) * (entries / TANH_RANGE)
+    index = tf.minimum(tf.cast(position, tf.int32), entries - 1)
+    low, slope = tf.gather(nodes[:-1], index), tf.gather(np.diff(nodes), index)
+    magnitude = low + slope * (position - tf.cast(index, tf.float64))
+    return tf.cast(round_to_float(tf.sign(tf.cast(x, tf.float64)) * magnitude, float_bits, profile), x.dtype)
+
+
+@functools.cache
+def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settings: Any) -> Any:  # noqa: ANN401
+    """Trace ``kernel`` with these settings for XLA, once per process.
+
+    Args:
+        kernel: a function of this module.
+        signature: a dtype, or a (dtype, rank) pair, per tensor argument.
+        settings: its other arguments.
+
+    Returns:
+        A concrete function; its name calls it from a graph that holds its definitions.
+    """
+    tf = tensorflow()
+    specs = [
+        tf.TensorSpec([None] * entry[1], entry[0]) if isinstance(entry, tuple) else tf.TensorSpec(None, entry)
+        for entry in signature
+    ]
+    traced = tf.function(lambda *tensors: kernel(*tensors, **settings), jit_compile=True, autograph=False)
+    return traced.get_concrete_function(*specs)
+
+
+def definitions(function: Any) -> list[Any]:  # noqa: ANN401 - a ConcreteFunction
+    """Return the FunctionDefs of a compiled kernel, those of its loops included."""
+    return [function.function_def, *function.graph.as_graph_def().library.function]

@@ -1,0 +1,1 @@
+"""Bounds, verdicts and waivers: pure arithmetic on arrays and records, without a device or TensorFlow."""

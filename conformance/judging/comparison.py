@@ -1,0 +1,175 @@
+"""One golden beside one result: structure first, then NaN and Inf, then the errors; nothing is broadcast."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.errors import GoldenError
+from conformance.judging.bounds import ErrorLimits, measured_limits
+from conformance.numerics.metrics import Metrics, compare, nonfinite_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array: TypeAlias = npt.NDArray[np.floating]
+Result: TypeAlias = "npt.NDArray[np.generic] | np.generic | None"
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a comparison of one sample found.
+
+    Attributes:
+        where: the sample's name for sentences.
+        reasons: what is wrong with the result's form, NaN or Inf; then there are no errors.
+        notes: what a reader should know although it is not wrong.
+        metrics: the errors.
+        needed: the smallest limits that the errors satisfy.
+        golden_is_zero: the golden is zero everywhere, so that no cosine is defined.
+        worst_values: where the largest error is, what is there and what should be.
+    """
+
+    where: str
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    metrics: Metrics | None = None
+    needed: ErrorLimits | None = None
+    golden_is_zero: bool = False
+    worst_values: str = ""
+
+
+def compare_samples(goldens: Sequence[Array], results: Sequence[Result], where: str) -> list[Comparison]:
+    """Return one comparison per sample, or a single one that says that the numbers of samples differ."""
+    if len(goldens) == 0:
+        raise GoldenError(f"{where} has no golden, so there is nothing to compare; make the goldens again")
+    if len(goldens) != len(results):
+        return [Comparison(where, [f"{where} has {len(results)} results, but should have {len(goldens)}"])]
+    names = [where] if len(goldens) == 1 else [f"sample {index} of {where}" for index in range(len(goldens))]
+    return [_compare(*pair) for pair in zip(goldens, results, names, strict=True)]
+
+
+def _compare(golden: Array, result: Result, where: str) -> Comparison:
+    """Compare one sample in the order structure, NaN and Inf, numbers."""
+    _check_golden(golden, where)
+    reasons = _structure(golden, result, where)
+    if reasons or result is None:
+        return Comparison(where, reasons)
+    array = _as_float(result)
+    try:
+        return _errors(golden, array, where)
+    except ValueError:  # the form is right, so something is not finite; looking first would cost a pass
+        return _compare_nonfinite(golden, array, where)
+
+
+def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:
+    """Compare a sample in which something is not finite."""
+    if np.isnan(golden).any():
+        raise GoldenError(f"the golden of {where} holds NaN, so nothing can be compared; make it again")
+    reasons = _nonfinite(golden, result, where)
+    return Comparison(where, reasons) if reasons else _errors(*_without_infinities(golden, result), where)
+
+
+def _check_golden(golden: Array, where: str) -> None:
+    """Raise GoldenError unless ``golden`` can be compared with."""
+    if golden.dtype not in (np.float32, np.float64):
+        raise GoldenError(f"the golden of {where} has dtype {golden.dtype} instead of float32; make it again")
+    if golden.size == 0:
+        raise GoldenError(
+            f"the golden of {where} is empty (shape {golden.shape}), so nothing can be compared"
+        )
+
+
+def _structure(golden: Array, result: Result, where: str) -> list[str]:
+    """Return what is wrong with the result's presence, type, dtype and shape."""
+    if result is None:
+        return [f"{where} is missing from what the device returned"]
+    if not isinstance(result, (np.ndarray, np.generic)):
+        return [f"{where} is of type {type(result).__name__}, but should be an array"]
+    reasons = []
+    if not np.issubdtype(result.dtype, np.floating):
+        reasons.append(f"{where} has dtype {result.dtype}, but should be floating")
+    if result.size == 0:
+        reasons.append(f"{where} is empty (shape {result.shape}), but should have shape {golden.shape}")
+    elif result.shape != golden.shape:
+        reasons.append(f"{where} has shape {result.shape}, but should have shape {golden.shape}")
+    return reasons
+
+
+def _as_float(result: npt.NDArray[np.generic] | np.generic) -> Array:
+    """Return the result as float32, or as float64 where it is wider."""
+    array = np.asarray(result)
+    wide = array.dtype.itemsize > np.dtype(np.float32).itemsize
+    with np.errstate(over="ignore"):
+        return array.astype(np.float64 if wide else np.float32, copy=False)
+
+
+def _nonfinite(golden: Array, result: Array, where: str) -> list[str]:
+    """Return what is wrong with the result's NaN and Inf, and where the golden is infinite."""
+    reasons = []
+    stray = np.isfinite(golden) & ~np.isfinite(result)
+    if stray.any():
+        found = nonfinite_counts(result[stray])
+        reasons.append(
+            f"{where} has {found.nan} NaN, {found.positive_inf} +Inf and {found.negative_inf} -Inf"
+            f" where the golden is finite, the first at {_text(_first(stray))}"
+        )
+    lost = np.isinf(golden) & (golden != result)
+    if lost.any():
+        index = _first(lost)
+        values = f"{where}{_text(index)}={result[index]:g}, but should be {golden[index]:g}"
+        reasons.append(f"{values} ({np.count_nonzero(lost)} such elements)")
+    return reasons
+
+
+def _without_infinities(golden: Array, result: Array) -> tuple[Array, Array]:
+    """Return copies in which the infinities that both share are zero."""
+    finite = np.isfinite(golden)
+    return np.where(finite, golden, 0), np.where(finite, result, 0)
+
+
+def _errors(golden: Array, result: Array, where: str) -> Comparison:
+    """Compute the errors of a golden and result.
+
+    Raises:
+        ValueError: one of them is not finite everywhere.
+    """
+    metrics = compare(golden, result)
+    golden_is_zero = metrics.cosine_distance is None and not golden.any()
+    note = f"the cosine of {where} is undefined, because the golden is zero everywhere"
+    index = tuple(metrics.worst_index)
+    return Comparison(
+        where,
+        notes=[note] if golden_is_zero else [],
+        metrics=metrics,
+        needed=measured_limits(metrics, golden_is_zero=golden_is_zero),
+        golden_is_zero=golden_is_zero,
+        worst_values=_values(f"{where}{_text(index)}", float(result[index]), float(golden[index])),
+    )
+
+
+def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the index of the first true element."""
+    return tuple(int(axis) for axis in np.unravel_index(int(mask.argmax()), mask.shape))
+
+
+def _text(index: tuple[int, ...]) -> str:
+    """Return ``[0,3,7]``; nothing for a scalar."""
+    return f"[{','.join(map(str, index))}]" if index else ""
+
+
+def _values(name: str, found: float, expected: float) -> str:
+    texts = distinct(found, expected)
+    return f"{name}={texts[0]}, but should be {texts[1]}"
+
+
+def distinct(first: float, second: float) -> tuple[str, str]:
+    """Return both numbers with as few digits as tell them apart, at least four."""
+    for digits in range(4, 17):
+        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return f"{first:.17g}", f"{second:.17g}"

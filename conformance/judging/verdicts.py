@@ -1,0 +1,212 @@
+"""Verdicts: structure first, then NaN and Inf, then numbers; nothing passes by broadcasting or absence."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from conformance.judging.bounds import ErrorLimits, largest_limits
+from conformance.judging.comparison import Array, Comparison, Result, compare_samples, distinct
+from conformance.numerics.metrics import Metrics, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Criterion = Literal["cosine_distance", "mse", "max_abs", "worst_channel_mse"]
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A network's own limits on an output.
+
+    Attributes:
+        cosine: the least cosine between golden and result, in (0, 1].
+        psnr: the least peak signal-to-noise ratio in dB, over the output's value range.
+    """
+
+    cosine: float
+    psnr: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cosine <= 1:
+            raise ValueError(f"cosine is {self.cosine}, but should be above 0 and at most 1")
+        if not math.isfinite(self.psnr):
+            raise ValueError(f"psnr is {self.psnr}, but should be finite")
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the worst sample of an output reached: the acceptance that would have passed.
+
+    Attributes:
+        cosine: None where every golden is zero, so that no cosine is defined.
+        psnr: in dB; None where it is infinite, that is every result equals its golden.
+    """
+
+    cosine: float | None
+    psnr: float | None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The outcome of one comparison, and why.
+
+    Attributes:
+        outcome: ``conforms`` only if every check passed.
+        reasons: one sentence per failed check; empty if and only if the outcome is ``conforms``.
+        notes: what a reader should know although it failed nothing.
+        metrics: the errors, the worst of all samples; None where they could not be computed.
+        bounds: what the errors were compared with; None for an acceptance.
+        needed: the smallest bounds that would have passed; None where none would.
+        acceptance: what an output was compared with; None for bounds.
+        reached: the worst sample's cosine and PSNR, for an acceptance.
+    """
+
+    outcome: Literal["conforms", "deviates"]
+    reasons: list[str]
+    notes: list[str] = []
+    metrics: Metrics | None = None
+    bounds: ErrorLimits | None = None
+    needed: ErrorLimits | None = None
+    acceptance: Acceptance | None = None
+    reached: Reached | None = None
+
+
+def judge(golden: Array, result: Result, limits: ErrorLimits, *, where: str = "out") -> Verdict:
+    """Judge one result against its golden: every error must be at most its limit.
+
+    Where the golden is infinite the result must be the same infinity; such elements count as exact in the
+    errors. The cosine is not compared for a golden that is zero everywhere, and a note says so.
+
+    Args:
+        golden: float32 or float64, not empty, without NaN.
+        result: what the device returned, of any floating dtype; None if it returned nothing.
+        limits: the bounds.
+        where: the tensor's name, for the sentences.
+
+    Raises:
+        GoldenError: the golden is empty, is not float32 or float64, or holds NaN.
+    """
+    return judge_samples([golden], [result], limits, where=where)
+
+
+def judge_samples(
+    goldens: Sequence[Array], results: Sequence[Result], limits: ErrorLimits, *, where: str = "out"
+) -> Verdict:
+    """Judge every sample of a tensor as :func:`judge` does; metrics and needed are the worst of all samples.
+
+    Raises:
+        GoldenError: as in :func:`judge`, or there is no golden at all.
+    """
+    comparisons = compare_samples(goldens, results, where)
+    reasons = [reason for item in comparisons for reason in (*item.reasons, *_excesses(item, limits))]
+    needed = [item.needed for item in comparisons if item.needed is not None]
+    return Verdict(
+        outcome="deviates" if reasons else "conforms",
+        reasons=reasons,
+        notes=[note for item in comparisons for note in item.notes],
+        metrics=_worst_metrics(comparisons),
+        bounds=limits,
+        needed=largest_limits(needed) if len(needed) == len(comparisons) else None,
+    )
+
+
+def judge_acceptance(
+    goldens: Sequence[Array],
+    results: Sequence[Result],
+    acceptance: Acceptance,
+    value_range: float,
+    *,
+    where: str = "out",
+) -> Verdict:
+    """Judge a network's output: every sample's cosine and PSNR must be at least the accepted ones.
+
+    The sentences name the worst sample. Form, NaN and Inf are judged as in :func:`judge`.
+
+    Args:
+        goldens: one array per sample.
+        results: one array per sample, or None.
+        acceptance: the network's limits.
+        value_range: distance between the output's largest and smallest possible value, for the PSNR.
+        where: the tensor's name, for the sentences.
+
+    Raises:
+        GoldenError: as in :func:`judge_samples`.
+        ValueError: ``value_range`` is not finite and > 0.
+    """
+    if not (math.isfinite(value_range) and value_range > 0):
+        raise ValueError(f"value_range is {value_range}, but should be finite and > 0")
+    comparisons = compare_samples(goldens, results, where)
+    reasons = [reason for item in comparisons for reason in item.reasons]
+    reached = None if reasons else _reached(comparisons, value_range)
+    reasons += _shortfalls(comparisons, acceptance, value_range)
+    return Verdict(
+        outcome="deviates" if reasons else "conforms",
+        reasons=reasons,
+        notes=[note for item in comparisons for note in item.notes],
+        metrics=_worst_metrics(comparisons),
+        acceptance=acceptance,
+        reached=reached,
+    )
+
+
+def _excesses(item: Comparison, limits: ErrorLimits) -> list[str]:
+    """Return one sentence per error of one sample that is above its limit, the largest error first."""
+    if item.needed is None or item.metrics is None:
+        return []
+    where, channel = item.where, item.metrics.worst_channel
+    names: dict[Criterion, str] = {
+        "max_abs": f"{item.worst_values} (largest error",
+        "mse": f"{where} deviates overall (mean squared error",
+        "worst_channel_mse": f"channel {channel} of {where} deviates (mean squared error",
+        "cosine_distance": f"{where} points elsewhere than its golden (cosine distance",
+    }
+    pairs = {name: (getattr(item.needed, name), getattr(limits, name)) for name in names}
+    return [f"{names[name]} {_above(*pair)})" for name, pair in pairs.items() if pair[0] > pair[1]]
+
+
+def _reached(comparisons: list[Comparison], value_range: float) -> Reached:
+    """Return cosine and PSNR of the worst sample, each on its own."""
+    cosines = [cosine for item in comparisons if (cosine := _cosine(item)) is not None]
+    psnr = min(_psnr(item, value_range) for item in comparisons)
+    return Reached(cosine=min(cosines, default=None), psnr=psnr if math.isfinite(psnr) else None)
+
+
+def _shortfalls(comparisons: list[Comparison], acceptance: Acceptance, value_range: float) -> list[str]:
+    """Return a sentence for the worst cosine and one for the worst PSNR, where they are not accepted."""
+    compared = [item for item in comparisons if item.metrics is not None]
+    cosines = [(cosine, item.where) for item in compared if (cosine := _cosine(item)) is not None]
+    psnrs = [(_psnr(item, value_range), item.where) for item in compared]
+    return [
+        *_shortfall(cosines, "cosine", "", acceptance.cosine),
+        *_shortfall(psnrs, "PSNR", " dB", acceptance.psnr),
+    ]
+
+
+def _shortfall(reached: list[tuple[float, str]], name: str, unit: str, accepted: float) -> list[str]:
+    """Return the sentence for the worst of ``reached`` (value and tensor) if it is below ``accepted``."""
+    if not reached or min(reached)[0] >= accepted:
+        return []
+    value, where = min(reached)
+    texts = distinct(value, accepted)
+    return [f"{where} reaches a {name} of {texts[0]}{unit}, but at least {texts[1]}{unit} is accepted"]
+
+
+def _cosine(item: Comparison) -> float | None:
+    """Return the cosine; 0 for a zero result of a golden that is not zero, None for a zero golden."""
+    return None if item.golden_is_zero or item.needed is None else 1.0 - item.needed.cosine_distance
+
+
+def _psnr(item: Comparison, value_range: float) -> float:
+    """Return the PSNR in dB, infinite where the result equals its golden."""
+    return math.inf if item.metrics is None else item.metrics.psnr(value_range)
+
+
+def _worst_metrics(comparisons: list[Comparison]) -> Metrics | None:
+    """Return the worst metrics of all samples, or None if a sample has none."""
+    found = [item.metrics for item in comparisons if item.metrics is not None]
+    return worst(found) if len(found) == len(comparisons) else None
+
+
+def _above(found: float, limit: float) -> str:
+    texts = distinct(found, limit)
+    return f"{texts[0]} > bound {texts[1]}"

@@ -1,0 +1,261 @@
+"""Waivers: known deviations, written down and strict.
+
+A waiver that matches nothing known, has expired, or whose case now conforms is a problem, and a problem fails
+the run. Two waivers must never match one case.
+"""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - msgspec reads the annotations
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from conformance.errors import UsageError, near_names
+from conformance.files import read_toml
+from conformance.judging.bounds import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+Mode = Literal["own", "chained", "fused"]
+Outcome = Literal["conforms", "deviates", "waived", "unsupported", "broken", "measured"]
+
+Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What is judged: one node of a network at one precision, run in one mode.
+
+    Attributes:
+        network: the network's name.
+        node: the node's name in the graph.
+        op: its operator type.
+        precision: such as ``int8-fp16``.
+        mode: ``own`` (golden inputs), ``chained`` (fusion broken at key nodes) or ``fused`` (as it ships).
+    """
+
+    network: str
+    node: str
+    op: str
+    precision: str
+    mode: Mode
+
+    def __str__(self) -> str:
+        return f"{self.network}/{self.node}-{self.precision}-{self.mode}"
+
+    @property
+    def selected(self) -> dict[str, str]:
+        """What each list of a waiver selects by, under that list's name."""
+        return {
+            "nodes": self.node,
+            "operators": self.op,
+            "precisions": self.precision,
+            "modes": self.mode,
+        }
+
+
+class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One known deviation.
+
+    Attributes:
+        id: unique in its file.
+        network: the network's name.
+        nodes: node names or globs (``*`` also matches ``/``).
+        precisions: precisions or globs such as ``*-fp16``.
+        modes: the modes it is for.
+        reason: why the device deviates, in a sentence.
+        evidence: the figure that was measured.
+        owner: who gets it repaired.
+        expires: the last day on which it holds.
+        operators: operator types that it is limited to; None for every operator.
+        profile: the emulator profile that it is limited to; None for every profile.
+    """
+
+    id: Text
+    network: Text
+    nodes: Globs
+    precisions: Globs
+    modes: Annotated[list[Mode], msgspec.Meta(min_length=1)]
+    reason: Text
+    evidence: Text
+    owner: Text
+    expires: dt.date
+    operators: Globs | None = None
+    profile: Text | None = None
+
+    def matches(self, case: Case) -> bool:
+        """Return whether ``case`` is waived by this, its expiry and profile aside."""
+        selected = case.selected
+        return self.network == case.network and all(
+            any(fnmatchcase(selected[name], pattern) for pattern in patterns)
+            for name, patterns in self._patterns.items()
+        )
+
+    def idle_entries(self, cases: Iterable[Case]) -> list[str]:
+        """Return the list entries, such as ``nodes 'conv2d_99'``, that match none of the waived ``cases``."""
+        waived = [case.selected for case in cases if self.matches(case)]
+        return [
+            f"{name} {pattern!r}"
+            for name, patterns in self._patterns.items()
+            for pattern in patterns
+            if not any(fnmatchcase(selected[name], pattern) for selected in waived)
+        ]
+
+    @property
+    def _patterns(self) -> dict[str, Sequence[str]]:
+        """The lists of patterns under their names."""
+        return {
+            "nodes": self.nodes,
+            "operators": ["*"] if self.operators is None else self.operators,
+            "precisions": self.precisions,
+            "modes": self.modes,
+        }
+
+
+class WaiverProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a waiver fails the run.
+
+    Attributes:
+        waiver: its id.
+        kind: ``unmatched`` (or an entry of it matches nothing), ``expired`` or ``stale`` (its case conforms).
+        sentence: for the user.
+    """
+
+    waiver: str
+    kind: Literal["unmatched", "expired", "stale"]
+    sentence: str
+
+
+class _WaiverFile(msgspec.Struct, forbid_unknown_fields=True):
+    waiver: list[Waiver] = []
+
+
+def read_waivers(path: Path) -> list[Waiver]:
+    """Read a ``fixtures/waivers/<device>.toml``: a list of ``[[waiver]]`` tables.
+
+    Raises:
+        UsageError: it cannot be read, a key is missing, unknown, empty or wrong, or an id is used twice.
+    """
+    waivers = read_toml(path, _WaiverFile, "waiver file").waiver
+    ids = [waiver.id for waiver in waivers]
+    for waiver_id in ids:
+        if ids.count(waiver_id) > 1:
+            raise UsageError(f"waiver file {path} uses the id {waiver_id!r} twice; give every waiver its own")
+    return waivers
+
+
+def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) -> list[Waiver]:
+    """Return the waivers for a run of ``network`` on ``profile`` (None: a device without profiles)."""
+    return [
+        waiver
+        for waiver in waivers
+        if waiver.network == network and (waiver.profile is None or waiver.profile == profile)
+    ]
+
+
+def match(waivers: Iterable[Waiver], case: Case) -> Waiver | None:
+    """Return the waiver of ``case``, or None.
+
+    Raises:
+        UsageError: two waivers match it.
+    """
+    found = [waiver for waiver in waivers if waiver.matches(case)]
+    if len(found) > 1:
+        raise UsageError(f"waivers {found[0].id!r} and {found[1].id!r} both match {case}; narrow one of them")
+    return found[0] if found else None
+
+
+def unmatched(waivers: Iterable[Waiver], universe: Iterable[Case]) -> list[WaiverProblem]:
+    """Return a problem per waiver, or per entry of its lists, that matches no case of ``universe``.
+
+    Args:
+        waivers: those that apply to the run (:func:`applicable`).
+        universe: all cases that are known of its network, whether or not this run selects them.
+    """
+    known = list(universe)
+    return [problem for waiver in waivers for problem in _unmatched(waiver, known)]
+
+
+def _unmatched(waiver: Waiver, cases: list[Case]) -> list[WaiverProblem]:
+    """Return the problems of one waiver that matches nothing, or has entries that match nothing."""
+    if not any(waiver.matches(case) for case in cases):
+        sentences = [f"waiver {waiver.id!r} matches no known case; remove it or correct what it selects"]
+    else:
+        sentences = [
+            f"waiver {waiver.id!r} lists {entry}, which matches none of its cases; remove or correct it"
+            for entry in waiver.idle_entries(cases)
+        ]
+    return [WaiverProblem(waiver=waiver.id, kind="unmatched", sentence=text) for text in sentences]
+
+
+def unknown_networks(waivers: Iterable[Waiver], networks: Sequence[str]) -> list[WaiverProblem]:
+    """Return a problem per waiver whose network is not among ``networks``."""
+    return [
+        WaiverProblem(
+            waiver=waiver.id,
+            kind="unmatched",
+            sentence=f"waiver {waiver.id!r} is for the network {waiver.network!r}, which does not exist"
+            f"{near_names(waiver.network, list(networks))}",
+        )
+        for waiver in waivers
+        if waiver.network not in networks
+    ]
+
+
+def expired(waivers: Iterable[Waiver], today: dt.date) -> list[WaiverProblem]:
+    """Return a problem per waiver whose last day is before ``today``."""
+    return [
+        WaiverProblem(
+            waiver=waiver.id,
+            kind="expired",
+            sentence=f"waiver {waiver.id!r} of {waiver.owner} expired on {waiver.expires}; "
+            "repair the deviation, or measure it again and renew the waiver",
+        )
+        for waiver in waivers
+        if waiver.expires < today
+    ]
+
+
+def stale_problem(waiver: str, case: str) -> WaiverProblem:
+    """Return the problem of a waiver (its id) whose ``case`` conforms."""
+    sentence = f"waiver {waiver!r} is stale: {case} conforms; remove the waiver or narrow it to what deviates"
+    return WaiverProblem(waiver=waiver, kind="stale", sentence=sentence)
+
+
+class WaiverLedger:
+    """Applies the waivers during a run and remembers which turned out stale."""
+
+    def __init__(self, waivers: Iterable[Waiver] = ()) -> None:
+        self._waivers = list(waivers)
+        self._used: dict[str, None] = {}
+        self._stale: dict[tuple[str, str], None] = {}
+
+    def record(self, case: Case, outcome: Outcome) -> tuple[Outcome, str | None]:
+        """Return the outcome of ``case`` after waivers, and the id of its waiver.
+
+        Only ``deviates`` is ever waived. The id is also returned where the case conforms, which makes the
+        waiver stale; what could not be judged (unsupported, broken, measured) leaves a waiver as it is.
+
+        Raises:
+            UsageError: two waivers match the case.
+        """
+        waiver = match(self._waivers, case)
+        if waiver is None or outcome not in ("deviates", "conforms"):
+            return outcome, None
+        self._used[waiver.id] = None
+        if outcome == "deviates":
+            return "waived", waiver.id
+        self._stale[waiver.id, str(case)] = None
+        return outcome, waiver.id
+
+    @property
+    def used(self) -> list[str]:
+        """Ids of the waivers that met a judged case, in the order of the first."""
+        return list(self._used)
+
+    def stale(self) -> list[WaiverProblem]:
+        """Return a problem per waiver and conforming case of it."""
+        return [stale_problem(*key) for key in self._stale]

@@ -1,0 +1,246 @@
+"""The sums behind every metric of a golden and a result, taken in one pass over both.
+
+The pass goes over blocks. A block's sums depend on the block alone and are added up in the order of
+the blocks, so the same two tensors give the same bits on one thread or on many. NumPy lets other threads run only
+while it works inside a call; blocks are therefore as large as the caches allow, to make calls few and long.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Doubles = NDArray[np.float64]
+
+BLOCK = 1 << 18
+"""Elements of a block at most: three float64 buffers of a block are 6 MiB."""
+
+_DOT = 1 << 13
+"""Elements of one dot product; BLAS starts threads of its own, and with them other sums, only above 10000."""
+
+_LANES = 1 << 10
+"""Channel sums are taken in this many lanes at least, so that few channels cost no more than many."""
+
+_WIDTH = 1 << 13
+"""Blocks of very many channels are narrower than a row: they return a sum per channel, which must stay small."""
+
+_MOST_THREADS = 8
+
+
+class DifferenceSums(NamedTuple):
+    """Sums over a golden a and the difference d of the result from it, in float64.
+
+    Attributes:
+        golden_squares: Σ a².
+        golden_difference: Σ a d.
+        channel_squares: Σ d² of each channel.
+        largest: max |d|.
+        largest_at: flat index of the first element with this |d|.
+    """
+
+    golden_squares: float
+    golden_difference: float
+    channel_squares: Doubles
+    largest: float
+    largest_at: int
+
+    @property
+    def difference_squares(self) -> float:
+        """Σ d²."""
+        return float(np.sum(self.channel_squares))
+
+
+class _BlockSums(NamedTuple):
+    """:class:`DifferenceSums` of a block; ``largest_at`` counts from the start of the block."""
+
+    golden_squares: float
+    golden_difference: float
+    channel_squares: Doubles
+    largest: float
+    largest_at: int
+
+
+class _Block(NamedTuple):
+    """A part of one pair of tensors: a range of rows of a range of channels."""
+
+    pair: int
+    golden: Floats
+    result: Floats
+    first_row: int
+    first_channel: int
+
+
+def difference_sums(
+    pairs: Sequence[tuple[Floats, Floats]], threads: int | None = None
+) -> list[DifferenceSums]:
+    """Return the sums of every pair.
+
+    Args:
+        pairs: goldens and results; of each pair both are C-contiguous, of one shape (rows, channels), not empty,
+            and float32 or float64. Values that are not finite give sums that are not finite.
+        threads: how many work at once; one per CPU of this process unless given. No effect on the sums.
+
+    Returns:
+        One entry per pair, in order.
+    """
+    blocks = [block for index, (golden, result) in enumerate(pairs) for block in _blocks(index, golden, result)]
+    sums = _on_threads(blocks, threads or _available_cpus())
+    by_pair: list[list[tuple[_Block, _BlockSums]]] = [[] for _ in pairs]
+    for block, part in zip(blocks, sums, strict=True):
+        by_pair[block.pair].append((block, part))
+    return [_combine(parts, golden.shape[1]) for parts, (golden, _) in zip(by_pair, pairs, strict=True)]
+
+
+def _blocks(pair: int, golden: Floats, result: Floats) -> list[_Block]:
+    """Cut a pair into blocks of nearly equal height; the cut depends on the shape alone."""
+    rows, channels = golden.shape
+    width = min(channels, max(_WIDTH, BLOCK // rows))
+    height = math.ceil(rows / math.ceil(rows * width / BLOCK))
+    return [
+        _Block(
+            pair,
+            golden[row : row + height, channel : channel + width],
+            result[row : row + height, channel : channel + width],
+            row,
+            channel,
+        )
+        for row in range(0, rows, height)
+        for channel in range(0, channels, width)
+    ]
+
+
+def _combine(parts: list[tuple[_Block, _BlockSums]], channels: int) -> DifferenceSums:
+    channel_squares = np.zeros(channels)
+    for block, part in parts:
+        channel_squares[block.first_channel :][: len(part.channel_squares)] += part.channel_squares
+    largest = max(part.largest for _, part in parts)
+    at = [_flat_index(block, part.largest_at, channels) for block, part in parts if part.largest == largest]
+    return DifferenceSums(
+        _sum([part.golden_squares for _, part in parts]),
+        _sum([part.golden_difference for _, part in parts]),
+        channel_squares,
+        largest,
+        min(at, default=0),
+    )
+
+
+def _flat_index(block: _Block, at: int, channels: int) -> int:
+    row, channel = divmod(at, block.golden.shape[1])
+    return (block.first_row + row) * channels + block.first_channel + channel
+
+
+def _sum(values: list[float]) -> float:
+    return float(np.sum(np.array(values)))  # math.fsum would raise on what overflowed
+
+
+def _on_threads(blocks: list[_Block], threads: int) -> list[_BlockSums]:
+    """Work through the blocks on the calling thread and, when there are several, on helpers beside it."""
+    sums: list[_BlockSums | None] = [None] * len(blocks)
+    waiting = deque(enumerate(blocks))
+    helpers = [
+        _pool().submit(_work_off, waiting, sums) for _ in range(min(threads, len(blocks), _MOST_THREADS) - 1)
+    ]
+    _work_off(waiting, sums)
+    for helper in helpers:
+        helper.result()
+    return [part for part in sums if part is not None]
+
+
+def _work_off(waiting: deque[tuple[int, _Block]], sums: list[_BlockSums | None]) -> None:
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        while True:
+            try:
+                index, block = waiting.popleft()
+            except IndexError:
+                return
+            sums[index] = _block_sums(block)
+
+
+def _available_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST_THREADS - 1, thread_name_prefix="metrics")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool but none of its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+class _Buffers(threading.local):
+    """The float64 buffers of one thread: fresh ones for every block would cost more than the sums."""
+
+    def __init__(self) -> None:
+        self._squares = np.empty(0)
+        self._operands = np.empty((2, 0))
+
+    def of(self, operands: int, squares: int) -> tuple[Doubles, Doubles]:
+        """Return arrays of (2, ``operands``) and (``squares``), with any content."""
+        if self._operands.shape[1] < operands:
+            self._operands = np.empty((2, operands))
+        if len(self._squares) < squares:
+            self._squares = np.empty(squares)
+        return self._operands[:, :operands], self._squares[:squares]
+
+
+_BUFFERS = _Buffers()
+
+
+def _block_sums(block: _Block) -> _BlockSums:
+    size, channels = block.golden.size, block.golden.shape[1]
+    lanes = channels * math.ceil(_LANES / channels)
+    dot = min(size, _DOT)
+    operands, squares = _BUFFERS.of(_round_up(size, dot), _round_up(size, lanes))
+    golden, difference = operands[0], operands[1]
+    _fill(golden, block.golden)
+    _fill(difference, block.result)
+    np.subtract(difference, golden, out=difference)
+    np.square(difference[:size], out=squares[:size])
+    squares[size:] = 0
+    largest_at = _largest_at(difference[:size], squares[:size], block.golden.dtype, block.result.dtype)
+    products = np.matmul(golden.reshape(1, -1, 1, dot), operands.reshape(2, -1, dot, 1)).sum((1, 2, 3))
+    return _BlockSums(
+        float(products[0]),
+        float(products[1]),
+        np.add.reduce(squares.reshape(-1, lanes), axis=0).reshape(-1, channels).sum(axis=0),
+        float(abs(difference[largest_at])),
+        largest_at,
+    )
+
+
+def _round_up(size: int, unit: int) -> int:
+    return math.ceil(size / unit) * unit
+
+
+def _fill(buffer: Doubles, values: Floats) -> None:
+    """Copy ``values`` to ``buffer`` as float64 and put zeros, which change no sum, behind them."""
+    buffer[: values.size].reshape(values.shape)[...] = values
+    buffer[values.size :] = 0
+
+
+def _largest_at(difference: Doubles, squares: Doubles, *dtypes: np.dtype[Any]) -> int:
+    """Return where |difference| is largest.
+
+    The squares of differences of float32 values neither overflow nor underflow, and are then in the order of the
+    absolute values: for such x, sqrt(x²) is |x| in binary floating point. Those of float64 values may do both.
+    """
+    if all(dtype == np.float32 for dtype in dtypes):
+        return int(np.argmax(squares))
+    return int(np.argmax(np.abs(difference)))

@@ -1,0 +1,1 @@
+"""Scales of the fixed-point inputs and filters: the file that holds them, and their calibration."""

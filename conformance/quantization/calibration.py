@@ -1,0 +1,81 @@
+"""Naive calibration: the largest magnitude of every fixed-point input and filter, over all samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.errors import UsageError
+from conformance.graph.editing import constant, plain
+from conformance.graph.execution import GraphRunner
+from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT
+from conformance.graph.retype import to_float64
+from conformance.numerics.fixed_point import quantization_scale
+from conformance.quantization.parameter_file import QuantizationScales
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from conformance.graph.frozen import FrozenGraph, Node
+
+RANGE_PREFIX = "calibration/"
+
+
+def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
+    """Return the tensor behind each key of the parameter file: ``<node>/input`` and ``<node>/filter``."""
+    tensors = {}
+    for node in graph.graph_def.node:
+        if node.op in FIXED_POINT:
+            for which, position in zip(("input", "filter"), DATA_ARGUMENTS.get(node.op, (0, 1)), strict=True):
+                tensors[f"{node.name}/{which}"] = node.input[position]
+    return tensors
+
+
+def largest_magnitudes(
+    graph: FrozenGraph, samples: Iterable[Mapping[str, np.ndarray[Any, Any]]]
+) -> dict[str, float]:
+    """Return max|x| of each quantised tensor over ``samples``, computed in float64 on the CPU.
+
+    Args:
+        graph: the network.
+        samples: feeds, one mapping per sample.
+    """
+    tensors = quantized_tensors(graph)
+    if not tensors:
+        return {}
+    wide, _ = to_float64(graph)
+    ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
+    fetches = [f"{RANGE_PREFIX}{key}" for key in tensors]
+    measuring = wide.replaced([*wide.graph_def.node, *ranges], outputs=fetches).prune(fetches)
+    run = GraphRunner(measuring, fetches)
+    largest = dict.fromkeys(tensors, 0.0)
+    for feeds in samples:
+        results = run({name: feeds[name] for name in run.feeds})
+        largest = {key: max(value, float(results[RANGE_PREFIX + key])) for key, value in largest.items()}
+    return largest
+
+
+def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
+    """Return the naive scales (2^(bits-1) - 1) / max|x|.
+
+    Raises:
+        UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
+    """
+    scales = {}
+    for key, value in largest.items():
+        try:
+            scales[key] = quantization_scale(value, bits)
+        except ValueError as error:
+            raise UsageError(f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})") from error
+    return QuantizationScales(bits=bits, scales=scales)
+
+
+def _range_nodes(key: str, tensor: str) -> list[Node]:
+    """Return nodes that reduce ``tensor`` to max|x|, flattened first so that any rank will do."""
+    name = RANGE_PREFIX + key
+    shape = constant(f"{name}/flat", np.array([-1], np.int32))
+    axis = constant(f"{name}/axis", np.array([0], np.int32))
+    magnitude = plain(f"{name}/abs", "Abs", [tensor], T="float64")
+    flat = plain(f"{name}/reshape", "Reshape", [magnitude.name, shape.name], T="float64", Tshape="int32")
+    return [shape, axis, magnitude, flat, plain(name, "Max", [flat.name, axis.name], T="float64", Tidx="int32")]

@@ -1,0 +1,1 @@
+"""What a run leaves behind: its records and its environment, in one directory."""

@@ -1,0 +1,192 @@
+"""The run directory: claimed by one run, written line by line, read back with every damage named."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from conformance.errors import InfrastructureError, UsageError
+from conformance.files import read_bytes, read_json, write_json_atomically
+from conformance.runs.environment import Environment
+from conformance.runs.records import Record, decode_record, encode_record
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+RECORDS = "records.jsonl"
+ENVIRONMENT = "environment.json"
+
+
+class RunDirectory:
+    """A directory that belongs to this run; a context manager that closes its records.
+
+    Attributes:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor: int | None = descriptor
+        self._cases: set[str] = set()
+
+    @classmethod
+    def create(cls, path: Path) -> RunDirectory:
+        """Claim ``path``, which must not exist or be an empty directory, for this run alone.
+
+        The claim is the exclusive creation of its records file, so of two runs at once one gets an error.
+
+        Raises:
+            UsageError: it holds a run or anything else, is not a directory, or cannot be written.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            present = sorted(os.listdir(path))  # noqa: PTH208 - names are all that is needed
+            if present:
+                raise _occupied(path, present)
+            return cls(path, _claim(path / RECORDS))
+        except FileExistsError as error:
+            raise _occupied(path, [RECORDS] if path.is_dir() else []) from error
+        except OSError as error:
+            raise UsageError(
+                f"run directory {path} cannot be written ({error.strerror}); name another one"
+            ) from error
+
+    def add(self, record: Record) -> None:
+        """Append one record, whole, with a single write: an interrupted run leaves a readable file.
+
+        Raises:
+            InfrastructureError: the file cannot be written, or the case was recorded before.
+            ValueError: the record would not read back as it is.
+        """
+        if record.case in self._cases:
+            raise InfrastructureError(
+                f"case {record.case} was recorded twice in {self.path}; give each its own id"
+            )
+        self._append(encode_record(record))
+        self._cases.add(record.case)
+
+    def write_environment(self, environment: Environment) -> None:
+        """Write (or, later in the run, replace) ``environment.json``.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        try:
+            write_json_atomically(self.path / ENVIRONMENT, environment)
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.path / ENVIRONMENT} cannot be written: {error.strerror}"
+            ) from error
+
+    def close(self) -> None:
+        """Close the records; closing twice does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> RunDirectory:  # noqa: PYI034 - typing.Self is of Python 3.11
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _append(self, line: bytes) -> None:
+        file = self.path / RECORDS
+        if self._descriptor is None:
+            raise InfrastructureError(f"{file} is closed, so no record can be added")
+        try:
+            written = os.write(self._descriptor, line)
+        except OSError as error:
+            raise InfrastructureError(f"{file} cannot be written: {error.strerror}") from error
+        if written != len(line):
+            raise InfrastructureError(
+                f"{file} took {written} of a record's {len(line)} bytes; free some disk space"
+            )
+
+
+def read_records(path: Path, *, on_truncated: Callable[[str], object] | None = None) -> list[Record]:
+    """Read the records of the run directory ``path``.
+
+    Args:
+        path: the run directory.
+        on_truncated: called with a sentence if the last line was cut short, as by a lost machine; the records
+            before it are returned. Without it, a cut line is an error like any other.
+
+    Raises:
+        UsageError: there is no run, a line is malformed or has an unknown field, or a case occurs twice.
+    """
+    file = path / RECORDS
+    if not file.is_file():
+        raise UsageError(f"{path} holds no run ({RECORDS} is missing); name the --run-dir of a run")
+    *lines, rest = read_bytes(file, "records").split(b"\n")
+    records = [_read_line(file, number, line) for number, line in enumerate(lines, start=1)]
+    if rest:
+        records += _read_rest(file, len(lines) + 1, rest, on_truncated)
+    _require_unique(file, records)
+    return records
+
+
+def read_environment(path: Path) -> Environment:
+    """Read the environment of the run directory ``path``.
+
+    Raises:
+        UsageError: it is missing or malformed.
+    """
+    return read_json(path / ENVIRONMENT, Environment, "environment")
+
+
+def default_run_path(base: Path, network: str, device: str, now: dt.datetime) -> Path:
+    """Return ``base/20250131-235959-network-device``, with ``-`` for what does not belong in a file name."""
+    return base / re.sub(r"[^\w.-]+", "-", f"{now:%Y%m%d-%H%M%S}-{network}-{device}")
+
+
+def _claim(file: Path) -> int:
+    """Create ``file``, which must not exist, and return its descriptor, open for appending."""
+    return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+
+
+def _occupied(path: Path, present: list[str]) -> UsageError:
+    """Return the error for a ``path`` that exists and holds ``present`` (nothing: it is no directory)."""
+    if not present:
+        what = "is not a directory"
+    elif {RECORDS, ENVIRONMENT} & set(present):
+        what = "already holds a run"
+    else:
+        what = f"is not empty (it holds {present[0]})"
+    return UsageError(f"run directory {path} {what}; name a new or empty one, nothing was overwritten")
+
+
+def _read_line(file: Path, number: int, line: bytes) -> Record:
+    try:
+        return decode_record(line)
+    except ValueError as error:
+        raise UsageError(f"{file} line {number} is malformed: {error}") from error
+
+
+def _read_rest(
+    file: Path, number: int, rest: bytes, on_truncated: Callable[[str], object] | None
+) -> list[Record]:
+    """Read a last line without newline: whole but for that, or truncated."""
+    try:
+        return [decode_record(rest)]
+    except ValueError as error:
+        sentence = f"{file} line {number} is truncated: the run was cut off while writing it"
+        if on_truncated is None:
+            raise UsageError(f"{sentence}; repeat the run") from error
+        on_truncated(sentence)
+        return []
+
+
+def _require_unique(file: Path, records: list[Record]) -> None:
+    """Raise UsageError if two records are of one case."""
+    lines: dict[str, int] = {}
+    for number, record in enumerate(records, start=1):
+        first = lines.setdefault(record.case, number)
+        if first != number:
+            raise UsageError(f"{file} line {number} records case {record.case} again, after line {first}")

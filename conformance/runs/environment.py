@@ -1,0 +1,174 @@
+"""The environment of a run: versions, machine, source, options, device; TensorFlow is not imported."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt  # noqa: TC003 - msgspec reads the annotations
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from conformance import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PACKAGES = {
+    "numpy": ("numpy",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tensorflow-macos"),
+    "pytest": ("pytest",),
+    "pytest-benchmark": ("pytest-benchmark",),
+    "hypothesis": ("hypothesis",),
+    "msgspec": ("msgspec",),
+}
+"""Each package with the distributions that bring it."""
+
+GIT_TIMEOUT = 10
+"""Seconds after which git on a slow disk is given up."""
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The git commit of a checkout, and whether a tracked file differs from it."""
+
+    sha: str
+    dirty: bool
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The computer that ran the suite.
+
+    Attributes:
+        platform: operating system, release and architecture.
+        cpu: the processor's model, or its architecture where the system does not tell.
+        cores: processor cores that this process may use.
+    """
+
+    platform: str
+    cpu: str
+    cores: int
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a reader needs to repeat a run, or to doubt it.
+
+    Attributes:
+        started: when the run started.
+        version: of this project.
+        python: version of the interpreter.
+        packages: version of each package of ``PACKAGES``; None if it is not installed.
+        machine: the computer.
+        commit: of the working directory; None outside of a git checkout.
+        options: every option of the run with its value.
+        device: the device's own information.
+        waivers: ids of the waivers that applied.
+    """
+
+    started: dt.datetime
+    version: str
+    python: str
+    packages: dict[str, str | None]
+    machine: Machine
+    commit: Commit | None
+    options: dict[str, Any]
+    device: dict[str, Any]
+    waivers: list[str]
+
+
+def gather_environment(
+    *,
+    options: Mapping[str, object],
+    device: object,
+    waivers: Sequence[str],
+    now: dt.datetime,
+    directory: Path | None = None,
+) -> Environment:
+    """Gather the environment of a run.
+
+    Args:
+        options: every option with its value; what JSON does not know is written as text.
+        device: the device's information, a mapping, dataclass or ``msgspec.Struct``.
+        waivers: ids of the waivers that apply.
+        now: when the run started.
+        directory: where to look for a git checkout; the working directory if None.
+
+    Raises:
+        TypeError: ``device`` is not made of named values.
+    """
+    return Environment(
+        started=now,
+        version=__version__,
+        python=platform.python_version(),
+        packages={name: installed_version(*distributions) for name, distributions in PACKAGES.items()},
+        machine=Machine(platform=platform.platform(), cpu=cpu_model(), cores=usable_cores()),
+        commit=git_commit(directory or Path.cwd()),
+        options=_named_values(dict(options), "options"),
+        device=_named_values(device, "device"),
+        waivers=list(waivers),
+    )
+
+
+def installed_version(*distributions: str) -> str | None:
+    """Return the version of the first installed one of ``distributions``, without importing it, or None."""
+    for distribution in distributions:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(distribution)
+    return None
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's model as ``cpuinfo`` names it, else what Python knows of it.
+
+    Source: the ``model name`` lines of Linux's proc(5).
+    """
+    try:
+        lines = cpuinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, models), platform.processor() or platform.machine() or "unknown")
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def git_commit(directory: Path) -> Commit | None:
+    """Return the commit of the checkout that holds ``directory``, or None where there is none (or no git)."""
+    sha = _git(directory, "rev-parse", "--verify", "HEAD")
+    changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    return None if sha is None or changes is None else Commit(sha=sha, dirty=bool(changes))
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """Return what a git command prints, or None if it fails in any way."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
+            capture_output=True,
+            text=True,
+            timeout=GIT_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _named_values(value: object, what: str) -> dict[str, Any]:
+    """Return ``value`` as a mapping of what JSON knows, everything else as text.
+
+    Raises:
+        TypeError: it is not made of named values.
+    """
+    plain = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    if not isinstance(plain, dict):
+        raise TypeError(f"{what} is {plain!r}, but should have named values")
+    return plain

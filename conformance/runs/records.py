@@ -1,0 +1,144 @@
+"""One judged comparison of a run, and how it is written: one JSON object per line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance.judging.bounds import ErrorLimits, Text  # noqa: TC001 - msgspec reads the annotations
+from conformance.judging.verdicts import Acceptance, Reached  # noqa: TC001
+from conformance.judging.waivers import Mode, Outcome, WaiverProblem, stale_problem
+from conformance.numerics.metrics import Metrics  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from conformance.judging.verdicts import Verdict
+    from conformance.judging.waivers import Case, WaiverLedger
+
+_VERDICT_FIELDS = ("reasons", "notes", "metrics", "bounds", "needed", "acceptance", "reached")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One judged comparison.
+
+    Attributes:
+        case: id, unique in the run.
+        network: the network's name.
+        node: the node's name in the graph.
+        op: its operator type.
+        precision: such as ``int8-fp16``.
+        mode: ``own``, ``chained`` or ``fused``.
+        outcome: ``measured`` is an error that is recorded without a bound.
+        reasons: one sentence per failed check.
+        notes: what else a reader should know.
+        metrics: the errors, the worst of all samples; None where none could be computed.
+        bounds: what the errors were compared with.
+        needed: the smallest bounds that would have passed.
+        acceptance: the network's own limits, where the case is its output.
+        reached: the worst sample's cosine and PSNR, where the case has an acceptance.
+        waiver: id of the waiver that matches the case; with outcome ``conforms`` it is stale.
+        sha256: of the device's output, one per sample.
+        seconds: device time, where it was measured.
+        simulated: whether the device is emulated.
+    """
+
+    case: Text
+    network: Text
+    node: Text
+    op: Text
+    precision: Text
+    mode: Mode
+    outcome: Outcome
+    simulated: bool
+    reasons: list[str] = []
+    notes: list[str] = []
+    metrics: Metrics | None = None
+    bounds: ErrorLimits | None = None
+    needed: ErrorLimits | None = None
+    acceptance: Acceptance | None = None
+    reached: Reached | None = None
+    waiver: str | None = None
+    sha256: list[str] = []
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise ValueError(f"seconds is {self.seconds}, but should be finite and >= 0")
+        if self.outcome == "waived" and not self.waiver:
+            raise ValueError("outcome is 'waived', but no waiver is named")
+        if self.outcome in ("deviates", "broken") and not self.reasons:
+            raise ValueError(f"outcome is {self.outcome!r}, but no reason is given")
+
+
+def record_of(
+    case: Case,
+    verdict: Verdict,
+    ledger: WaiverLedger,
+    *,
+    simulated: bool,
+    case_id: str | None = None,
+    sha256: Sequence[str] = (),
+    seconds: float | None = None,
+) -> Record:
+    """Return the record of a judged ``case``, its outcome after the waivers of ``ledger``.
+
+    Args:
+        case: what was judged.
+        verdict: the judgement.
+        ledger: the waivers of this run; it learns of the case.
+        simulated: whether the device is emulated.
+        case_id: the record's id where ``str(case)`` is taken, as for outputs judged while they are timed.
+        sha256: of the outputs, one per sample.
+        seconds: device time.
+
+    Raises:
+        UsageError: two waivers match the case.
+    """
+    outcome, waiver = ledger.record(case, verdict.outcome)
+    return Record(
+        case=case_id or str(case),
+        outcome=outcome,
+        waiver=waiver,
+        simulated=simulated,
+        sha256=list(sha256),
+        seconds=seconds,
+        **msgspec.structs.asdict(case),
+        **{name: getattr(verdict, name) for name in _VERDICT_FIELDS},
+    )
+
+
+def stale_waivers(records: Iterable[Record]) -> list[WaiverProblem]:
+    """Return a problem per record that conforms although a waiver matches it."""
+    return [
+        stale_problem(record.waiver, record.case)
+        for record in records
+        if record.waiver is not None and record.outcome == "conforms"
+    ]
+
+
+def encode_record(record: Record) -> bytes:
+    """Return ``record`` as one line of JSON, newline included.
+
+    Raises:
+        ValueError: it would not read back as it is, for example because a number is not finite.
+    """
+    line = msgspec.json.encode(record)
+    try:
+        same = decode_record(line) == record
+    except ValueError as error:
+        raise ValueError(f"the record of {record.case} cannot be written: {error}") from error
+    if not same:
+        raise ValueError(f"the record of {record.case} cannot be written: a number in it is not finite")
+    return line + b"\n"
+
+
+def decode_record(line: bytes) -> Record:
+    """Return the record of one line.
+
+    Raises:
+        ValueError: it is not JSON, or a field is missing, unknown or wrong.
+    """
+    return msgspec.json.decode(line, type=Record)

@@ -1,0 +1,263 @@
+"""Waivers are strict: what matches nothing, has expired or is stale is a problem."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import pytest
+
+from conformance.errors import UsageError
+from conformance.judging.waivers import (
+    Case,
+    Waiver,
+    WaiverLedger,
+    applicable,
+    expired,
+    match,
+    read_waivers,
+    unknown_networks,
+    unmatched,
+)
+
+GOOD = {
+    "id": '"mean-fp16"',
+    "network": '"beautygan"',
+    "nodes": '["generator/*/moments/mean", "generator/add"]',
+    "operators": '["Mean"]',
+    "precisions": '["*-fp16"]',
+    "modes": '["own"]',
+    "reason": '"the sum runs in half floats"',
+    "evidence": '"largest error 0.5"',
+    "owner": '"numerics"',
+    "expires": "2030-01-31",
+}
+MEAN = Case(
+    network="beautygan", node="generator/IN_1/moments/mean", op="Mean", precision="int8-fp16", mode="own"
+)
+
+
+def table(**changes: str | None) -> str:
+    lines = [f"{key} = {value}" for key, value in (GOOD | changes).items() if value is not None]
+    return "\n".join(["[[waiver]]", *lines, ""])
+
+
+def read_text(tmp_path, text: str) -> list[Waiver]:
+    (tmp_path / "device.toml").write_text(text)
+    return read_waivers(tmp_path / "device.toml")
+
+
+def waiver(**changes: object) -> Waiver:
+    plain = Waiver(
+        id="mean-fp16",
+        network="beautygan",
+        nodes=["generator/*/moments/mean"],
+        precisions=["*-fp16"],
+        modes=["own"],
+        reason="r",
+        evidence="e",
+        owner="o",
+        expires=dt.date(2030, 1, 31),
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def case(**changes: str) -> Case:
+    return msgspec.structs.replace(MEAN, **changes)
+
+
+# --- the file
+
+
+def test_a_waiver_file_is_read(tmp_path):
+    (read,) = read_text(tmp_path, table())
+    assert read.id == "mean-fp16"
+    assert read.expires == dt.date(2030, 1, 31)
+    assert read.profile is None
+
+
+def test_an_empty_file_has_no_waivers(tmp_path):
+    assert read_text(tmp_path, "") == []
+
+
+@pytest.mark.parametrize("key", [key for key in GOOD if key != "operators"])
+def test_every_key_but_the_operators_is_required(tmp_path, key):
+    with pytest.raises(UsageError, match=rf"device\.toml is malformed.*{key}"):
+        read_text(tmp_path, table(**{key: None}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("id", '""'),
+        ("reason", '""'),
+        ("reason", '"  "'),
+        ("evidence", '""'),
+        ("owner", '"\\t"'),
+        ("network", '""'),
+        ("nodes", "[]"),
+        ("nodes", '[""]'),
+        ("nodes", '"generator/add"'),
+        ("operators", "[]"),
+        ("precisions", "[]"),
+        ("modes", "[]"),
+        ("modes", '["owned"]'),
+        ("expires", '"2030-01-31"'),
+        ("expires", "2030-01-31T00:00:00"),
+        ("expires", '"never"'),
+        ("profile", '""'),
+    ],
+)
+def test_an_empty_or_wrong_value_is_refused_with_file_and_key(tmp_path, key, value):
+    with pytest.raises(UsageError, match=rf"device\.toml is malformed.*{key}"):
+        read_text(tmp_path, table(**{key: value}))
+
+
+def test_an_unknown_key_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="expiry"):
+        read_text(tmp_path, table(expiry="2030-01-01"))
+    with pytest.raises(UsageError, match="waivers"):
+        read_text(tmp_path, table().replace("[[waiver]]", "[[waivers]]"))
+
+
+def test_an_id_that_is_used_twice_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="uses the id 'mean-fp16' twice"):
+        read_text(tmp_path, table() + table())
+
+
+def test_what_is_not_toml_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="malformed"):
+        read_text(tmp_path, "[[waiver]")
+
+
+# --- matching
+
+
+def test_a_waiver_matches_by_globs():
+    assert match([waiver()], MEAN) == waiver()
+    assert match([waiver(operators=["Me?n"])], MEAN) is not None
+    assert match([], MEAN) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": "beautygan2"},
+        {"node": "generator/IN_1/moments/variance"},
+        {"node": "xgenerator/IN_1/moments/mean"},
+        {"precision": "int8-fp32"},
+        {"mode": "fused"},
+        {"op": "Sum"},
+        {"op": "mean"},
+    ],
+)
+def test_a_waiver_does_not_match_what_differs_in_one_thing(changes):
+    assert match([waiver(operators=["Mean"])], case(**changes)) is None
+
+
+def test_two_matching_waivers_are_an_error_that_names_both():
+    with pytest.raises(
+        UsageError, match="'mean-fp16' and 'all' both match beautygan/generator/IN_1/moments/mean"
+    ):
+        match([waiver(), waiver(id="all", nodes=["*"])], MEAN)
+
+
+def test_only_waivers_of_the_network_and_the_profile_apply():
+    waivers = [waiver(), waiver(id="p", profile="mlu270"), waiver(id="n", network="other")]
+    assert [item.id for item in applicable(waivers, network="beautygan", profile="mlu270")] == [
+        "mean-fp16",
+        "p",
+    ]
+    assert [item.id for item in applicable(waivers, network="beautygan", profile="ideal")] == ["mean-fp16"]
+    assert [item.id for item in applicable(waivers, network="beautygan", profile=None)] == ["mean-fp16"]
+
+
+# --- problems
+
+
+def test_a_waiver_that_matches_a_known_case_is_no_problem():
+    assert unmatched([waiver()], iter([MEAN, case(mode="fused")])) == []
+
+
+def test_a_waiver_that_matches_nothing_known_is_a_problem():
+    (problem,) = unmatched([waiver(), waiver(id="gone", nodes=["conv2d_99"])], [MEAN])
+    assert (problem.waiver, problem.kind) == ("gone", "unmatched")
+    assert problem.sentence.startswith("waiver 'gone' matches no known case")
+
+
+def test_without_known_cases_every_waiver_is_a_problem():
+    assert len(unmatched([waiver()], [])) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry"),
+    [
+        ({"nodes": ["generator/*", "conv2d_99"]}, "nodes 'conv2d_99'"),
+        ({"precisions": ["int8-fp16", "int8-pf16"]}, "precisions 'int8-pf16'"),
+        ({"modes": ["own", "fused"]}, "modes 'fused'"),
+        ({"operators": ["Mean", "Sum"]}, "operators 'Sum'"),
+    ],
+)
+def test_an_entry_that_matches_nothing_known_is_a_problem(changes, entry):
+    (problem,) = unmatched([waiver(**changes)], [MEAN])
+    assert f"lists {entry}, which matches none of its cases" in problem.sentence
+
+
+def test_a_waiver_holds_on_its_last_day_and_not_after():
+    assert expired([waiver()], dt.date(2030, 1, 31)) == []
+    (problem,) = expired([waiver()], dt.date(2030, 2, 1))
+    assert (problem.waiver, problem.kind) == ("mean-fp16", "expired")
+    assert "expired on 2030-01-31" in problem.sentence
+
+
+def test_a_network_that_does_not_exist_is_a_problem_with_near_names():
+    assert unknown_networks([waiver()], ["beautygan"]) == []
+    (problem,) = unknown_networks([waiver(network="beautygna")], ["beautygan"])
+    assert "'beautygna', which does not exist (near names: beautygan)" in problem.sentence
+
+
+# --- the ledger
+
+
+def test_a_waived_deviation_is_waived_and_not_stale():
+    ledger = WaiverLedger([waiver()])
+    assert ledger.record(MEAN, "deviates") == ("waived", "mean-fp16")
+    assert ledger.used == ["mean-fp16"]
+    assert ledger.stale() == []
+
+
+def test_a_deviation_without_waiver_deviates():
+    ledger = WaiverLedger([waiver()])
+    assert ledger.record(case(mode="fused"), "deviates") == ("deviates", None)
+    assert WaiverLedger().record(MEAN, "deviates") == ("deviates", None)
+    assert ledger.used == []
+
+
+def test_a_waiver_whose_case_conforms_is_stale():
+    ledger = WaiverLedger([waiver()])
+    other = case(precision="int16-fp16")
+    ledger.record(MEAN, "deviates")
+    assert ledger.record(other, "conforms") == ("conforms", "mean-fp16")
+    (problem,) = ledger.stale()
+    assert (problem.waiver, problem.kind) == ("mean-fp16", "stale")
+    assert problem.sentence.startswith(f"waiver 'mean-fp16' is stale: {other} conforms")
+
+
+def test_every_stale_case_is_named_once():
+    ledger = WaiverLedger([waiver()])
+    for _ in range(2):
+        for precision in ("int8-fp16", "int16-fp16"):
+            ledger.record(case(precision=precision), "conforms")
+    assert len(ledger.stale()) == 2
+
+
+@pytest.mark.parametrize("outcome", ["unsupported", "broken", "measured"])
+def test_what_could_not_be_judged_is_neither_waived_nor_stale(outcome):
+    ledger = WaiverLedger([waiver()])
+    assert ledger.record(MEAN, outcome) == (outcome, None)
+    assert ledger.stale() == []
+
+
+def test_the_ledger_refuses_two_waivers_of_one_case():
+    with pytest.raises(UsageError, match="both match"):
+        WaiverLedger([waiver(), waiver(id="all", nodes=["*"])]).record(MEAN, "conforms")

@@ -1,0 +1,132 @@
+"""Records: one line each, and nothing is written that would not read back."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.judging.bounds import ErrorLimits
+from conformance.judging.verdicts import Acceptance, judge, judge_acceptance
+from conformance.judging.waivers import Case, WaiverLedger
+from conformance.runs.records import Record, decode_record, encode_record, record_of, stale_waivers
+
+CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")
+ONES = np.ones((1, 2, 2, 3), np.float32)
+LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
+
+
+class EveryCase(WaiverLedger):
+    """A ledger whose one waiver is for every case."""
+
+    def record(self, _, outcome):
+        return ("waived" if outcome == "deviates" else outcome), "w"
+
+
+def record(**changes: object) -> Record:
+    plain = {"case": "c", "outcome": "conforms", "simulated": True, **msgspec.structs.asdict(CASE)}
+    return Record(**(plain | changes))
+
+
+def test_the_record_of_a_verdict_holds_all_of_it():
+    verdict = judge(ONES, ONES * 2, LIMITS)
+    made = record_of(CASE, verdict, WaiverLedger(), simulated=True, sha256=["ab"], seconds=0.25)
+    assert made.case == "n/a/mean-int8-fp16-own"
+    assert made.outcome == "deviates"
+    assert (made.reasons, made.metrics, made.bounds, made.needed) == (
+        verdict.reasons,
+        verdict.metrics,
+        LIMITS,
+        verdict.needed,
+    )
+    assert (made.sha256, made.seconds, made.waiver) == (["ab"], 0.25, None)
+    assert decode_record(encode_record(made)) == made
+
+
+def test_the_record_of_an_acceptance_holds_what_was_reached():
+    verdict = judge_acceptance([ONES], [ONES], Acceptance(cosine=0.9, psnr=40.0), 2.0)
+    made = record_of(CASE, verdict, WaiverLedger(), simulated=False, case_id="timed")
+    assert made.case == "timed"
+    assert made.reached == verdict.reached
+    assert decode_record(encode_record(made)) == made
+
+
+def test_a_waived_record_names_its_waiver_and_keeps_its_reasons():
+    made = record_of(CASE, judge(ONES, ONES * 2, LIMITS), EveryCase(), simulated=True)
+    assert (made.outcome, made.waiver) == ("waived", "w")
+    assert made.reasons
+    assert stale_waivers([made]) == []
+
+
+def test_a_stale_waiver_is_found_in_the_records():
+    made = record_of(CASE, judge(ONES, ONES, LIMITS), EveryCase(), simulated=True)
+    (problem,) = stale_waivers([made, record()])
+    assert (problem.waiver, problem.kind) == ("w", "stale")
+    assert made.case in problem.sentence
+
+
+@given(st.text(min_size=1), st.lists(st.text()), st.floats(0, 1e9))
+def test_a_record_is_one_line_whatever_its_texts(case, reasons, seconds):
+    made = record(case=case, reasons=reasons, seconds=seconds)
+    line = encode_record(made)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert decode_record(line) == made
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seconds": math.nan}, "seconds is nan"),
+        ({"seconds": math.inf}, "seconds is inf"),
+        ({"seconds": -1.0}, "seconds is -1"),
+        ({"outcome": "waived"}, "no waiver is named"),
+        ({"outcome": "deviates"}, "no reason is given"),
+        ({"outcome": "broken"}, "no reason is given"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_an_error(changes, message):
+    with pytest.raises(ValueError, match=message):
+        record(**changes)
+
+
+def test_a_number_that_json_cannot_hold_is_an_error_and_not_a_null():
+    metrics = msgspec.structs.replace(judge(ONES, ONES, LIMITS).metrics, mse=math.inf)
+    with pytest.raises(ValueError, match="the record of c cannot be written"):
+        encode_record(record(metrics=metrics))
+    metrics = msgspec.structs.replace(metrics, mse=0.0, cosine_distance=math.nan)
+    with pytest.raises(ValueError, match="a number in it is not finite"):
+        encode_record(record(metrics=metrics))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": "passed"},
+        {"mode": "eager"},
+        {"case": ""},
+        {"node": ""},
+        {"extra": 1},
+        {"seconds": "1"},
+        {"bounds": {"mse": 1.0}},
+        {"bounds": {"cosine_distance": 0, "mse": -1, "max_abs": 0, "worst_channel_mse": 0}},
+    ],
+)
+def test_a_line_with_an_unknown_or_wrong_field_is_refused(change):
+    fields = msgspec.json.decode(encode_record(record())) | change
+    with pytest.raises(ValueError, match=r"\$|unknown"):
+        decode_record(msgspec.json.encode(fields))
+
+
+@pytest.mark.parametrize(
+    "field", ["case", "network", "node", "op", "precision", "mode", "outcome", "simulated"]
+)
+def test_a_line_without_a_field_is_refused(field):
+    fields = msgspec.json.decode(encode_record(record()))
+    del fields[field]
+    with pytest.raises(ValueError, match=field):
+        decode_record(msgspec.json.encode(fields))

@@ -1,0 +1,81 @@
+"""The input pictures are what NOTICE and ``tools/draw_faces.py`` say they are."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+INPUTS = ROOT / "fixtures/networks/beautygan/inputs"
+NAMES = ["face-1.png", "face-2.png", "style-1.png", "style-2.png"]
+DRAWN = NAMES[1:]
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"
+        return np.asarray(picture)
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("draw_faces", ROOT / "tools/draw_faces.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def redrawn(tool, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    assert tool.main(["--output", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_are_small_and_not_flat(name):
+    picture = pixels(INPUTS / name)
+    assert picture.shape == (256, 256, 3)
+    assert (INPUTS / name).stat().st_size < 150_000
+    assert picture.std() > 30
+    flat = np.mean(np.all(picture[:, 1:] == picture[:, :-1], axis=-1))
+    assert flat < 0.1
+
+
+def test_every_drawn_face_is_described(redrawn):
+    assert sorted(path.name for path in redrawn.iterdir()) == DRAWN
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawing_again_gives_the_same_pixels(redrawn, name):
+    np.testing.assert_array_equal(pixels(redrawn / name), pixels(INPUTS / name))
+
+
+def test_another_seed_draws_another_picture(tool):
+    import msgspec
+
+    face = tool.read_toml(tool.FACES, dict[str, tool.Face], "faces")["style-1.png"]
+    changed = tool.draw(msgspec.structs.replace(face, seed=face.seed + 1))
+    assert np.any(changed != pixels(INPUTS / "style-1.png"))
+
+
+def test_a_misspelt_key_is_an_error(tool, tmp_path, monkeypatch):
+    from conformance.errors import UsageError
+
+    path = tmp_path / "faces.toml"
+    path.write_text(tool.FACES.read_text(encoding="utf-8").replace("lashes", "lahses"), encoding="utf-8")
+    monkeypatch.setattr(tool, "FACES", path)
+    with pytest.raises(UsageError, match="lahses"):
+        tool.main(["--output", str(tmp_path / "out")])
+
+
+def test_the_notice_names_every_picture():
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    assert [name for name in NAMES if name not in notice] == []

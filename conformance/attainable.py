@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 FILE = "attainable.json"
-GROUP = 60
+GROUP = 30
 """Nodes fetched in one float64 run: bounds memory."""
 MAGNITUDE = "magnitude/"
 

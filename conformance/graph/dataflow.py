@@ -60,7 +60,7 @@ def tensor_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
     """Return for each node the types of its outputs, by TensorFlow's own shape inference."""
     tf = tensorflow()
     with tf.Graph().as_default() as loaded:
-        tf.import_graph_def(graph.graph_def, name="")
+        tf.import_graph_def(graph.copied_graph_def(), name="")
     return {
         operation.name: [TensorType(tensor.dtype.base_dtype, _shape(tensor)) for tensor in operation.outputs]
         for operation in loaded.get_operations()

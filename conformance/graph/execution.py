@@ -39,7 +39,10 @@ class GraphRunner:
         self.seconds = 0.0
 
         def load() -> list[Any]:
-            return list(tf.graph_util.import_graph_def(graph.graph_def, name="", return_elements=[_full(self.fetches[0])]))
+            imported = tf.graph_util.import_graph_def(
+                graph.copied_graph_def(), name="", return_elements=[_full(self.fetches[0])]
+            )
+            return list(imported)
 
         try:
             whole = tf.compat.v1.wrap_function(load, [])

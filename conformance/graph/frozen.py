@@ -143,6 +143,12 @@ class FrozenGraph:
                 raise UsageError(f"weights are given for {name!r} of {self.source}, which is not a constant")
         return self.graph_def.node
 
+    def copied_graph_def(self) -> GraphDef:
+        """Return a copy to hand to TensorFlow, whose importer writes default attributes into what it is given."""
+        copy = type(self.graph_def)()
+        copy.CopyFrom(self.graph_def)
+        return copy
+
     def save(self, path: Path) -> None:
         """Write the GraphDef as a binary ``.pb`` file that TensorFlow and Netron open."""
         write_atomically(path, lambda file: file.write(self.graph_def.SerializeToString(deterministic=True)))

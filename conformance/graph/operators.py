@@ -141,3 +141,21 @@ ELEMENTWISE: frozenset[str] = frozenset(
     }
 )
 """Operators that compute each element by itself, rounded once to the float type by the emulator."""
+
+TRANSCENDENTAL: frozenset[str] = frozenset(
+    {
+        "Elu",
+        "Exp",
+        "Log",
+        "Log1p",
+        "Pow",
+        "Reciprocal",
+        "Rsqrt",
+        "Selu",
+        "Sigmoid",
+        "Softplus",
+        "Softsign",
+        "Tanh",
+    }
+)
+"""Elementwise operators whose float32 kernels are off by more than one rounding."""

@@ -148,7 +148,7 @@ def measured_limits(metrics: Metrics, *, golden_is_zero: bool) -> ErrorLimits:
     undefined = 0.0 if golden_is_zero else 1.0
     distance = undefined if metrics.cosine_distance is None else metrics.cosine_distance
     return ErrorLimits(
-        cosine_distance=max(0.0, float(distance)),
+        cosine_distance=float(distance),
         mse=float(metrics.mse),
         max_abs=float(metrics.max_abs),
         worst_channel_mse=float(metrics.worst_channel_mse),

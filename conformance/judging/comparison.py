@@ -60,9 +60,10 @@ def _compare(golden: Array, result: Result, where: str) -> Comparison:
         return Comparison(where, reasons)
     array = _as_float(result)
     try:
-        return _errors(golden, array, where)
+        metrics = compare(golden, array)
     except ValueError:  # the form is right, so something is not finite; looking first would cost a pass
         return _compare_nonfinite(golden, array, where)
+    return _with_errors(golden, array, metrics, where)
 
 
 def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:
@@ -70,7 +71,10 @@ def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:
     if np.isnan(golden).any():
         raise GoldenError(f"the golden of {where} holds NaN, so nothing can be compared; make it again")
     reasons = _nonfinite(golden, result, where)
-    return Comparison(where, reasons) if reasons else _errors(*_without_infinities(golden, result), where)
+    if reasons:
+        return Comparison(where, reasons)
+    pair = _without_infinities(golden, result)
+    return _with_errors(*pair, compare(*pair), where)
 
 
 def _check_golden(golden: Array, where: str) -> None:
@@ -131,13 +135,8 @@ def _without_infinities(golden: Array, result: Array) -> tuple[Array, Array]:
     return np.where(finite, golden, 0), np.where(finite, result, 0)
 
 
-def _errors(golden: Array, result: Array, where: str) -> Comparison:
-    """Compute the errors of a golden and result.
-
-    Raises:
-        ValueError: one of them is not finite everywhere.
-    """
-    metrics = compare(golden, result)
+def _with_errors(golden: Array, result: Array, metrics: Metrics, where: str) -> Comparison:
+    """Return the comparison of a finite golden and result with these errors."""
     golden_is_zero = metrics.cosine_distance is None and not golden.any()
     note = f"the cosine of {where} is undefined, because the golden is zero everywhere"
     index = tuple(metrics.worst_index)

@@ -1,8 +1,9 @@
 """The sums behind every metric of a golden and a result, taken in one pass over both.
 
-The pass goes over blocks. A block's sums depend on the block alone and are added up in the order of
-the blocks, so the same two tensors give the same bits on one thread or on many. NumPy lets other threads run only
-while it works inside a call; blocks are therefore as large as the caches allow, to make calls few and long.
+The pass goes over blocks. A block's sums depend on the block alone and are added up in the order of the
+blocks, so the same two tensors give the same bits on one thread or on many. NumPy lets other threads run
+only while it works inside a call; blocks are therefore as large as the caches allow, to make calls few and
+long.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _LANES = 1 << 10
 """Channel sums are taken in this many lanes at least, so that few channels cost no more than many."""
 
 _WIDTH = 1 << 13
-"""Blocks of very many channels are narrower than a row: they return a sum per channel, which must stay small."""
+"""Blocks of very many channels are narrower than a row: they return a sum per channel, not one per value."""
 
 _MOST_THREADS = 8
 
@@ -89,14 +90,16 @@ def difference_sums(
     """Return the sums of every pair.
 
     Args:
-        pairs: goldens and results; of each pair both are C-contiguous, of one shape (rows, channels), not empty,
-            and float32 or float64. Values that are not finite give sums that are not finite.
+        pairs: goldens and results; of each pair both are of one shape (rows, channels), not empty, and
+            float32 or float64. Values that are not finite give sums that are not finite.
         threads: how many work at once; one per CPU of this process unless given. No effect on the sums.
 
     Returns:
         One entry per pair, in order.
     """
-    blocks = [block for index, (golden, result) in enumerate(pairs) for block in _blocks(index, golden, result)]
+    blocks = [
+        block for index, (golden, result) in enumerate(pairs) for block in _blocks(index, golden, result)
+    ]
     sums = _on_threads(blocks, threads or _available_cpus())
     by_pair: list[list[tuple[_Block, _BlockSums]]] = [[] for _ in pairs]
     for block, part in zip(blocks, sums, strict=True):
@@ -139,7 +142,7 @@ def _combine(parts: list[tuple[_Block, _BlockSums]], channels: int) -> Differenc
 
 def _flat_index(block: _Block, at: int, channels: int) -> int:
     row, channel = divmod(at, block.golden.shape[1])
-    return (block.first_row + row) * channels + block.first_channel + channel
+    return int((block.first_row + row) * channels + block.first_channel + channel)
 
 
 def _sum(values: list[float]) -> float:
@@ -171,7 +174,7 @@ def _work_off(waiting: deque[tuple[int, _Block]], sums: list[_BlockSums | None])
 
 def _available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
 
 
@@ -238,8 +241,8 @@ def _fill(buffer: Doubles, values: Floats) -> None:
 def _largest_at(difference: Doubles, squares: Doubles, *dtypes: np.dtype[Any]) -> int:
     """Return where |difference| is largest.
 
-    The squares of differences of float32 values neither overflow nor underflow, and are then in the order of the
-    absolute values: for such x, sqrt(x²) is |x| in binary floating point. Those of float64 values may do both.
+    The squares of differences of float32 values neither overflow nor underflow, and are then in the order of
+    the absolute values: for such x, sqrt(x²) is |x| in binary floating point. Those of float64 values may.
     """
     if all(dtype == np.float32 for dtype in dtypes):
         return int(np.argmax(squares))

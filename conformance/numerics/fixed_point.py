@@ -1,7 +1,7 @@
 """Fixed point of n bits with one scale per tensor, as Cambricon's tensor unit takes it.
 
-Source: the quantisation chapter of Cambricon's public mlu-ops user guide (position and scale) and the scales in
-its public TensorFlow quantisation files (one scale, which is scale divided by 2^position).
+Source: the quantisation chapter of Cambricon's public mlu-ops user guide (position and scale) and the scales
+in its public TensorFlow quantisation files (one scale, which is scale divided by 2^position).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def quantization_scale(max_abs: float, bits: int) -> float:
     """Return (2^(bits-1) - 1) / ``max_abs``, the scale of Cambricon's TensorFlow quantisation file.
 
     Raises:
-        ValueError: ``max_abs`` is not finite and positive, is so small that the scale overflows, or ``bits`` is
-            out of 2..32.
+        ValueError: ``max_abs`` is not finite and positive, is so small that the scale overflows, or ``bits``
+            is out of 2..32.
     """
     _, largest = limits(bits, "symmetric")
     _check_max_abs(max_abs)
@@ -100,8 +100,8 @@ def quantize(
         int64 of the shape of ``x``.
 
     Raises:
-        ValueError: ``x`` has a NaN or is not of a float type, ``scale`` is not finite and positive, or a choice
-            is unknown.
+        ValueError: ``x`` has a NaN or is not of a float type, ``scale`` is not finite and positive, or a
+            choice is unknown.
     """
     low, high = limits(bits, range_)
     if rounding not in {"half-away", "half-up"}:
@@ -150,9 +150,9 @@ def _round(
 ) -> NDArray[np.float64]:
     """Round to integers as if ``product`` were the exact x · scale.
 
-    Only a float64 product that is exactly in the middle of two integers can have its side changed by what its own
-    rounding lost: every other one is at least one of its units in the last place away from the middle, and the
-    loss is at most half of one.
+    Only a float64 product that is exactly in the middle of two integers can have its side changed by what its
+    own rounding lost: every other one is at least one of its units in the last place away from the middle,
+    and the loss is at most half of one.
     """
     magnitude = np.abs(product)  # the fraction of a positive float is exact, that of a negative one is not
     below = np.floor(magnitude)
@@ -164,7 +164,7 @@ def _round(
         lost = sign * _product_error_sign(x[middle], scale)
         tie_up = sign > 0 if rounding == "half-up" else True
         up[middle] = np.where(lost == 0, tie_up, lost > 0)
-    return np.copysign(below + up, product)
+    return np.asarray(np.copysign(below + up, product))
 
 
 def _product_error_sign(x: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
@@ -182,7 +182,7 @@ def _product_error_sign(x: NDArray[np.float64], scale: float) -> NDArray[np.floa
     error += left_high * right_low
     error += left_low * right_high
     error += left_low * right_low
-    return np.sign(error)
+    return np.asarray(np.sign(error))
 
 
 def _split(value: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a float64 scalar or array

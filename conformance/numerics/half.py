@@ -85,7 +85,7 @@ def _round_normals(magnitude: NDArray[np.floating[Any]], ties: Ties) -> NDArray[
     else:
         last_kept = (bits >> unsigned(dropped)) & unsigned(1)
         bits = bits + (half_step - unsigned(1)) + last_kept
-    return ((bits >> unsigned(dropped)) << unsigned(dropped)).view(magnitude.dtype)
+    return np.asarray(((bits >> unsigned(dropped)) << unsigned(dropped)).view(magnitude.dtype))
 
 
 def _round_subnormals(
@@ -100,4 +100,4 @@ def _round_subnormals(
         rounded = np.rint(steps)
     if tiny == "smallest":
         rounded[(steps > 0) & (steps < 1)] = 1
-    return (rounded * SMALLEST_HALF).astype(magnitude.dtype)
+    return np.asarray(rounded * SMALLEST_HALF, dtype=magnitude.dtype)

@@ -1,4 +1,4 @@
-"""How far a result is from its golden: cosine distance, MSE, largest error, worst channel, all in one pass."""
+"""How far a result is from its golden: cosine distance, MSE, largest error and worst channel in one pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Metrics(msgspec.Struct, frozen=True):
     """The distances of one result from its golden; every one is 0 for equal tensors and grows as they differ.
 
     Attributes:
-        cosine_distance: 1 - cosine similarity, 0 to 2, accurate to about nine digits however small it is; None
+        cosine_distance: 1 - cosine similarity, 0 to 2, with its first digits right however small it is; None
             where it is undefined because golden or result are all zeros.
         mse: mean squared error.
         max_abs: largest absolute error.
@@ -84,8 +84,8 @@ def compare(golden: Floats, result: Floats) -> Metrics:
     """Return the metrics of one pair of tensors.
 
     Args:
-        golden: any shape, not empty, float32 or float64, finite. The last axis is the channel; a tensor of rank
-            0 or 1 is one channel.
+        golden: any shape, not empty, float32 or float64, finite. The last axis is the channel; a tensor of
+            rank 0 or 1 is one channel.
         result: the same shape (nothing is broadcast), float32 or float64, finite.
 
     Raises:
@@ -109,7 +109,9 @@ def compare_all(
     """
     if len(goldens) != len(results):
         raise ValueError(f"{len(goldens)} goldens cannot be compared with {len(results)} results")
-    pairs = [(np.asarray(golden), np.asarray(result)) for golden, result in zip(goldens, results, strict=True)]
+    pairs = [
+        (np.asarray(golden), np.asarray(result)) for golden, result in zip(goldens, results, strict=True)
+    ]
     for golden, result in pairs:
         _check_pair(golden, result)
     sums = difference_sums([(_rows(golden), _rows(result)) for golden, result in pairs], threads)
@@ -117,7 +119,7 @@ def compare_all(
 
 
 def worst(metrics: Sequence[Metrics]) -> Metrics:
-    """Return, field by field, the largest of several samples; an undefined cosine distance is the worst of all.
+    """Return, field by field, the largest of several samples; an undefined cosine distance is the worst.
 
     Raises:
         ValueError: there are no samples.
@@ -154,7 +156,9 @@ def _check_pair(golden: Floats, result: Floats) -> None:
         if tensor.dtype not in (np.float32, np.float64):
             raise ValueError(f"the {name} must be float32 or float64, not {tensor.dtype}")
     if golden.shape != result.shape:
-        raise ValueError(f"a result of shape {result.shape} cannot be compared with a golden of {golden.shape}")
+        raise ValueError(
+            f"a result of shape {result.shape} cannot be compared with a golden of {golden.shape}"
+        )
     if golden.size == 0:
         raise ValueError(f"tensors of shape {golden.shape} hold nothing to compare")
 
@@ -187,8 +191,8 @@ def _check_finite(golden: Floats, result: Floats) -> None:
         counts = nonfinite_counts(tensor)
         if counts.total:
             raise ValueError(
-                f"the {name} has {counts.nan} NaN, {counts.positive_inf} +Inf and {counts.negative_inf} -Inf; "
-                "metrics are defined for finite values only"
+                f"the {name} has {counts.nan} NaN, {counts.positive_inf} +Inf and {counts.negative_inf} -Inf;"
+                " metrics are defined for finite values only"
             )
 
 
@@ -199,8 +203,8 @@ def _representable(value: float) -> float:
 def _cosine_distance(sums: DifferenceSums, golden: Floats, result: Floats) -> float | None:
     """Return 1 - cosine from the sums where they determine it well, else from the tensors again.
 
-    With the difference d = b - a, Lagrange's identity |a|²|b|² - (a·b)² = |a|²|d|² - (a·d)² turns the difference of
-    two nearly equal numbers, 1 - cosine, into one that is small itself:
+    With the difference d = b - a, Lagrange's identity |a|²|b|² - (a·b)² = |a|²|d|² - (a·d)² turns the
+    difference of two nearly equal numbers, 1 - cosine, into one that is small itself:
 
         1 - cosine = (|a|²|d|² - (a·d)²) / (|a||b| (|a||b| + a·b))
     """
@@ -219,7 +223,9 @@ def _cosine_distance(sums: DifferenceSums, golden: Floats, result: Floats) -> fl
 def _determined(squares: float, along: float, difference: float, result_squares: float) -> bool:
     """Tell whether the sums neither left the safe range of float64 nor cancel by more than six digits."""
     low, high = _SAFE_SUMS
-    if not (low < squares < high and low < difference < high and result_squares > _WELL_CONDITIONED * squares):
+    if not (
+        low < squares < high and low < difference < high and result_squares > _WELL_CONDITIONED * squares
+    ):
         return False
     across = squares * difference - along * along
     return across > _WELL_CONDITIONED * squares * difference

@@ -12,7 +12,7 @@ from conformance.graph.execution import GraphRunner
 from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT
 from conformance.graph.retype import to_float64
 from conformance.numerics.fixed_point import quantization_scale
-from conformance.quantization.parameter_file import QuantizationScales
+from conformance.quantization.parameter_file import QuantizationScales, as_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +57,7 @@ def largest_magnitudes(
 
 
 def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
-    """Return the naive scales (2^(bits-1) - 1) / max|x|.
+    """Return the naive scales (2^(bits-1) - 1) / max|x|, to the digits that the parameter file keeps.
 
     Raises:
         UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
@@ -65,7 +65,7 @@ def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
     scales = {}
     for key, value in largest.items():
         try:
-            scales[key] = quantization_scale(value, bits)
+            scales[key] = as_written(quantization_scale(value, bits))
         except ValueError as error:
             raise UsageError(f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})") from error
     return QuantizationScales(bits=bits, scales=scales)

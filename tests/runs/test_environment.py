@@ -40,10 +40,14 @@ def gather(**changes: object) -> Environment:
     return gather_environment(**(plain | changes))
 
 
-@pytest.fixture
-def checkout(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _no_git_settings(monkeypatch):
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def checkout(tmp_path):
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
     (tmp_path / "file").write_text("a")
     for command in (["init", "-q"], ["add", "file"], [*identity, "commit", "-q", "-m", "m"]):

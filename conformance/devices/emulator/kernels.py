@@ -76,6 +76,11 @@ def round_to_float(x: Tensor, float_bits: int, profile: Profile) -> Tensor:
     return x if x.dtype == tf.float32 else tf.cast(tf.cast(x, tf.float32), x.dtype)
 
 
+def rounded(x: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401 - a dtype
+    """Round to the float type of a precision, and hand on in type ``out``."""
+    return tensorflow().cast(round_to_float(x, float_bits, profile), out)
+
+
 def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
     """Return the fixed-point integers clamp(round(x·factor)) as floats of type ``out``.
 

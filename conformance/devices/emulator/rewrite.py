@@ -17,9 +17,9 @@ from conformance.devices.emulator.library import Library
 from conformance.devices.emulator.partial_sums import HalfPartialSums
 from conformance.errors import UsageError
 from conformance.graph.dataflow import TensorType, tensor_types
-from conformance.graph.editing import constant, copied
+from conformance.graph.editing import cast, constant, copied
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
-from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, SUMS
+from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, SUMS, TRANSCENDENTAL
 from conformance.graph.retype import to_float64
 from conformance.graph.tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
@@ -106,6 +106,8 @@ class _Rewriter:
             return [self._resized(node)]
         if node.op == "Tanh" and self.profile.tanh != "exact":
             return [self._tabulated(node)]
+        if node.op in TRANSCENDENTAL:
+            return self._transcendental(node)
         if node.op == "Const":
             return [self._constant(node)]
         if node.op in EXACT:
@@ -199,15 +201,27 @@ class _Rewriter:
         return nodes
 
     def _rounding(self, name: str, source: str) -> Node:
+        return self._rounding_from(self.dtype, name, source)
+
+    def _rounding_from(self, dtype: Any, name: str, source: str) -> Node:  # noqa: ANN401
         return self.library.call(
             name,
-            kernels.round_to_float,
+            kernels.rounded,
             [source],
-            (self.dtype,),
+            (dtype,),
             self.dtype,
             float_bits=self.precision.float_bits,
             profile=self.profile,
+            out=self.dtype.name,
         )
+
+    def _transcendental(self, node: Node) -> list[Node]:
+        """Return the function computed in float64, where kernels are exact to far below float32, and rounded once."""
+        double = tensorflow().float64
+        wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(node.input)]
+        exact = copied(node, name=f"{node.name}/exact", inputs=[part.name for part in wide])
+        exact.attr["T"].type = double.as_datatype_enum
+        return [*wide, exact, self._rounding_from(double, node.name, exact.name)]
 
     def _source(self, tensor: str, reader: Node) -> str:
         renamed = self.renamed.get(tensor, tensor)

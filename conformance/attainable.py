@@ -106,6 +106,7 @@ def make_attainable(
         nodes,
     )
     write_json_atomically(store.directory / FILE, content)
+    store.discard(node.name for node in store.manifest.nodes if not node.reasons)
     report(len(PRECISIONS), len(PRECISIONS), f"attainable errors of {store.network.name}")
     return content
 

@@ -180,6 +180,13 @@ class GoldenStore:
                 self.get(node.name, sample)
         self.report(len(wanted), len(wanted), f"verifying goldens of {self.network.name}")
 
+    def discard(self, names: Iterable[str]) -> None:
+        """Delete the tensors of these nodes; they are made again when they are needed."""
+        for name in names:
+            for sample in range(self.network.samples):
+                self._mapped.pop((name, sample), None)
+                self._path(name, sample).unlink(missing_ok=True)
+
     def create(self) -> Manifest:
         """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node."""
         key = key_nodes(self.network.graph)

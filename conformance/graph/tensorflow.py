@@ -6,21 +6,52 @@ runs is meant literally, so the optimisers stay off for the whole process.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+from conformance.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @functools.cache
 def tensorflow() -> Any:  # noqa: ANN401 - TensorFlow ships no types
-    """Import TensorFlow once and return it, with its chatter and its graph optimisers off."""
+    """Import TensorFlow once and return it, with its chatter and its graph optimisers off.
+
+    Raises:
+        InfrastructureError: it cannot be imported.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    import tensorflow as tf
+    try:
+        with _native_chatter_silenced():
+            import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+            tf.constant(0) + 1  # the first operation starts the runtime, which has more to say
+    except ImportError as error:
+        raise InfrastructureError(f"TensorFlow cannot be imported: {error}; install the project's requirements") from error
     return tf
+
+
+@contextlib.contextmanager
+def _native_chatter_silenced() -> Iterator[None]:
+    """Send what native code writes to standard error to nowhere; it logs before its log level is read."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def tensorflow_version() -> str:

@@ -49,11 +49,11 @@ def compare_samples(goldens: Sequence[Array], results: Sequence[Result], where: 
     if len(goldens) != len(results):
         return [Comparison(where, [f"{where} has {len(results)} results, but should have {len(goldens)}"])]
     names = [where] if len(goldens) == 1 else [f"sample {index} of {where}" for index in range(len(goldens))]
-    return [_compare(*pair) for pair in zip(goldens, results, names, strict=True)]
+    return [compare_sample(*trio) for trio in zip(goldens, results, names, strict=True)]
 
 
-def _compare(golden: Array, result: Result, where: str) -> Comparison:
-    """Compare one sample in the order structure, NaN and Inf, numbers."""
+def compare_sample(golden: Array, result: Result, where: str) -> Comparison:
+    """Compare one sample in the order structure, NaN and Inf, numbers; nothing of the arrays is kept."""
     _check_golden(golden, where)
     reasons = _structure(golden, result, where)
     if reasons or result is None:

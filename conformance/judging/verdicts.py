@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from conformance.errors import GoldenError
 from conformance.judging.bounds import ErrorLimits, largest_limits
 from conformance.judging.comparison import Array, Comparison, Result, compare_samples, distinct
 from conformance.numerics.metrics import Metrics, worst
@@ -97,7 +98,16 @@ def judge_samples(
     Raises:
         GoldenError: as in :func:`judge`, or there is no golden at all.
     """
-    comparisons = compare_samples(goldens, results, where)
+    return judge_comparisons(compare_samples(goldens, results, where), limits)
+
+
+def judge_comparisons(comparisons: Sequence[Comparison], limits: ErrorLimits) -> Verdict:
+    """Judge samples that were compared one by one, so that no two need be in memory at once.
+
+    Raises:
+        GoldenError: there is none.
+    """
+    _require(comparisons)
     reasons = [reason for item in comparisons for reason in (*item.reasons, *_excesses(item, limits))]
     needed = [item.needed for item in comparisons if item.needed is not None]
     return Verdict(
@@ -135,7 +145,18 @@ def judge_acceptance(
     """
     if not (math.isfinite(value_range) and value_range > 0):
         raise ValueError(f"value_range is {value_range}, but should be finite and > 0")
-    comparisons = compare_samples(goldens, results, where)
+    return accept_comparisons(compare_samples(goldens, results, where), acceptance, value_range)
+
+
+def accept_comparisons(
+    comparisons: Sequence[Comparison], acceptance: Acceptance, value_range: float
+) -> Verdict:
+    """Judge samples of an output that were compared one by one; see :func:`judge_acceptance`.
+
+    Raises:
+        GoldenError: there is none.
+    """
+    _require(comparisons)
     reasons = [reason for item in comparisons for reason in item.reasons]
     reached = None if reasons else _reached(comparisons, value_range)
     reasons += _shortfalls(comparisons, acceptance, value_range)
@@ -147,6 +168,11 @@ def judge_acceptance(
         acceptance=acceptance,
         reached=reached,
     )
+
+
+def _require(comparisons: Sequence[Comparison]) -> None:
+    if not comparisons:
+        raise GoldenError("nothing was compared, so there is no verdict; run at least one sample")
 
 
 def _excesses(item: Comparison, limits: ErrorLimits) -> list[str]:
@@ -164,14 +190,14 @@ def _excesses(item: Comparison, limits: ErrorLimits) -> list[str]:
     return [f"{names[name]} {_above(*pair)})" for name, pair in pairs.items() if pair[0] > pair[1]]
 
 
-def _reached(comparisons: list[Comparison], value_range: float) -> Reached:
+def _reached(comparisons: Sequence[Comparison], value_range: float) -> Reached:
     """Return cosine and PSNR of the worst sample, each on its own."""
     cosines = [cosine for item in comparisons if (cosine := _cosine(item)) is not None]
     psnr = min(_psnr(item, value_range) for item in comparisons)
     return Reached(cosine=min(cosines, default=None), psnr=psnr if math.isfinite(psnr) else None)
 
 
-def _shortfalls(comparisons: list[Comparison], acceptance: Acceptance, value_range: float) -> list[str]:
+def _shortfalls(comparisons: Sequence[Comparison], acceptance: Acceptance, value_range: float) -> list[str]:
     """Return a sentence for the worst cosine and one for the worst PSNR, where they are not accepted."""
     compared = [item for item in comparisons if item.metrics is not None]
     cosines = [(cosine, item.where) for item in compared if (cosine := _cosine(item)) is not None]
@@ -201,7 +227,7 @@ def _psnr(item: Comparison, value_range: float) -> float:
     return math.inf if item.metrics is None else item.metrics.psnr(value_range)
 
 
-def _worst_metrics(comparisons: list[Comparison]) -> Metrics | None:
+def _worst_metrics(comparisons: Sequence[Comparison]) -> Metrics | None:
     """Return the worst metrics of all samples, or None if a sample has none."""
     found = [item.metrics for item in comparisons if item.metrics is not None]
     return worst(found) if len(found) == len(comparisons) else None

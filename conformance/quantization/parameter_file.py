@@ -147,20 +147,28 @@ def check_against(scales: QuantizationScales, expected_keys: Sequence[str], sour
     Raises:
         UsageError: a scale belongs to no tensor of the graph, or a tensor has none; the error names the line.
     """
-    expected = list(expected_keys)
-    for key in scales.scales:
-        if key not in set(expected):
-            raise UsageError(
-                f"{source}:{scales.lines.get(key, 0)}: the graph has no fixed-point tensor {key!r}"
-                f"{near_names(key, expected)}; calibrate again"
-            )
+    expected, known = list(expected_keys), set(expected_keys)
+    unknown = [key for key in scales.scales if key not in known]
+    if unknown:
+        raise UsageError(
+            f"{_place(source, scales.lines.get(unknown[0], 0))}: the graph has no fixed-point tensor "
+            f"{_among(unknown)}{near_names(unknown[0], expected)}; calibrate again"
+        )
     missing = [key for key in expected if key not in scales.scales]
     if missing:
-        others = f" and {len(missing) - 1} more tensors" if len(missing) > 1 else ""
         raise UsageError(
-            f"{source}:{scales.end}: the scale of {missing[0]!r}{others} is missing"
+            f"{_place(source, scales.end)}: there is no scale of {_among(missing)}"
             f"{near_names(missing[0], list(scales.scales))}; calibrate again"
         )
+
+
+def _place(source: str, line: int) -> str:
+    return f"{source}:{line}" if line else source
+
+
+def _among(keys: Sequence[str]) -> str:
+    """Return the first of ``keys`` and how many there are besides."""
+    return repr(keys[0]) if len(keys) == 1 else f"{keys[0]!r} ({len(keys)} such tensors)"
 
 
 def _formatted(scale: float) -> str:

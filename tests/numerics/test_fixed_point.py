@@ -1,4 +1,4 @@
-"""Fixed point against rational arithmetic: every law is checked in fractions, never in the code's own floats."""
+"""Fixed point against rational arithmetic: laws are checked in fractions, never in the code's own floats."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_inside_the_range_the_error_is_half_a_step_at_most(share, max_abs, bits,
     scale = quantization_scale(max_abs, bits)
     integer = int(quantize(np.array([value]), scale, bits, rounding=rounding, range_=range_)[0])
     step = 1 / Fraction(scale)
-    # The scale itself is rounded to a float64, so the largest value may lie 2^-52 of its size beyond the range.
+    # The scale itself is rounded to a float64, so the largest value may lie 2^-52 of its size beyond.
     assert abs(Fraction(value) - integer * step) <= step / 2 + abs(Fraction(value)) * Fraction(1, 2**52)
     exact = Fraction(integer) / Fraction(scale)
     assert abs(Fraction(float(dequantize(np.array([integer]), scale)[0])) - exact) <= abs(exact) / 2**52
@@ -142,7 +142,9 @@ def test_the_published_scale_of_an_image_after_subtracting_its_mean():
     assert f"{quantization_scale(139.0, 8):.6g}" == "0.913669"
 
 
-@pytest.mark.parametrize(("bits", "full", "symmetric"), [(8, (-128, 127), (-127, 127)), (2, (-2, 1), (-1, 1))])
+@pytest.mark.parametrize(
+    ("bits", "full", "symmetric"), [(8, (-128, 127), (-127, 127)), (2, (-2, 1), (-1, 1))]
+)
 def test_limits(bits, full, symmetric):
     assert limits(bits, "full") == full
     assert limits(bits, "symmetric") == symmetric

@@ -1,4 +1,4 @@
-"""Rounding to half floats, held against all boundaries of the 2^16 halves and against NumPy's own conversion."""
+"""Rounding to half floats against all boundaries of the 2^16 halves and against NumPy's own conversion."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def oracle(value, ties, overflow, tiny):
 
 
 def boundaries(dtype):
-    """Return below, at and above the middle of every pair of neighbours, and the bit index of the lower one."""
+    """Return the values below, at and above the middle of every pair of neighbours."""
     middles = ((LADDER[:-1] + LADDER[1:]) / 2).astype(dtype)
     assert np.array_equal(middles.astype(np.float64) * 2, LADDER[:-1] + LADDER[1:])  # every middle is exact
     zero, infinity = dtype(0), dtype(np.inf)
@@ -81,7 +81,10 @@ def test_every_boundary_between_neighbouring_halves(dtype, ties, overflow, tiny,
 def test_even_inf_nearest_is_the_conversion_of_numpy(dtype):
     random = np.random.default_rng(1)
     with np.errstate(over="ignore"):
-        for values in (*boundaries(dtype), (random.standard_normal(50_000) * 10.0 ** random.integers(-9, 6)).astype(dtype)):
+        for values in (
+            *boundaries(dtype),
+            (random.standard_normal(50_000) * 10.0 ** random.integers(-9, 6)).astype(dtype),
+        ):
             rounded = round_to_half(values, ties="even", overflow="inf", tiny="nearest")
             assert np.array_equal(rounded, values.astype(np.float16).astype(dtype))
 

@@ -1,0 +1,1 @@
+"""The pytest plugin: options, parametrisation, fixtures, report. One concern per module."""

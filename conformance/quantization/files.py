@@ -1,0 +1,37 @@
+"""The quantisation parameter files that lie beside a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.errors import UsageError
+from conformance.quantization.calibration import quantized_tensors
+from conformance.quantization.parameter_file import QuantizationScales, check_against, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conformance.graph.frozen import FrozenGraph
+
+
+def scales_path(directory: Path, bits: int) -> Path:
+    """Return where a network keeps its parameter file of this bit width."""
+    return directory / f"int{bits}.quant.txt"
+
+
+def read_scales(directory: Path, bits: int, graph: FrozenGraph) -> QuantizationScales:
+    """Read and check a network's scales; a graph without fixed-point operators needs no file.
+
+    Raises:
+        UsageError: the file is missing or malformed, is for another width, or does not fit the graph.
+    """
+    tensors, path = quantized_tensors(graph), scales_path(directory, bits)
+    if not tensors:
+        return QuantizationScales(bits=bits, scales={})
+    if not path.exists():
+        raise UsageError(f"quantisation parameter file {path} is missing; make it with `mlu-conformance quantize`")
+    scales = read(path)
+    if scales.bits != bits:
+        raise UsageError(f"{path} says bit_width {scales.bits}, but its name says {bits}; quantise again")
+    check_against(scales, list(tensors), str(path))
+    return scales

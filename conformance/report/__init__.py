@@ -1,0 +1,1 @@
+"""Reports made from the records of a run alone."""

@@ -1,0 +1,81 @@
+"""The table at the end of a run: per precision, what was judged and what came out."""
+
+from __future__ import annotations
+
+import collections
+import math
+from typing import TYPE_CHECKING
+
+from conformance.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from conformance.judging.bounds import ErrorLimits
+    from conformance.runs.records import Record
+
+HEADINGS = ("precision", "own", "conforms", "deviates", "waived", "other", "worst node (error / bound)", "cosine", "PSNR dB", "fused")
+
+
+def excess(record: Record) -> float:
+    """Return the largest error over its bound, as amplitudes; 0 without bounds, infinite where none would do.
+
+    Squared criteria are compared by their square roots, so that 2.0 always means twice the error.
+    """
+    if record.bounds is None:
+        return 0.0
+    if record.needed is None:
+        return math.inf
+    return max(_ratios(record.needed, record.bounds))
+
+
+def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:
+    for name, amplitude in (("max_abs", 1.0), ("mse", 0.5), ("worst_channel_mse", 0.5), ("cosine_distance", 0.5)):
+        found, limit = getattr(needed, name), getattr(bounds, name)
+        if limit > 0:
+            yield (found / limit) ** amplitude
+        else:
+            yield math.inf if found > 0 else 0.0
+
+
+def summary_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    """Return one row per precision that has records; columns as in ``HEADINGS``."""
+    rows = []
+    for precision in map(str, PRECISIONS):
+        own = [record for record in records if record.precision == precision and record.mode == "own"]
+        fused = [record for record in records if record.precision == precision and record.mode == "fused"]
+        if own or fused:
+            rows.append((precision, *_own_columns(own), *_fused_columns(fused)))
+    return rows
+
+
+def _own_columns(records: Sequence[Record]) -> tuple[str, ...]:
+    counts = collections.Counter(record.outcome for record in records)
+    main = [counts.pop(outcome, 0) for outcome in ("conforms", "deviates", "waived")]
+    worst = max(records, key=excess, default=None)
+    shown = f"{worst.node} ({_times(excess(worst))})" if worst is not None else "-"
+    return (str(len(records)), *map(str, main), str(sum(counts.values())), shown)
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g}" if value < 1e4 else f"{value:.1e}"  # noqa: PLR2004 - readable width
+
+
+def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str]:
+    """Return worst cosine, worst PSNR and outcome over all outputs."""
+    reached = [record.reached for record in records if record.reached is not None]
+    cosines = [item.cosine for item in reached if item.cosine is not None]
+    psnrs = [math.inf if item.psnr is None else item.psnr for item in reached]
+    outcomes = sorted({record.outcome for record in records})
+    return (
+        f"{min(cosines):.6f}" if cosines else "-",
+        f"{min(psnrs):.1f}" if psnrs else "-",
+        ", ".join(outcomes) or "-",
+    )
+
+
+def summary_lines(records: Sequence[Record]) -> list[str]:
+    """Return the table as aligned lines of text."""
+    rows = [HEADINGS, *summary_rows(records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

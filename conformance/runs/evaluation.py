@@ -1,0 +1,233 @@
+"""Evaluating a device on a network: one run per precision and mode judges every node."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from conformance.attainable import AttainableFile, golden_feeds, read_attainable
+from conformance.devices.base import Unsupported
+from conformance.errors import ConformanceError, GoldenError
+from conformance.files import sha256
+from conformance.graph.cut import cut
+from conformance.judging.bounds import ErrorLimits, Margins, bound
+from conformance.judging.comparison import Comparison, compare_sample
+from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
+from conformance.judging.waivers import Case, Mode
+from conformance.quantization.files import read_scales
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from conformance.devices.base import Device, Session
+    from conformance.goldens import GoldenStore
+    from conformance.graph.frozen import FrozenGraph
+    from conformance.networks import Output
+    from conformance.precision import Precision
+    from conformance.quantization.parameter_file import QuantizationScales
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What came out for one case: a verdict, or why there is none.
+
+    Attributes:
+        case: what was judged.
+        state: ``judged``, ``measured`` (chained errors have no bound), ``unsupported`` or ``broken``.
+        verdict: the verdict, or the errors of a measured case.
+        reason: why there is no verdict.
+        sha256: of the outputs, one per sample.
+        seconds: device time over all samples of the run that the case was part of.
+        notes: what the device says of its run.
+    """
+
+    case: Case
+    state: Literal["judged", "measured", "unsupported", "broken"]
+    verdict: Verdict | None = None
+    reason: str = ""
+    sha256: tuple[str, ...] = ()
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class Stopwatch:
+    """Wall time spent inside runs of the device, in seconds."""
+
+    seconds: float = 0.0
+
+
+class Evaluation:
+    """A device, a network and its goldens, ready to be judged.
+
+    Every method runs the device at most once per precision; results are judged sample by sample, so that
+    only one sample's tensors are in memory.
+
+    Args:
+        device: what is judged.
+        store: the goldens.
+        margins: margin per operator class.
+        nodes: the judged nodes.
+    """
+
+    def __init__(self, device: Device, store: GoldenStore, margins: Margins, nodes: Sequence[str]) -> None:
+        self.device, self.store, self.nodes = device, store, tuple(nodes)
+        self.network = store.network
+        self.stopwatch = Stopwatch()
+        self._margins = margins
+        self._shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
+        self._ops = {node.name: node.op for node in store.manifest.nodes}
+
+    @functools.cached_property
+    def attainable(self) -> AttainableFile:
+        """What an ideal device attains at each node."""
+        return read_attainable(self.store.directory, self.store.manifest)
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019 - an evaluation lives as long as its run
+    def scales(self, bits: int) -> QuantizationScales:
+        """The network's quantisation scales of this width."""
+        return read_scales(self.network.directory, bits, self.network.graph)
+
+    def case(self, node: str, precision: Precision, mode: Mode) -> Case:
+        """Return the case of a node at a precision in a mode."""
+        return Case(network=self.network.name, node=node, op=self._ops[node], precision=str(precision), mode=mode)
+
+    def limits(self, node: str, precision: Precision) -> ErrorLimits:
+        """Return the bound of a node's own error.
+
+        Raises:
+            GoldenError: its attainable error is not known.
+        """
+        try:
+            attainable = self.attainable.nodes[node][str(precision)]
+            return bound(attainable, self.attainable.operators[node], self._margins)
+        except KeyError as error:
+            raise GoldenError(
+                f"node {node!r} has no attainable error at {precision}; make them again with "
+                f"`mlu-conformance golden {self.network.name}`"
+            ) from error
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019
+    def own(self, precision: Precision) -> dict[str, Finding]:
+        """Judge the own error of every node: one run of the graph cut at all key nodes."""
+        graph = cut(self.network.graph, self._shapes, self.nodes)
+        self.store.ensure([*self._shapes, *self.nodes])
+        return self._found(
+            precision,
+            "own",
+            graph,
+            self.nodes,
+            lambda sample: golden_feeds(self.store, graph.inputs, sample),
+            lambda node, compared: judge_comparisons(compared, self.limits(node, precision)),
+        )
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019
+    def chained(self, precision: Precision) -> dict[str, Finding]:
+        """Measure the error of every node in the whole network, fusion broken at these nodes."""
+        self.store.ensure(self.nodes)
+        limitless = ErrorLimits(2.0, *(np.finfo(np.float64).max,) * 3)
+        graph = self.network.graph.prune(self.nodes)
+        return self._found(
+            precision,
+            "chained",
+            graph,
+            self.nodes,
+            lambda sample: self._inputs(graph, sample),
+            lambda _, compared: judge_comparisons(compared, limitless),
+        )
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019
+    def fused(self, precision: Precision) -> dict[str, Finding]:
+        """Judge the outputs of the fused network against its acceptance."""
+        outputs = {output.name: output for output in self.network.outputs}
+        self.store.ensure(outputs)
+        return self._found(
+            precision,
+            "fused",
+            self.network.graph,
+            tuple(outputs),
+            lambda sample: self._inputs(self.network.graph, sample),
+            lambda node, compared: self.accept(outputs[node], compared),
+        )
+
+    def accept(self, output: Output, compared: Sequence[Comparison]) -> Verdict:
+        """Return the verdict of an output against the network's acceptance."""
+        return accept_comparisons(compared, self.network.acceptance, output.span)
+
+    def open_fused(self, precision: Precision) -> Session:
+        """Compile the network as it ships, for timing; the caller closes it."""
+        return self.device.open(
+            self.network.graph,
+            [output.name for output in self.network.outputs],
+            precision=precision,
+            scales=self.scales(precision.fixed_bits),
+        )
+
+    def run(self, session: Session, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a session, its wall time counted."""
+        started = time.perf_counter()
+        try:
+            return session.run(feeds)
+        finally:
+            self.stopwatch.seconds += time.perf_counter() - started
+
+    def _inputs(self, graph: FrozenGraph, sample: int) -> dict[str, Array]:
+        feeds = self.network.feeds(sample)
+        return {name: feeds[name] for name in graph.inputs}
+
+    def _found(
+        self,
+        precision: Precision,
+        mode: Mode,
+        graph: FrozenGraph,
+        fetches: Sequence[str],
+        feeds: Callable[[int], Mapping[str, Array]],
+        judge: Callable[[str, Sequence[Comparison]], Verdict],
+    ) -> dict[str, Finding]:
+        """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
+        scales = self.scales(precision.fixed_bits)
+        cases = {node: self.case(node, precision, mode) for node in fetches}
+        try:
+            with self.device.open(graph, fetches, precision=precision, scales=scales) as session:
+                compared, digests, seconds = self._compared(session, fetches, feeds)
+                notes = tuple(getattr(session, "notes", ()))
+        except Unsupported as error:
+            return {node: Finding(case, "unsupported", reason=str(error)) for node, case in cases.items()}
+        except ConformanceError as error:
+            return {node: Finding(case, "broken", reason=str(error)) for node, case in cases.items()}
+        except Exception as error:  # noqa: BLE001 - whatever a device raises is a finding about that device
+            reason = f"the device raised {type(error).__name__}: {error}"
+            return {node: Finding(case, "broken", reason=reason) for node, case in cases.items()}
+        state: Literal["judged", "measured"] = "measured" if mode == "chained" else "judged"
+        return {
+            node: Finding(case, state, judge(node, compared[node]), "", tuple(digests[node]), seconds, notes)
+            for node, case in cases.items()
+        }
+
+    def _compared(
+        self, session: Session, fetches: Sequence[str], feeds: Callable[[int], Mapping[str, Array]]
+    ) -> tuple[dict[str, list[Comparison]], dict[str, list[str]], float]:
+        compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
+        digests: dict[str, list[str]] = {node: [] for node in fetches}
+        seconds = 0.0
+        for sample in range(self.network.samples):
+            results = self.run(session, feeds(sample))
+            seconds += session.device_seconds
+            for node in fetches:
+                result = results.pop(node, None)
+                where = node if self.network.samples == 1 else f"{node} (sample {sample})"
+                compared[node].append(compare_sample(self.store.get(node, sample), result, where))
+                if result is not None:
+                    digests[node].append(digest(result))
+        return compared, digests, seconds
+
+
+def digest(result: object) -> str:
+    """Return the SHA-256 of a result's bytes."""
+    return sha256(np.ascontiguousarray(result).data)

@@ -1,0 +1,26 @@
+"""Speed of the fused single-core path, and the accuracy of the very outputs that were timed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance.runs.timing import DEVICE_CLOCK, ROUNDS, time_fused
+
+if TYPE_CHECKING:
+    from conformance.plugin.execution import Run
+    from conformance.precision import Precision
+
+
+@pytest.mark.mlu
+@pytest.mark.fused
+@pytest.mark.benchmark(group="fused", timer=DEVICE_CLOCK)
+def test_fused_speed(conformance_run: Run, precision: Precision, benchmark: Any) -> None:  # noqa: ANN401
+    """Time the network as it ships, in device seconds; what was timed must meet the acceptance."""
+    with time_fused(conformance_run.evaluation, precision) as timed:
+        if timed.runs_on_device:
+            benchmark.extra_info.update(timed.description())
+            benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)
+    findings = timed.findings()
+    conformance_run.settle(*findings, case_ids=[f"{finding.case}-timed" for finding in findings])

@@ -1,0 +1,25 @@
+"""The whole network: errors along the chain, and the fused outputs against the network's acceptance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conformance.plugin.execution import Run
+    from conformance.precision import Precision
+
+
+@pytest.mark.mlu
+@pytest.mark.chained
+def test_chained_errors(conformance_run: Run, precision: Precision) -> None:
+    """Every judged node of the uncut network has a finite result of the right shape; its error is recorded."""
+    conformance_run.settle(*conformance_run.evaluation.chained(precision).values())
+
+
+@pytest.mark.mlu
+@pytest.mark.fused
+def test_fused_outputs(conformance_run: Run, precision: Precision) -> None:
+    """Every output of the fused network meets the acceptance: cosine and PSNR."""
+    conformance_run.settle(*conformance_run.evaluation.fused(precision).values())

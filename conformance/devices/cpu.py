@@ -35,6 +35,10 @@ class CpuSession(SessionBase):
         """Return one array per fetch."""
         return self._runner(feeds)
 
+    def close(self) -> None:
+        """Free the graph; what XLA compiled for its shapes stays for the next session."""
+        self._runner.close()
+
 
 class CpuDevice:
     """The reference device: it should conform at every precision, being more accurate than any."""

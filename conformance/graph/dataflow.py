@@ -43,6 +43,22 @@ def topological(graph: FrozenGraph) -> list[str]:
     return list(nx.lexicographical_topological_sort(edges, key=order.__getitem__))
 
 
+def unobservable(graph: FrozenGraph) -> frozenset[str]:
+    """Return the nodes inside TensorFlow 1 loops and branches, whose values cannot be fetched.
+
+    A branch that is not taken has none, and a loop has one per iteration.
+    """
+    depth: dict[str, int] = {}
+    for name in topological(graph):
+        node = graph.nodes[name]
+        operators = {graph.nodes[producer(tensor)].op for tensor in node.input}
+        around = max((depth[producer(tensor)] for tensor in node.input if producer(tensor) in depth), default=0)
+        enters = node.op == "Enter" or (node.op == "Switch" and "LoopCond" not in operators)
+        leaves = node.op == "Exit" or (node.op == "Merge" and "NextIteration" not in operators)
+        depth[name] = around + enters - leaves
+    return frozenset(name for name in depth if depth[name] > 0 or graph.nodes[name].op == "NextIteration")
+
+
 @dataclasses.dataclass(frozen=True)
 class TensorType:
     """Static type of a tensor: a TensorFlow dtype and a shape, None where unknown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -38,23 +39,27 @@ class GraphRunner:
         self.feeds = graph.inputs
         self.seconds = 0.0
 
-        def load() -> list[Any]:
+        specs = [_specification(graph, name, f"feed_{index}") for index, name in enumerate(self.feeds)]
+
+        def load(*placed: Any) -> list[Any]:  # noqa: ANN401 - tensors
             imported = tf.graph_util.import_graph_def(
-                graph.copied_graph_def(), name="", return_elements=[_full(self.fetches[0])]
+                graph.copied_graph_def(),
+                name="",
+                input_map=dict(zip(map(_full, self.feeds), placed, strict=True)),
+                return_elements=[_full(name) for name in self.fetches],
             )
             return list(imported)
 
         try:
-            whole = tf.compat.v1.wrap_function(load, [])
-            self._run = whole.prune(
-                [whole.graph.get_tensor_by_name(_full(name)) for name in self.feeds],
-                [whole.graph.get_tensor_by_name(_full(name)) for name in self.fetches],
-            )
+            self._run = tf.compat.v1.wrap_function(load, specs)
         except (ValueError, KeyError, tf.errors.OpError) as error:
             raise UsageError(f"TensorFlow cannot load {graph.source}: {_first_line(error)}") from error
-        self._dtypes = {
-            name: tensor.dtype for name, tensor in zip(self.feeds, self._run.inputs, strict=True)
-        }
+        self._specs = dict(zip(self.feeds, specs, strict=True))
+
+    def close(self) -> None:
+        """Free the graph and its constants; TensorFlow ties them in cycles that wait for the collector."""
+        self._run = None
+        gc.collect()
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run once; ``seconds`` is then the time between the feeds being placed and the fetches being there.
@@ -85,8 +90,25 @@ class GraphRunner:
         if set(feeds) != set(self.feeds):
             wrong = sorted(set(feeds) ^ set(self.feeds))
             raise UsageError(f"inputs {', '.join(wrong)} are missing or unknown; feed {', '.join(self.feeds)}")
-        tf = tensorflow()
-        return [tf.constant(np.asarray(feeds[name], self._dtypes[name].as_numpy_dtype)) for name in self.feeds]
+        return [_placed(name, feeds[name], spec) for name, spec in self._specs.items()]
+
+
+def _specification(graph: FrozenGraph, name: str, argument: str) -> Any:  # noqa: ANN401 - a tf.TensorSpec
+    """Return dtype and shape of a placeholder as a function argument."""
+    tf = tensorflow()
+    attributes = graph.nodes[name].attr
+    shape = tf.TensorShape(attributes["shape"].shape) if "shape" in attributes else None
+    return tf.TensorSpec(shape, tf.as_dtype(attributes["dtype"].type), name=argument)
+
+
+def _placed(name: str, value: Array, spec: Any) -> Any:  # noqa: ANN401 - tensors
+    """Return a feed as a tensor of the placeholder's dtype; TensorFlow itself does not check the shape."""
+    if not spec.shape.is_compatible_with(np.shape(value)):
+        raise UsageError(f"input {name!r} has shape {np.shape(value)}, but the graph wants {spec.shape}")
+    try:
+        return tensorflow().constant(np.asarray(value, spec.dtype.as_numpy_dtype))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"input {name!r} cannot be fed as {spec.dtype.name}: {error}") from error
 
 
 def _full(tensor: str) -> str:
@@ -95,4 +117,5 @@ def _full(tensor: str) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith(("Graph execution", "Detected at", "Node:"))), "")
+    headings = ("Graph execution", "Detected at", "Node:", "<stack traces")
+    return next((line for line in lines if not line.startswith(headings)), "")

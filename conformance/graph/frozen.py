@@ -144,9 +144,15 @@ class FrozenGraph:
         return self.graph_def.node
 
     def copied_graph_def(self) -> GraphDef:
-        """Return a copy to hand to TensorFlow, whose importer writes default attributes into what it is given."""
+        """Return a copy to hand to TensorFlow, whose importer writes default attributes into what it is given.
+
+        Devices and colocations of the machine that froze the graph are left out: they may not exist here.
+        """
         copy = type(self.graph_def)()
         copy.CopyFrom(self.graph_def)
+        for node in copy.node:
+            node.device = ""
+            node.attr.pop("_class", None)
         return copy
 
     def save(self, path: Path) -> None:

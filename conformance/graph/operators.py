@@ -41,7 +41,12 @@ REDUCTIONS: frozenset[str] = SUMS | {
 }
 """Operators that make one number out of many."""
 
-STRUCTURAL: frozenset[str] = frozenset(
+CONTROL_FLOW: frozenset[str] = frozenset(
+    {"Enter", "Exit", "LoopCond", "Merge", "NextIteration", "RefSwitch", "Switch"}
+)
+"""Operators of TensorFlow 1 that let values into loops and branches and out again."""
+
+STRUCTURAL: frozenset[str] = CONTROL_FLOW | frozenset(
     {
         "Cast",
         "CheckNumerics",

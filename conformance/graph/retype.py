@@ -66,6 +66,12 @@ def output_types(node: Node) -> list[int]:
     return _argument_types(node, definition.output_arg) if definition else []
 
 
+def _untypable() -> tuple[int, ...]:
+    """Return types of arguments that tie a node to float32: itself, and handles to what holds elements of it."""
+    tf = tensorflow()
+    return tuple(int(dtype.as_datatype_enum) for dtype in (tf.float32, tf.variant, tf.resource))
+
+
 def _touches_float(node: Node) -> bool:
     return _float() in input_types(node) + output_types(node)
 
@@ -76,7 +82,7 @@ def _retypable(node: Node) -> bool:
     if definition is None or not _touches_float(node):
         return False
     arguments = [*definition.input_arg, *definition.output_arg]
-    if any(argument.type == _float() or argument.type_list_attr for argument in arguments):
+    if any(argument.type in _untypable() or argument.type_list_attr for argument in arguments):
         return False
     switched = {key for key in _float_attributes(node) if any(a.type_attr == key for a in arguments)}
     double = tensorflow().float64.as_datatype_enum

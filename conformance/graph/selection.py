@@ -11,7 +11,7 @@ import fnmatch
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError, near_names
-from conformance.graph.dataflow import dataflow, tensor_types, topological
+from conformance.graph.dataflow import dataflow, tensor_types, topological, unobservable
 from conformance.graph.operators import FIXED_POINT, REDUCTIONS, STRUCTURAL
 
 if TYPE_CHECKING:
@@ -30,12 +30,10 @@ ALL = "all"
 
 def judgeable_nodes(graph: FrozenGraph) -> list[str]:
     """Return the nodes whose first output is floating point and depends on an input, producers first."""
-    live = dataflow(graph)
+    live = set(dataflow(graph)).difference(graph.inputs, unobservable(graph))
     types = tensor_types(graph)
     return [
-        name
-        for name in topological(graph)
-        if name in live and name not in graph.inputs and types[name] and types[name][0].floating
+        name for name in topological(graph) if name in live and types[name] and types[name][0].floating
     ]
 
 

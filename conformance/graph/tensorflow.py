@@ -82,5 +82,5 @@ def cpu_kernel_types(op: str) -> tuple[dict[str, frozenset[int]], ...]:
     return tuple(
         {constraint.name: frozenset(constraint.allowed_values.list.type) for constraint in kernel.constraint}
         for kernel in kernels.get_registered_kernels_for_op(op).kernel
-        if kernel.device_type == "CPU"
+        if kernel.device_type in {"CPU", "DEFAULT"}  # some kernels are registered for every device at once
     )

@@ -207,28 +207,21 @@ def _cosine_distance(sums: DifferenceSums, golden: Floats, result: Floats) -> fl
     difference of two nearly equal numbers, 1 - cosine, into one that is small itself:
 
         1 - cosine = (|a|²|d|² - (a·d)²) / (|a||b| (|a||b| + a·b))
+
+    Where that one is lost to cancellation, a and d are nearly parallel, or b is next to nothing. Where it is
+    not, neither |b|² = |a|² + 2 a·d + |d|² nor the denominator is.
     """
     squares, along, difference = sums.golden_squares, sums.golden_difference, sums.difference_squares
     if sums.largest == 0 and squares > 0:
         return 0.0
-    result_squares = squares + 2 * along + difference
-    if not _determined(squares, along, difference, result_squares):
-        return _cosine_distance_of_directions(golden, result)
-    product, norms = squares + along, math.sqrt(squares) * math.sqrt(result_squares)
-    if product < 0:
-        return min(1 - product / norms, 2.0)
-    return (squares * difference - along * along) / (norms * (norms + product))
-
-
-def _determined(squares: float, along: float, difference: float, result_squares: float) -> bool:
-    """Tell whether the sums neither left the safe range of float64 nor cancel by more than six digits."""
     low, high = _SAFE_SUMS
-    if not (
-        low < squares < high and low < difference < high and result_squares > _WELL_CONDITIONED * squares
-    ):
-        return False
+    if not (low < squares < high and low < difference < high):
+        return _cosine_distance_of_directions(golden, result)
     across = squares * difference - along * along
-    return across > _WELL_CONDITIONED * squares * difference
+    if across <= _WELL_CONDITIONED * squares * difference:
+        return _cosine_distance_of_directions(golden, result)
+    norms = math.sqrt(squares) * math.sqrt(squares + 2 * along + difference)
+    return across / (norms * (norms + squares + along))
 
 
 def _cosine_distance_of_directions(golden: Floats, result: Floats) -> float | None:

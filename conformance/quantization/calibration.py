@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError
+from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import constant, plain
 from conformance.graph.execution import GraphRunner
+from conformance.graph.frozen import producer
 from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT
 from conformance.graph.retype import to_float64
 from conformance.numerics.fixed_point import quantization_scale
@@ -40,10 +42,20 @@ def largest_magnitudes(
     Args:
         graph: the network.
         samples: feeds, one mapping per sample.
+
+    Raises:
+        UsageError: a tensor lies inside a TensorFlow 1 loop or branch.
     """
     tensors = quantized_tensors(graph)
     if not tensors:
         return {}
+    hidden = unobservable(graph)
+    for key, tensor in tensors.items():
+        if producer(tensor) in hidden:
+            raise UsageError(
+                f"{key!r} in {graph.source} cannot be calibrated: {tensor!r} lies inside a TensorFlow 1 loop or "
+                "branch, where values cannot be seen; unroll the loop before freezing"
+            )
     wide, _ = to_float64(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
     fetches = [f"{RANGE_PREFIX}{key}" for key in tensors]
@@ -52,7 +64,8 @@ def largest_magnitudes(
     largest = dict.fromkeys(tensors, 0.0)
     for feeds in samples:
         results = run({name: feeds[name] for name in run.feeds})
-        largest = {key: max(value, float(results[RANGE_PREFIX + key])) for key, value in largest.items()}
+        # NumPy's maximum, unlike Python's, hands on a NaN
+        largest = {key: float(np.maximum(value, results[RANGE_PREFIX + key])) for key, value in largest.items()}
     return largest
 
 

@@ -6,6 +6,7 @@ import decimal
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -14,7 +15,7 @@ import hypothesis.extra.numpy as hnp
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from conformance.numerics import difference
@@ -134,6 +135,11 @@ def test_doubles_whose_squares_leave_the_range(exponent):
     assert metrics.mse == min(mse, sys.float_info.max) or metrics.mse == pytest.approx(mse, rel=1e-6)
 
 
+def test_sums_whose_product_underflows():
+    metrics = compare(np.array([[1e-50, 0]]), np.array([[1e-50, 1e-110]]))
+    assert metrics.cosine_distance == pytest.approx(5e-121, rel=1e-6, abs=0)
+
+
 def test_every_number_is_finite_and_survives_json():
     golden = np.full((2, 2), 1.7e308)
     metrics = compare(golden, -golden)
@@ -247,6 +253,13 @@ def test_order_of_the_metrics(pair):
     assert metrics.cosine_distance is None or 0 <= metrics.cosine_distance <= 2
 
 
+@given(st.tuples(st.integers(1, 8), st.integers(1, 8)), st.floats(0.1, 10))
+@example((3, 7), 3.603871574596873)  # the mean over all channels rounds to above each of them
+def test_equal_channels_are_no_worse_than_all_of_them(shape, error):
+    metrics = compare(np.zeros(shape), np.full(shape, error))
+    assert metrics.mse <= metrics.worst_channel_mse == pytest.approx(error**2)
+
+
 @given(pairs(ORDINARY), st.integers(-20, 20))
 def test_a_common_power_of_two_scales_the_errors_and_not_the_cosine(pair, exponent):
     golden, result = (tensor.astype(np.float64) for tensor in pair)
@@ -325,6 +338,7 @@ def test_a_forked_child_compares_too():
     compare(golden, golden)  # starts the threads of this process
     child = os.fork()
     if child == 0:
+        signal.alarm(60)  # without its threads the child would wait for ever
         os._exit(0 if compare(golden, golden * 2).mse > 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
 

@@ -84,6 +84,10 @@ def test_spaces_blank_lines_and_line_ends_mean_nothing(scales, random):
     assert format_scales(parse(text, "file")) == text
 
 
+def test_line_ends_of_another_system_are_no_part_of_the_preprocessing_block():
+    assert parse(WITH_CONVFIRST.replace("\n", "\r\n"), "f") == parse(WITH_CONVFIRST, "f")
+
+
 @pytest.mark.parametrize("text", [PLAIN, WITH_CONVFIRST])
 def test_files_as_published_come_back_byte_for_byte(text):
     assert format_scales(parse(text, "file")) == text

@@ -37,6 +37,10 @@ class EmulatorSession(SessionBase):
         results = self._runner(feeds)
         return {name: np.asarray(value, np.float32) for name, value in results.items()}
 
+    def close(self) -> None:
+        """Free the graph; what XLA compiled for its shapes stays for the next session."""
+        self._runner.close()
+
 
 class EmulatorDevice:
     """A bit-exact software model of the card's numerics, as far as the profile knows them.

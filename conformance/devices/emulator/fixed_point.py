@@ -17,12 +17,14 @@ from conformance.devices.base import Unsupported
 from conformance.devices.emulator import kernels
 from conformance.errors import UsageError
 from conformance.graph.editing import cast, constant, copied, plain
+from conformance.graph.frozen import output_index, producer
 from conformance.graph.operators import DATA_ARGUMENTS
 from conformance.numerics.fixed_point import limits, position_and_scale, quantize
 
 if TYPE_CHECKING:
     from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
+    from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -57,9 +59,20 @@ def effective_factor(scale: float, bits: int, profile: Profile) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class FixedPoint:
-    """Rewrites fixed-point operators of one graph at one precision."""
+    """Rewrites fixed-point operators of one graph at one precision.
+
+    Attributes:
+        graph: the graph, in the arithmetic's dtype.
+        types: its tensors' types, by node.
+        scales: a scale per input and filter.
+        precision, profile: what to emulate.
+        library: collects the compiled kernels.
+        dtype: of float tensors, as NumPy knows it.
+        unmodelled: nodes whose numerics are not those that the profile asks for.
+    """
 
     graph: FrozenGraph
+    types: dict[str, list[TensorType]]
     scales: QuantizationScales
     precision: Precision
     profile: Profile
@@ -78,7 +91,7 @@ class FixedPoint:
         factors = [self._factor(f"{node.name}/{which}") for which in ("input", "filter")]
         filters = self._integer_filter(node, node.input[filter_at], factors[1])
         groups = self._groups(node, filters)
-        work = "float32" if groups or self.profile.convolution_sums == "fp32" else "float64"
+        work = "float32" if groups else "float64"
         nodes = self._quantized(f"{node.name}/input", node.input[input_at], factors[0], work)
         if filters is None:
             nodes += self._quantized(f"{node.name}/filter", node.input[filter_at], factors[1], work)
@@ -95,8 +108,11 @@ class FixedPoint:
         value = self.graph.constant(tensor)
         if value is None:
             return None
+        value = value.astype(np.float32)
+        if self.profile.fixed_point_scale == "position-scale":  # the product is a float32, as for inputs
+            value, factor = value * np.float32(factor), 1.0
         integers = quantize(
-            value.astype(np.float32),
+            value,
             factor,
             self.precision.fixed_bits,
             rounding=self.profile.fixed_point_rounding,  # type: ignore[arg-type]
@@ -124,7 +140,7 @@ class FixedPoint:
     def _split(self, weight: np.ndarray[Any, Any], node: Node) -> list[slice]:
         """Return the fewest equal-order groups of channels, greedily filled, or none where that is not modelled."""
         axis = CONTRACTED_AXIS.get(node.op)
-        if axis is None or not self._splittable(node):
+        if axis is None or not self._splittable(node, weight):
             return []
         summed = tuple(other for other in SUMMED_AXES[node.op] if other != axis)
         per_channel = np.moveaxis(weight, axis, 0).sum(tuple(_shifted(other, axis) for other in summed))
@@ -138,11 +154,20 @@ class FixedPoint:
                 running = share
         return [slice(*bounds) for bounds in zip(starts, [*starts[1:], len(per_channel)], strict=True)]
 
-    @staticmethod
-    def _splittable(node: Node) -> bool:
+    def _splittable(self, node: Node, filters: np.ndarray[Any, Any]) -> bool:
+        """Whether input and filter can be cut along the contracted axis, which comes last in the input."""
         if node.op == "MatMul":
             return not node.attr["transpose_a"].b
+        return self._channels_last(node) and self._input_channels(node) == filters.shape[2]
+
+    @staticmethod
+    def _channels_last(node: Node) -> bool:
         return node.attr["data_format"].s in (b"", b"NHWC")
+
+    def _input_channels(self, node: Node) -> int | None:
+        """Return the channels of the input; a grouped convolution's filter has fewer."""
+        shape = self.types[producer(node.input[0])][output_index(node.input[0])].shape
+        return shape[-1] if shape else None
 
     def _quantized(self, name: str, source: str, factor: float, work: str) -> list[Node]:
         low, high = limits(self.precision.fixed_bits, self.profile.fixed_point_range)  # type: ignore[arg-type]

@@ -35,13 +35,29 @@ def round_to_half(x: Tensor, profile: Profile) -> Tensor:
     tf = tensorflow()
     magnitude = tf.abs(x)
     normal = _drop_mantissa_bits(magnitude, profile.ties)
-    steps = magnitude * (1 / HALF_TINY)
-    whole = tf.floor(steps + 0.5) if profile.ties == "away" else tf.round(steps)
-    rounded = tf.where(magnitude < HALF_NORMAL, whole * HALF_TINY, normal)
+    rounded = tf.where(magnitude < HALF_NORMAL, _whole_steps(magnitude, profile.ties) * HALF_TINY, normal)
     if profile.half_tiny == "smallest":
-        rounded = tf.where((magnitude > 0) & (magnitude < HALF_TINY), tf.cast(HALF_TINY, x.dtype), rounded)
+        rounded = tf.where(_is_tiny(x), tf.cast(HALF_TINY, x.dtype), rounded)
     rounded = tf.where(rounded >= HALF_OVERFLOW, tf.cast(_overflow(profile), x.dtype), rounded)
     return _with_sign_of(x, tf.where(tf.math.is_nan(x), x, rounded))
+
+
+def _whole_steps(magnitude: Tensor, ties: str) -> Tensor:
+    """Return how many steps of 2^-24 a value below the normal halves is rounded to."""
+    tf = tensorflow()
+    steps = magnitude * (1 / HALF_TINY)
+    if ties == "even":
+        return tf.round(steps)
+    whole = tf.floor(steps)
+    return whole + tf.cast(steps - whole >= 0.5, steps.dtype)  # noqa: PLR2004 - floor(x + 0.5) would round twice
+
+
+def _is_tiny(x: Tensor) -> Tensor:
+    """Return where 0 < |x| < 2^-24, by its bits: TensorFlow's threads read subnormal floats as zero."""
+    tf = tensorflow()
+    integer = tf.int32 if x.dtype == tf.float32 else tf.int64
+    magnitude = tf.bitcast(x, integer) & integer.max
+    return (magnitude > 0) & (magnitude < tf.bitcast(tf.constant(HALF_TINY, x.dtype), integer))
 
 
 def _overflow(profile: Profile) -> float:
@@ -108,11 +124,27 @@ def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, o
     return tf.cast(round_to_float(real, float_bits, profile), out)
 
 
-def accumulate(total: Tensor, part: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
-    """Add a partial integer sum, made real and rounded, to a running total, and round again."""
-    tf = tensorflow()
-    real = rescale(part, divisor, float_bits, profile, out)
-    return tf.cast(round_to_float(total + real, float_bits, profile), out)
+def accumulate(
+    *tensors: Tensor,
+    sum_bits: int,
+    float_bits: int,
+    profile: Profile,
+    out: Any,  # noqa: ANN401
+) -> Tensor:
+    """Add a partial integer sum, made real and rounded, to a running total, and round again.
+
+    Args:
+        tensors: running total (missing for the first part), integer sum of this part, divisor.
+        sum_bits: bits of the float type of the partial sums.
+        float_bits: bits of the result: ``sum_bits``, or those of the precision after the last part.
+        profile: says how halves round.
+        out: dtype of the result.
+    """
+    *total, part, divisor = tensors
+    added = rescale(part, divisor, sum_bits, profile, out)
+    if total:
+        added = round_to_float(total[0] + added, sum_bits, profile)
+    return round_to_float(added, float_bits, profile)
 
 
 def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:
@@ -164,15 +196,16 @@ def reduce(
     for axes in passes:
         total = _reduced_once(x, axes, mean=mean, kind=kind, profile=profile)
         x = tf.cast(round_to_float(total, float_bits, profile), x.dtype)
-    return x if keep else tf.squeeze(x, [axis for axes in passes for axis in axes])
+    reduced = [axis for axes in passes for axis in axes]
+    return x if keep or not reduced else tf.squeeze(x, reduced)
 
 
 def _reduced_once(x: Tensor, axes: tuple[int, ...], *, mean: bool, kind: str, profile: Profile) -> Tensor:
     """Reduce ``axes`` to length 1."""
     tf = tensorflow()
     kept = [axis for axis in range(x.shape.rank) if axis not in axes]
-    shape = tf.shape(x)
-    terms = tf.reshape(tf.transpose(x, [*axes, *kept]), tf.concat([[-1], tf.gather(shape, kept)], 0))
+    shape = tf.unstack(tf.shape(x))
+    terms = tf.reshape(tf.transpose(x, [*axes, *kept]), [-1, *(shape[axis] for axis in kept)])
     total = running_sum(terms, kind, profile)
     if mean:
         total /= tf.cast(tf.shape(terms)[0], total.dtype)

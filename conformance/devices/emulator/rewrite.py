@@ -13,13 +13,14 @@ import numpy as np
 
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.fixed_point import FixedPoint
+from conformance.devices.emulator.fusion import unstored
 from conformance.devices.emulator.library import Library
-from conformance.devices.emulator.partial_sums import HalfPartialSums
+from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.errors import UsageError
 from conformance.graph.dataflow import TensorType, tensor_types
-from conformance.graph.editing import cast, constant, copied
+from conformance.graph.editing import cast, constant, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
-from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, SUMS, TRANSCENDENTAL
+from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, SUMS, TRANSCENDENTAL
 from conformance.graph.retype import to_float64
 from conformance.graph.tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
@@ -80,17 +81,19 @@ class _Rewriter:
         self.types: dict[str, list[TensorType]] = tensor_types(self.graph)
         self.precision, self.profile = precision, profile
         self.library = Library()
-        fixed_point = HalfPartialSums if profile.convolution_sums == "fp16" else FixedPoint
+        fixed_point = FixedPoint if profile.convolution_sums == "exact" else PartialSums
         self.fixed_point = fixed_point(
-            self.graph, scales, precision, profile, self.library, self.dtype.as_numpy_dtype
+            self.graph, self.types, scales, precision, profile, self.library, self.dtype.as_numpy_dtype
         )
-        self.kept_wide = self._fused_intermediates(fetches) if fuse else frozenset()
+        fused = fuse and profile.fused_intermediates == "fp32"
+        self.kept_wide = unstored(self.graph, fetches) if fused else frozenset()
+        self.has_frames = any(node.op == "Enter" for node in self.graph.graph_def.node)
         self.renamed: dict[str, str] = {}
         self.unmodelled: list[str] = list(narrow)
 
     def rewritten(self) -> EmulatedGraph:
         """Return the whole graph, rewritten."""
-        nodes = [part for node in self.graph.graph_def.node for part in self._node(node)]
+        nodes = [part for node in self.graph.graph_def.node for part in self._in_frame(node)]
         nodes = [copied(node, inputs=[self._source(tensor, node) for tensor in node.input]) for node in nodes]
         graph = self.graph.replaced(nodes, functions=self.library.definitions).prune(self.graph.outputs)
         return EmulatedGraph(graph, tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled])))
@@ -110,15 +113,41 @@ class _Rewriter:
             return self._transcendental(node)
         if node.op == "Const":
             return [self._constant(node)]
-        if node.op in EXACT:
+        if not self._computes(node):
             return [node]
-        if node.op not in ELEMENTWISE | INPUT_OPERATORS:
+        if node.op not in ELEMENTWISE | EXACT | INPUT_OPERATORS:
             self.unmodelled.append(node.name)
         return self._rounded(node)
 
+    def _in_frame(self, node: Node) -> list[Node]:
+        """Return what takes over ``node``, with its constants in the loop that a TensorFlow 1 node runs in.
+
+        A node runs in the frame of its inputs; a constant without any would run outside every loop.
+        """
+        nodes = self._node(node)
+        if not self.has_frames or node.op == "Const" or not node.input:
+            return nodes
+        after = f"^{producer(node.input[0])}"
+        return [copied(part, inputs=[*part.input, after]) if part.op == "Const" else part for part in nodes]
+
     def _touches_float(self, node: Node) -> bool:
-        tensors = [*self.types[node.name], *(self._type(tensor) for tensor in node.input if tensor[0] != "^")]
-        return any(tensor.floating for tensor in tensors)
+        tensors = [*self.types[node.name], *(self._type(tensor) for tensor in _data_inputs(node))]
+        return any(self._is_float(tensor) for tensor in tensors)
+
+    def _is_float(self, tensor: TensorType) -> bool:
+        """Whether a tensor holds the network's float32; other float types are run as the graph says."""
+        return bool(tensor.dtype == self.dtype)
+
+    def _computes(self, node: Node) -> bool:
+        """Whether a float output can hold values that are not of the precision's float type yet."""
+        if not any(self._is_float(tensor) for tensor in self.types[node.name]):
+            return False
+        if node.op not in EXACT:
+            return True
+        if node.op == "Cast":
+            return not self._is_float(self._type(node.input[0]))
+        wide = any(producer(tensor) in self.kept_wide for tensor in node.input)
+        return wide and node.name not in self.kept_wide
 
     def _type(self, tensor: str) -> TensorType:
         return self.types[producer(tensor)][output_index(tensor)]
@@ -155,7 +184,7 @@ class _Rewriter:
 
     def _resized(self, node: Node) -> Node:
         resized = copied(node)
-        if self.profile.resize_nearest == "half-pixel":
+        if self.profile.resize_nearest == "half-pixel" and not node.attr["align_corners"].b:
             resized.attr["half_pixel_centers"].b = True
         return resized
 
@@ -182,7 +211,7 @@ class _Rewriter:
             overflow=self.profile.half_overflow,  # type: ignore[arg-type]
             tiny=self.profile.half_tiny,  # type: ignore[arg-type]
         )
-        return constant(node.name, rounded)
+        return copied(constant(node.name, rounded), inputs=node.input)
 
     def _rounded(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, and a rounding of each float output to the float type."""
@@ -190,52 +219,47 @@ class _Rewriter:
         if exact_type or node.name in self.kept_wide:
             return [node]
         if node.op in INPUT_OPERATORS:
-            self.renamed[node.name] = f"{node.name}/stored"
+            self.renamed[node.name] = self.renamed[f"{node.name}:0"] = f"{node.name}/stored"
             return [node, self._rounding(f"{node.name}/stored", node.name)]
         nodes = [copied(node, name=f"{node.name}/exact")]
         for index, kind in enumerate(self.types[node.name]):
-            source, outer = f"{node.name}/exact:{index}", node.name if index == 0 else f"{node.name}/rounded_{index}"
-            self.renamed[f"{node.name}:{index}"] = outer if kind.floating else source
-            if kind.floating:
+            source = f"{node.name}/exact:{index}"
+            outer = node.name if index == 0 else f"{node.name}/rounded_{index}"
+            self.renamed[f"{node.name}:{index}"] = outer
+            if self._is_float(kind):
                 nodes.append(self._rounding(outer, source))
+            else:
+                nodes.append(plain(outer, "Identity", [source], T=kind.dtype))
         return nodes
 
-    def _rounding(self, name: str, source: str) -> Node:
-        return self._rounding_from(self.dtype, name, source)
-
-    def _rounding_from(self, dtype: Any, name: str, source: str) -> Node:  # noqa: ANN401
+    def _rounding(self, name: str, source: str, dtype: Any = None) -> Node:  # noqa: ANN401
+        """Return a node that rounds ``source``, of ``dtype``, to the float type, or to fp32 if it is not stored."""
         return self.library.call(
             name,
             kernels.rounded,
             [source],
-            (dtype,),
+            (dtype or self.dtype,),
             self.dtype,
-            float_bits=self.precision.float_bits,
+            float_bits=32 if name in self.kept_wide else self.precision.float_bits,
             profile=self.profile,
             out=self.dtype.name,
         )
 
     def _transcendental(self, node: Node) -> list[Node]:
-        """Return the function computed in float64, where kernels are exact to far below float32, and rounded once."""
+        """Return the function computed in float64, where kernels are exact to far below float32, rounded once."""
         double = tensorflow().float64
-        wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(node.input)]
-        exact = copied(node, name=f"{node.name}/exact", inputs=[part.name for part in wide])
+        data = _data_inputs(node)
+        wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(data)]
+        inputs = [*(part.name for part in wide), *node.input[len(data) :]]
+        exact = copied(node, name=f"{node.name}/exact", inputs=inputs)
         exact.attr["T"].type = double.as_datatype_enum
-        return [*wide, exact, self._rounding_from(double, node.name, exact.name)]
+        return [*wide, exact, self._rounding(node.name, exact.name, double)]
 
     def _source(self, tensor: str, reader: Node) -> str:
         renamed = self.renamed.get(tensor, tensor)
         return tensor if renamed == reader.name else renamed
 
-    def _fused_intermediates(self, fetches: set[str]) -> frozenset[str]:
-        """Return nodes that a fused kernel may keep in fp32: read by elementwise operators alone, not fetched."""
-        if self.profile.fused_intermediates != "fp32":
-            return frozenset()
-        readers: dict[str, list[str]] = {}
-        for node in self.graph.graph_def.node:
-            for tensor in node.input:
-                readers.setdefault(producer(tensor), []).append(node.op)
-        fusable = ELEMENTWISE | (EXACT - MOVEMENT)
-        return frozenset(
-            name for name, ops in readers.items() if name not in fetches and all(op in fusable for op in ops)
-        )
+
+def _data_inputs(node: Node) -> list[str]:
+    """Return the tensors that ``node`` reads; control inputs come after them."""
+    return [tensor for tensor in node.input if not tensor.startswith("^")]

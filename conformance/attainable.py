@@ -17,7 +17,7 @@ from conformance.files import read_json, write_json_atomically
 from conformance.graph.cut import cut, cut_input
 from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import FrozenGraph, producer
+from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
 from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
 from conformance.graph.retype import input_types, to_float64
 from conformance.graph.tensorflow import tensorflow
@@ -38,6 +38,7 @@ FILE = "attainable.json"
 GROUP = 30
 """Nodes fetched in one float64 run: bounds memory."""
 MAGNITUDE = "magnitude/"
+BATCHED = frozenset({"BatchMatMul", "BatchMatMulV2"})
 
 
 class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,24 +113,30 @@ def make_attainable(
 
 
 def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[int]]) -> str:
-    """Return the operator whose margin holds for a node: its own, or what it moves if computed since the goldens."""
-    node = graph.nodes[name]
-    while node.op in MOVEMENT:
-        sources = [producer(tensor) for tensor in node.input if producer(tensor) not in key]
-        computing = [source for source in sources if graph.nodes[source].op not in ("Const", "Placeholder", "Identity")]
-        if not computing:
-            break
-        node = graph.nodes[computing[0]]
-    return str(node.op) if node.op not in ("Const", "Placeholder") else str(graph.nodes[name].op)
+    """Return the operator whose margin holds for a node: its own, or what it moves if computed since the goldens.
+
+    Args:
+        graph: the network.
+        name: the node.
+        key: the nodes whose readers are fed with goldens.
+    """
+    pending, seen = [name], {name}
+    while pending:
+        node = graph.nodes[pending.pop(0)]
+        if node.op not in MOVEMENT | {"Const"} | INPUT_OPERATORS:
+            return str(node.op)
+        sources = {producer(tensor): None for tensor in node.input if not tensor.startswith("^")}
+        pending += [source for source in sources if source not in key and source not in seen]
+        seen.update(sources)
+    return str(graph.nodes[name].op)
 
 
-def golden_feeds(
-    store: GoldenStore, inputs: Sequence[str], sample: int
-) -> dict[str, np.ndarray[Any, Any]]:
+def golden_feeds(store: GoldenStore, inputs: Sequence[str], sample: int) -> dict[str, np.ndarray[Any, Any]]:
     """Return the feeds of a cut graph: network inputs, and goldens for the placeholders of key nodes."""
     fed = {cut_input(node.name): node.name for node in store.manifest.key}
     return {
-        name: store.get(fed[name], sample) if name in fed else store.network.feeds(sample)[name] for name in inputs
+        name: store.get(fed[name], sample) if name in fed else store.network.feeds(sample)[name]
+        for name in inputs
     }
 
 
@@ -150,9 +157,15 @@ def _at_precision(
         group = names[start : start + GROUP]
         graph = cut(store.network.graph, _shapes(store), group)
         with device.open(graph, group, precision=precision, scales=scales, fuse=False) as session:
-            runs = [session.run(golden_feeds(store, graph.inputs, sample)) for sample in range(store.network.samples)]
+            runs = [
+                session.run(golden_feeds(store, graph.inputs, sample))
+                for sample in range(store.network.samples)
+            ]
         for name in group:
-            yield name, _attainable(store, name, [run.pop(name) for run in runs], sums.get(name, (0, 0.0, 0.0)))
+            yield (
+                name,
+                _attainable(store, name, [run.pop(name) for run in runs], sums.get(name, (0, 0.0, 0.0))),
+            )
 
 
 def _attainable(
@@ -208,8 +221,9 @@ def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
     double = tensorflow().float64.as_datatype_enum
     nodes: list[Node] = []
     for name in names:
+        data = [tensor for tensor in wide.nodes[name].input if not tensor.startswith("^")]
         inputs = []
-        for index, (tensor, dtype) in enumerate(zip(wide.nodes[name].input, input_types(wide.nodes[name]), strict=True)):
+        for index, (tensor, dtype) in enumerate(zip(data, input_types(wide.nodes[name]), strict=True)):
             if dtype != double:
                 inputs.append(tensor)
                 continue
@@ -221,19 +235,17 @@ def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
 
 
 def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
-    """Return how many terms one output of a summing node adds up."""
+    """Return how many terms one output of a summing node adds up, at most."""
     node = graph.nodes[name]
     if node.op in SUMS:
-        source = producer(node.input[0])
-        known = {entry.name: entry.samples[0].shape for entry in store.manifest.nodes}
-        outputs = int(np.prod(known[name]))
-        return int(np.prod(known[source])) // max(outputs, 1) if source in known else _input_terms(store, source, outputs)
+        return int(np.prod(_shape(store, node.input[0])) // max(np.prod(_shape(store, name)), 1))
     filters = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
     if filters is None:
-        known = {entry.name: entry.samples[0].shape for entry in store.manifest.nodes}
-        return int(known[producer(node.input[0])][-1])
+        return _terms_of_matmul(store, node)
     if node.op == "MatMul":
         return int(filters.shape[1 if node.attr["transpose_b"].b else 0])
+    if node.op in BATCHED:
+        return int(filters.shape[-1 if node.attr["adj_y"].b else -2])
     if node.op == "DepthwiseConv2dNative":
         return int(np.prod(filters.shape[:2]))
     if node.op == "Conv2DBackpropInput":
@@ -241,7 +253,20 @@ def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
     return int(np.prod(filters.shape[:-1]))
 
 
-def _input_terms(store: GoldenStore, source: str, outputs: int) -> int:
-    return int(store.network.feeds(0)[source].size) // max(outputs, 1)
+def _terms_of_matmul(store: GoldenStore, node: Node) -> int:
+    """Return the contracted length of a matmul of two computed tensors (of others: of all that it sees)."""
+    shape = _shape(store, node.input[0])
+    if node.op == "MatMul":
+        return shape[0 if node.attr["transpose_a"].b else 1]
+    if node.op in BATCHED:
+        return shape[-2 if node.attr["adj_x"].b else -1]
+    return int(np.prod(shape))
 
 
+def _shape(store: GoldenStore, tensor: str) -> tuple[int, ...]:
+    """Return the shape of a golden, an input, or a constant."""
+    name = producer(tensor)
+    if name in store.network.graph.inputs:
+        return store.network.feeds(0)[name].shape
+    value = store.network.graph.constant(tensor)
+    return tuple(store.node(name).samples[0].shape) if value is None else value.shape

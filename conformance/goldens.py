@@ -7,16 +7,18 @@ lie in ``<root>/<network>/tensors/``; the first run makes them, later runs verif
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import urllib.parse
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import msgspec
 import numpy as np
 
 from conformance.errors import GoldenError, near_names
-from conformance.files import read_json, sha256, write_atomically, write_json_atomically
+from conformance.files import read_json, write_atomically, write_json_atomically
+from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
 from conformance.graph.execution import GraphRunner
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes, key_nodes
@@ -32,25 +34,8 @@ Array = np.ndarray[Any, Any]
 MANIFEST = "manifest.json"
 TENSORS = "tensors"
 ACCEPTED = "accepted.json"
-SAMPLED_VALUES = 4
 GROUP = 100
 """Nodes computed in one run: bounds the memory of making goldens."""
-NORM_TOLERANCE = 1e-6
-"""Relative: norms of goldens from a CPU whose last bits differ must agree this well."""
-
-
-class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept in git of one node's golden on one sample.
-
-    ``values`` are samples at flat ``positions``, as float32; ``norm`` is Euclidean, in float64.
-    """
-
-    shape: list[int]
-    sha256: str
-    norm: float
-    positions: list[int]
-    values: list[float]
-    dtype: Literal["float32"] = "float32"
 
 
 class GoldenNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,24 +70,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def key(self) -> list[GoldenNode]:
         """The key nodes."""
         return [node for node in self.nodes if node.reasons]
-
-
-def fingerprint(value: Array) -> Fingerprint:
-    """Return what git keeps of a float32 tensor."""
-    flat = np.ascontiguousarray(value, "<f4").reshape(-1)
-    if not flat.size or not np.isfinite(flat).all():
-        raise GoldenError("a golden is empty or holds NaN or Inf: the network itself is wrong on these inputs")
-    positions = [int(position) for position in np.linspace(0, flat.size - 1, SAMPLED_VALUES).astype(np.int64)]
-    return Fingerprint(
-        shape=list(value.shape),
-        sha256=sha256(flat.data),
-        norm=float(np.linalg.norm(flat.astype(np.float64))),
-        positions=positions,
-        values=[float(flat[position]) for position in positions],
-    )
-
-
-    report: Callable[[int, int, str], None] = lambda done, total, what: None
 
 
 class GoldenStore:
@@ -151,7 +118,9 @@ class GoldenStore:
             if node.name == name:
                 return node
         known = [node.name for node in self.manifest.nodes]
-        raise GoldenError(f"node {name!r} has no golden in {self.directory / MANIFEST}{near_names(name, known)}")
+        raise GoldenError(
+            f"node {name!r} has no golden in {self.directory / MANIFEST}{near_names(name, known)}"
+        )
 
     def get(self, name: str, sample: int) -> Array:
         """Return a node's golden on one sample: float32, read-only, memory-mapped, verified."""
@@ -169,11 +138,9 @@ class GoldenStore:
         """
         wanted = [self.node(name) for name in dict.fromkeys(names)]
         self._check_provenance()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(self.directory / f".{TENSORS}.lock"):
-            missing = [node for node in wanted if not all(path.exists() for path in self._paths(node))]
-            if missing:
-                self._make([node.name for node in missing])
+        if self._missing(wanted):
+            with self._locked():
+                self._make(self._missing(wanted))
         for index, node in enumerate(wanted):
             self.report(index, len(wanted), f"verifying goldens of {self.network.name}")
             for sample in range(self.network.samples):
@@ -188,33 +155,59 @@ class GoldenStore:
                 self._path(name, sample).unlink(missing_ok=True)
 
     def create(self) -> Manifest:
-        """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node."""
+        """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node.
+
+        Tensors of an older manifest are deleted.
+
+        Raises:
+            GoldenError: a tensor is empty or not finite, or the directory cannot be written.
+        """
         key = key_nodes(self.network.graph)
         names = judgeable_nodes(self.network.graph)
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
-        with filelock.FileLock(self._lockable() / f".{TENSORS}.lock"):
+        self._mapped.clear()
+        with self._locked():
+            self._delete("*")
             for sample, name, value in self._computed(names):
-                prints[name].append(fingerprint(value))
+                prints[name].append(fingerprint(value, f"the golden of {name!r} on sample {sample}"))
                 if name in key:
                     self._write(name, sample, value)
             nodes = [
-                GoldenNode(name, self.network.graph.nodes[name].op, key.get(name, []), prints[name]) for name in names
+                GoldenNode(name, self.network.graph.nodes[name].op, key.get(name, []), prints[name])
+                for name in names
             ]
             self._manifest = Manifest(self._provenance(), nodes)
             write_json_atomically(self.directory / MANIFEST, self._manifest)
-        self._mapped.clear()
         return self._manifest
 
-    def _lockable(self) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        return self.directory
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Be the one process that writes here; what a killed one left half-written is deleted."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.directory / f".{TENSORS}.lock"):
+                self._delete(".*.part")
+                yield
+        except OSError as error:
+            raise GoldenError(
+                f"goldens in {self.directory} cannot be written: {error.strerror or error}"
+            ) from error
+
+    def _delete(self, pattern: str) -> None:
+        for path in (self.directory / TENSORS).glob(pattern):
+            path.unlink()
+
+    def _missing(self, wanted: Iterable[GoldenNode]) -> list[str]:
+        return [node.name for node in wanted if not all(path.exists() for path in self._paths(node))]
 
     def _make(self, names: Sequence[str]) -> None:
         """Make tensors, each checked against the manifest before it is kept."""
+        if not names:  # another process was first
+            return
         for sample, name, value in self._computed(names):
             path = self._path(name, sample)
-            if difference(value, self.node(name).samples[sample], str(path)):
-                self._accept(path, sha256(np.ascontiguousarray(value).data))
+            if last_bits_differ(value, self.node(name).samples[sample], str(path)):
+                self._accept(path, digest(value))
             self._write(name, sample, value)
 
     def _accepted(self) -> dict[str, str]:
@@ -222,8 +215,8 @@ class GoldenStore:
         path = self.directory / TENSORS / ACCEPTED
         return read_json(path, dict[str, str], "list of accepted goldens") if path.exists() else {}
 
-    def _accept(self, path: Path, digest: str) -> None:
-        write_json_atomically(path.parent / ACCEPTED, self._accepted() | {path.name: digest})
+    def _accept(self, path: Path, made: str) -> None:
+        write_json_atomically(path.parent / ACCEPTED, self._accepted() | {path.name: made})
 
     def _computed(self, names: Sequence[str]) -> Iterator[tuple[int, str, Array]]:
         """Compute ``names`` for every sample, in groups that fit in memory."""
@@ -242,7 +235,8 @@ class GoldenStore:
 
     def _write(self, name: str, sample: int, value: Array) -> None:
         path = self._path(name, sample)
-        write_atomically(path, lambda file: np.save(file, np.ascontiguousarray(value, "<f4"), allow_pickle=False))
+        stored = np.asarray(value, "<f4", order="C")
+        write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
 
     def _path(self, name: str, sample: int) -> Path:
         return self.directory / TENSORS / f"{urllib.parse.quote(name, safe='')}.{sample}.npy"
@@ -253,20 +247,25 @@ class GoldenStore:
     def _verified(self, node: GoldenNode, sample: int) -> Array:
         path = self._path(node.name, sample)
         try:
-            value: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+            value: Array = np.lib.format.open_memmap(path, mode="r")
         except (OSError, ValueError, EOFError) as error:
-            raise GoldenError(f"golden {path} cannot be read ({error}); delete it and run again to make it") from error
+            raise GoldenError(
+                f"golden {path} cannot be read ({error}); delete it and run again to make it"
+            ) from error
         self._check(value, node.samples[sample], path)
         return value
 
     def _check(self, value: Array, expected: Fingerprint, path: Path) -> None:
         """Demand the manifest's bits, or bits that were made here and accepted when they were made."""
-        digest = sha256(np.ascontiguousarray(value).data)
-        if digest == expected.sha256 and list(value.shape) == expected.shape and value.dtype == np.float32:
+        found = digest(value) if alike(value, expected) else ""
+        if found == expected.sha256:
             return
-        if self._accepted().get(path.name) != digest:
+        if not found or self._accepted().get(path.name) != found:
             raise mismatch(value, expected, str(path))
-        self.said.append(difference(value, expected, str(path)))
+        if last_bits_differ(value, expected, str(path)):
+            self.said.append(
+                f"golden {path} differs from the manifest in last bits only (this CPU rounds otherwise); accepted"
+            )
 
     def _check_provenance(self) -> None:
         expected = self.manifest.provenance
@@ -291,41 +290,3 @@ class GoldenStore:
             cpu=platform.processor() or platform.machine(),
             float32_nodes=list(to_float64(self.network.graph)[1]),
         )
-
-
-def difference(value: Array, expected: Fingerprint, where: str) -> str:
-    """Compare a freshly made tensor with its fingerprint.
-
-    A CPU whose last bits differ is accepted when every sampled value agrees within one float32 ulp and the
-    norm within 1e-6.
-
-    Returns:
-        '' when equal bit for bit, else what to say of the difference in last bits.
-
-    Raises:
-        GoldenError: the difference is larger; names file, expected and found.
-    """
-    if value.dtype != np.float32 or list(value.shape) != expected.shape:
-        raise mismatch(value, expected, where)
-    flat = np.ascontiguousarray(value).reshape(-1)
-    if sha256(flat.data) == expected.sha256:
-        return ""
-    wanted = np.array(expected.values, np.float32)
-    near = np.abs(flat[expected.positions].astype(np.float64) - wanted) <= np.spacing(np.abs(wanted))
-    norm = float(np.linalg.norm(flat.astype(np.float64)))
-    if not near.all() or not abs(norm - expected.norm) <= NORM_TOLERANCE * expected.norm:
-        raise mismatch(value, expected, where)
-    return f"golden {where} differs from the manifest in last bits only (this CPU rounds otherwise); accepted"
-
-
-def mismatch(value: Array, expected: Fingerprint, where: str) -> GoldenError:
-    """Return the error that says how a tensor differs from its fingerprint."""
-    found = fingerprint(value)
-    what = [
-        f"{key} {getattr(found, key)}, expected {getattr(expected, key)}"
-        for key in ("shape", "sha256", "norm", "values")
-        if getattr(found, key) != getattr(expected, key)
-    ]
-    if str(value.dtype) != expected.dtype:
-        what.insert(0, f"dtype {value.dtype}, expected {expected.dtype}")
-    return GoldenError(f"golden {where} is not what the manifest says: {'; '.join(what)}; delete it to make it anew")

@@ -5,22 +5,23 @@ Any frozen ``.pb`` with a ``network.toml`` beside it is a network; nothing here 
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import hashlib
+import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
+from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
 from conformance.judging.verdicts import Acceptance  # noqa: TC001 - msgspec reads the annotations
+from conformance.weights import Weights, filled
 
 Array = np.ndarray[Any, Any]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
 FILE = "network.toml"
 
 
@@ -46,6 +47,10 @@ class Input(msgspec.Struct, forbid_unknown_fields=True):
     scale: float = 1.0
     offset: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale and math.isfinite(self.offset)):
+            raise ValueError(f"scale {self.scale} should be finite and not 0, offset {self.offset} finite")
+
 
 class Output(msgspec.Struct, forbid_unknown_fields=True):
     """``[[output]]``: a result node, the range of its values, and how to show it: ``value·scale + offset``."""
@@ -55,24 +60,15 @@ class Output(msgspec.Struct, forbid_unknown_fields=True):
     scale: float = 1.0
     offset: float = 0.0
 
+    def __post_init__(self) -> None:
+        low, high = self.range
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"range is {low} to {high}, but should be finite and rise")
+
     @property
     def span(self) -> float:
         """Width of the range: the peak of the PSNR."""
         return self.range[1] - self.range[0]
-
-
-class Weights(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[weights]]``: how to fill the constants whose names match, in graph order.
-
-    ``truncated-normal`` redraws what lies beyond two standard deviations; ``constant`` is one value;
-    ``file`` is a ``.npz`` with one array per constant name.
-    """
-
-    match: str
-    kind: Literal["truncated-normal", "constant", "file"]
-    std: Positive = 1.0
-    value: float = 0.0
-    file: str = ""
 
 
 class Description(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,6 +79,12 @@ class Description(msgspec.Struct, forbid_unknown_fields=True):
     output: Annotated[list[Output], msgspec.Meta(min_length=1)]
     acceptance: Acceptance
     weights: list[Weights] = []
+
+    def __post_init__(self) -> None:
+        for what, entries in (("input", self.input), ("output", self.output)):
+            names = [entry.name for entry in entries]
+            if doubled := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{what} {doubled[0]!r} is given twice")
 
 
 class Network:
@@ -115,7 +117,7 @@ class Network:
         Raises:
             UsageError: graph, weights, inputs and description do not fit each other.
         """
-        path = self.directory / self.description.network.graph
+        path = self._beside(self.description.network.graph, "graph")
         graph = load_frozen_graph(path, [output.name for output in self.outputs])
         fed = {entry.name for entry in self.description.input}
         if fed != set(graph.inputs):
@@ -124,11 +126,44 @@ class Network:
                 f"{self.directory / FILE} feeds {', '.join(sorted(fed))}, but {path} has the inputs "
                 f"{', '.join(graph.inputs) or 'none'}; mend {wrong}"
             )
-        return graph.with_constants(self._weights(graph)) if self.description.weights else graph
+        recipes = self.description.weights
+        seed = self.description.network.weights_seed
+        return filled(graph, recipes, seed, self.directory / FILE) if recipes else graph
 
     def feeds(self, sample: int) -> dict[str, Array]:
-        """Return one float32 array per placeholder for this sample, read and scaled once."""
-        return self._samples[sample]
+        """Return one array per placeholder for this sample, read and scaled once.
+
+        Raises:
+            UsageError: a file cannot be read, or does not fit its placeholder.
+        """
+        return self._fitting[sample]
+
+    @functools.cached_property
+    def _fitting(self) -> list[dict[str, Array]]:
+        for sample, feeds in enumerate(self._samples):
+            for entry in self.description.input:
+                self._check_fit(feeds[entry.name], entry.name, self.directory / entry.files[sample])
+        return self._samples
+
+    def _check_fit(self, value: Array, name: str, path: Path) -> None:
+        """Demand the placeholder's shape, and values that its dtype can hold."""
+        dtype, shape = placeholder_type(self.graph, name)
+        if not _fits(value.shape, shape):
+            raise UsageError(
+                f"input {path} has shape {_shown(value.shape)}, but input {name!r} of {self.graph.source} wants "
+                f"{_shown(shape or ())}"
+            )
+        if dtype.kind == "O" or (dtype.kind in "iub" and not np.array_equal(value.astype(dtype), value)):
+            raise UsageError(
+                f"input {path}, scaled as {self.directory / FILE} says, does not fit the {dtype} of input {name!r}"
+            )
+
+    def _beside(self, name: str, key: str) -> Path:
+        """Return the path of a file that ``network.toml`` names."""
+        path = self.directory / name
+        if not path.is_file():
+            raise UsageError(f"{self.directory / FILE} names the {key} {name!r}, but {path} is no file")
+        return path
 
     @functools.cached_property
     def _samples(self) -> list[dict[str, Array]]:
@@ -148,7 +183,7 @@ class Network:
         return total.hexdigest()
 
     def _read(self, entry: Input, name: str) -> Array:
-        path = self.directory / name
+        path = self._beside(name, f"file of input {entry.name!r}")
         raw = _read_array(path) if path.suffix == ".npy" else _read_image(path, entry)
         if raw.dtype.kind in "iub" and (entry.scale, entry.offset) == (1.0, 0.0) and path.suffix == ".npy":
             return raw
@@ -157,70 +192,39 @@ class Network:
             raise UsageError(f"input {path} holds NaN or Inf; give finite numbers")
         return scaled
 
-    def _weights(self, graph: FrozenGraph) -> dict[str, Array]:
-        random = np.random.RandomState(self.description.network.weights_seed)  # noqa: NPY002 - its bits are frozen
-        values: dict[str, Array] = {}
-        constants = [node.name for node in graph.graph_def.node if node.op == "Const"]
-        for weights in self.description.weights:
-            matched = fnmatch.filter(constants, weights.match)
-            if not matched:
-                raise UsageError(
-                    f"weights {weights.match!r} in {self.directory / FILE} match no constant"
-                    f"{near_names(weights.match, constants)}"
-                )
-            values |= self._drawn(weights, matched, graph, random)
-        return values
 
-    def _drawn(
-        self, weights: Weights, names: list[str], graph: FrozenGraph, random: np.random.RandomState
-    ) -> dict[str, Array]:
-        shapes = {name: _constant_shape(graph, name) for name in names}
-        if weights.kind == "truncated-normal":
-            return {name: _truncated_normal(random, shape, weights.std) for name, shape in shapes.items()}
-        if weights.kind == "constant":
-            return {name: np.full(shape, weights.value, np.float32) for name, shape in shapes.items()}
-        return _stored(self.directory / weights.file, names)
+def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...] | None) -> bool:
+    """Whether a shape is the wanted one; None is unknown."""
+    if wanted is None:
+        return True
+    return len(found) == len(wanted) and all(
+        length in (None, is_now) for length, is_now in zip(wanted, found, strict=True)
+    )
 
 
-def _constant_shape(graph: FrozenGraph, name: str) -> tuple[int, ...]:
-    return tuple(dim.size for dim in graph.nodes[name].attr["value"].tensor.tensor_shape.dim)
-
-
-def _truncated_normal(random: np.random.RandomState, shape: tuple[int, ...], std: float) -> Array:
-    """Draw float32 normal values of this standard deviation, redrawing beyond two of them."""
-    values = random.standard_normal(shape)
-    while (outside := np.abs(values) > 2).any():  # noqa: PLR2004 - the definition of the truncated normal
-        values[outside] = random.standard_normal(int(outside.sum()))
-    return (values * std).astype(np.float32)
-
-
-def _stored(path: Path, names: list[str]) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in names if name not in archive]
-            if missing:
-                raise UsageError(f"weights {path} lack {missing[0]!r} and {len(missing) - 1} more")
-            return {name: archive[name] for name in names}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"weights {path} cannot be read: {error}") from error
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return "x".join("?" if length is None else str(length) for length in shape) or "of a single number"
 
 
 def _read_array(path: Path) -> Array:
     try:
-        array: Array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"input {path} cannot be read as .npy: {error}") from error
+    if array.dtype.kind not in "fiub" or not array.size:
+        raise UsageError(f"input {path} holds {array.size} values of type {array.dtype}; give real numbers")
     return array
 
 
 def _read_image(path: Path, entry: Input) -> Array:
     """Return the image as uint8 of shape (1, height, width, 3)."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))[None]
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UsageError(f"input {path} cannot be read as an image: {error}") from error
     if entry.size is None or pixels.shape[1:3] != tuple(entry.size):
         wanted = "a `size`" if entry.size is None else "x".join(map(str, entry.size))

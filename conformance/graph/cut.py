@@ -37,7 +37,10 @@ def cut(graph: FrozenGraph, shapes: Mapping[str, Sequence[int]], fetches: Sequen
     for name in (*shapes, *fetches):
         graph.require(name)
     nodes = [placeholder(cut_input(name), tensorflow().float32, shape) for name, shape in shapes.items()]
-    nodes += [copied(node, inputs=[_rewired(tensor, shapes) for tensor in node.input]) for node in graph.graph_def.node]
+    nodes += [
+        copied(node, inputs=[_rewired(tensor, shapes) for tensor in node.input])
+        for node in graph.graph_def.node
+    ]
     return graph.replaced(nodes, outputs=fetches).prune(fetches)
 
 

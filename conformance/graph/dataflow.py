@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
+import numpy as np
+
+from conformance.graph.frozen import FrozenGraph, producer
 from conformance.graph.tensorflow import tensorflow
 
 if TYPE_CHECKING:
@@ -52,7 +54,9 @@ def unobservable(graph: FrozenGraph) -> frozenset[str]:
     for name in topological(graph):
         node = graph.nodes[name]
         operators = {graph.nodes[producer(tensor)].op for tensor in node.input}
-        around = max((depth[producer(tensor)] for tensor in node.input if producer(tensor) in depth), default=0)
+        around = max(
+            (depth[producer(tensor)] for tensor in node.input if producer(tensor) in depth), default=0
+        )
         enters = node.op == "Enter" or (node.op == "Switch" and "LoopCond" not in operators)
         leaves = node.op == "Exit" or (node.op == "Merge" and "NextIteration" not in operators)
         depth[name] = around + enters - leaves
@@ -88,6 +92,10 @@ def _shape(tensor: Any) -> tuple[int | None, ...] | None:  # noqa: ANN401 - a tf
     return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
 
 
-def is_input(node: Any) -> bool:  # noqa: ANN401 - a NodeDef
-    """Whether ``node`` is fed from outside."""
-    return node.op in INPUT_OPERATORS
+def placeholder_type(graph: FrozenGraph, name: str) -> tuple[np.dtype[Any], tuple[int | None, ...] | None]:
+    """Return the NumPy dtype and the shape of a placeholder; None where unknown."""
+    tf = tensorflow()
+    attributes = graph.nodes[name].attr
+    shape = tf.TensorShape(attributes["shape"].shape if "shape" in attributes else None)
+    dtype = np.dtype(tf.as_dtype(attributes["dtype"].type).as_numpy_dtype)
+    return dtype, None if shape.rank is None else tuple(shape.as_list())

@@ -56,7 +56,9 @@ def placeholder(name: str, dtype: Any, shape: Sequence[int | None] | None) -> No
     return node
 
 
-def call(name: str, function: str, inputs: Sequence[str], in_types: Sequence[Any], out_types: Sequence[Any]) -> Node:
+def call(
+    name: str, function: str, inputs: Sequence[str], in_types: Sequence[Any], out_types: Sequence[Any]
+) -> Node:
     """Return a call of a library function that XLA compiles for the shapes it meets."""
     tf = tensorflow()
     node = tf.compat.v1.NodeDef(name=name, op="PartitionedCall", input=list(inputs))

@@ -80,7 +80,9 @@ class GraphRunner:
         try:
             results = [tensor.numpy() for tensor in self._run(*placed)]
         except tf.errors.InvalidArgumentError as error:
-            raise UsageError(f"TensorFlow cannot run this graph on these inputs: {_first_line(error)}") from error
+            raise UsageError(
+                f"TensorFlow cannot run this graph on these inputs: {_first_line(error)}"
+            ) from error
         except tf.errors.OpError as error:
             raise InfrastructureError(f"TensorFlow failed: {_first_line(error)}") from error
         self.seconds = time.perf_counter() - started
@@ -89,7 +91,9 @@ class GraphRunner:
     def _placed(self, feeds: Mapping[str, Array]) -> list[Any]:
         if set(feeds) != set(self.feeds):
             wrong = sorted(set(feeds) ^ set(self.feeds))
-            raise UsageError(f"inputs {', '.join(wrong)} are missing or unknown; feed {', '.join(self.feeds)}")
+            raise UsageError(
+                f"inputs {', '.join(wrong)} are missing or unknown; feed {', '.join(self.feeds)}"
+            )
         return [_placed(name, feeds[name], spec) for name, spec in self._specs.items()]
 
 

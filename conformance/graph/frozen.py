@@ -65,7 +65,9 @@ class FrozenGraph:
                 )
             for tensor in node.input:
                 if producer(tensor) not in self.nodes:
-                    raise UsageError(f"node {node.name!r} in {self.source} reads {tensor!r}, which is missing")
+                    raise UsageError(
+                        f"node {node.name!r} in {self.source} reads {tensor!r}, which is missing"
+                    )
 
     def require(self, name: str) -> Node:
         """Return the node called ``name``.

@@ -27,7 +27,9 @@ def to_float64(graph: FrozenGraph) -> tuple[FrozenGraph, tuple[str, ...]]:
             rewritten += _between_casts(node, renamed)
         else:
             rewritten.append(node)
-    rewired = [copied(node, inputs=[renamed.get(tensor, tensor) for tensor in node.input]) for node in rewritten]
+    rewired = [
+        copied(node, inputs=[renamed.get(tensor, tensor) for tensor in node.input]) for node in rewritten
+    ]
     return graph.replaced(rewired), tuple(kept)
 
 

@@ -32,9 +32,7 @@ def judgeable_nodes(graph: FrozenGraph) -> list[str]:
     """Return the nodes whose first output is floating point and depends on an input, producers first."""
     live = set(dataflow(graph)).difference(graph.inputs, unobservable(graph))
     types = tensor_types(graph)
-    return [
-        name for name in topological(graph) if name in live and types[name] and types[name][0].floating
-    ]
+    return [name for name in topological(graph) if name in live and types[name] and types[name][0].floating]
 
 
 def key_nodes(graph: FrozenGraph) -> dict[str, list[str]]:

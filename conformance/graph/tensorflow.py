@@ -35,7 +35,9 @@ def tensorflow() -> Any:  # noqa: ANN401 - TensorFlow ships no types
             tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
             tf.constant(0) + 1  # the first operation starts the runtime, which has more to say
     except ImportError as error:
-        raise InfrastructureError(f"TensorFlow cannot be imported: {error}; install the project's requirements") from error
+        raise InfrastructureError(
+            f"TensorFlow cannot be imported: {error}; install the project's requirements"
+        ) from error
     return tf
 
 

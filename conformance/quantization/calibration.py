@@ -65,7 +65,9 @@ def largest_magnitudes(
     for feeds in samples:
         results = run({name: feeds[name] for name in run.feeds})
         # NumPy's maximum, unlike Python's, hands on a NaN
-        largest = {key: float(np.maximum(value, results[RANGE_PREFIX + key])) for key, value in largest.items()}
+        largest = {
+            key: float(np.maximum(value, results[RANGE_PREFIX + key])) for key, value in largest.items()
+        }
     return largest
 
 
@@ -80,7 +82,9 @@ def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
         try:
             scales[key] = as_written(quantization_scale(value, bits))
         except ValueError as error:
-            raise UsageError(f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})") from error
+            raise UsageError(
+                f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"
+            ) from error
     return QuantizationScales(bits=bits, scales=scales)
 
 
@@ -91,4 +95,10 @@ def _range_nodes(key: str, tensor: str) -> list[Node]:
     axis = constant(f"{name}/axis", np.array([0], np.int32))
     magnitude = plain(f"{name}/abs", "Abs", [tensor], T="float64")
     flat = plain(f"{name}/reshape", "Reshape", [magnitude.name, shape.name], T="float64", Tshape="int32")
-    return [shape, axis, magnitude, flat, plain(name, "Max", [flat.name, axis.name], T="float64", Tidx="int32")]
+    return [
+        shape,
+        axis,
+        magnitude,
+        flat,
+        plain(name, "Max", [flat.name, axis.name], T="float64", Tidx="int32"),
+    ]

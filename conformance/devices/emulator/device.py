@@ -72,7 +72,9 @@ class EmulatorDevice:
         fuse: bool = True,
     ) -> EmulatorSession:
         """Rewrite ``graph`` and load it; see :class:`conformance.devices.base.Device`."""
-        emulated = emulate(graph, fetches, precision=precision, scales=scales, profile=self._profile, fuse=fuse)
+        emulated = emulate(
+            graph, fetches, precision=precision, scales=scales, profile=self._profile, fuse=fuse
+        )
         return EmulatorSession(GraphRunner(emulated.graph, fetches), emulated.unmodelled)
 
     def close(self) -> None:

@@ -101,7 +101,9 @@ class FixedPoint:
 
     def _factor(self, key: str) -> float:
         if key not in self.scales.scales:
-            raise UsageError(f"quantisation scales have none for {key!r}; run `mlu-conformance quantize` again")
+            raise UsageError(
+                f"quantisation scales have none for {key!r}; run `mlu-conformance quantize` again"
+            )
         return effective_factor(self.scales.scales[key], self.precision.fixed_bits, self.profile)
 
     def _integer_filter(self, node: Node, tensor: str, factor: float) -> np.ndarray[Any, Any] | None:
@@ -127,7 +129,9 @@ class FixedPoint:
         largest = -limits(self.precision.fixed_bits, self.profile.fixed_point_range)[0]  # type: ignore[arg-type]
         weight = np.abs(filters) * largest
         if self._sum(weight, node.op) >= FLOAT64_EXACT:
-            raise Unsupported(f"sums of {node.name!r} could leave ±2^53, where the emulator is no longer exact")
+            raise Unsupported(
+                f"sums of {node.name!r} could leave ±2^53, where the emulator is no longer exact"
+            )
         if self._sum(weight, node.op) <= FLOAT32_EXACT:
             return [slice(None)]
         groups = self._split(weight, node)
@@ -203,7 +207,9 @@ class FixedPoint:
         nodes, sums = list(parts), []
         for index, group in enumerate(groups):
             part = f"{node.name}/input/split:{index}" if parts else quantized
-            integers = constant(f"{node.name}/filter/integers_{index}", _taken(filters, axis, group).astype(work))
+            integers = constant(
+                f"{node.name}/filter/integers_{index}", _taken(filters, axis, group).astype(work)
+            )
             kernel = self._kernel(node, f"sum_{index}", positions, part, integers.name, work)
             nodes += [integers, kernel]
             sums.append(kernel.name)

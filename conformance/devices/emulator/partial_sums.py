@@ -54,7 +54,12 @@ class PartialSums(FixedPoint):
         shapes = [self.types[name][0].shape for name in (producer(node.input[0]), node.name)]
         known = all(shape is not None and None not in shape[1:] for shape in shapes)
         undilated = set(node.attr["dilations"].list.i) <= {1}
-        return known and undilated and self._channels_last(node) and self._input_channels(node) == filters.shape[2]
+        return (
+            known
+            and undilated
+            and self._channels_last(node)
+            and self._input_channels(node) == filters.shape[2]
+        )
 
     @staticmethod
     def _plain_matmul(node: Node) -> bool:
@@ -72,7 +77,9 @@ class PartialSums(FixedPoint):
         padded = plain(
             name, "Pad", [f"{node.name}/input/quantized", paddings.name], T="float64", Tpaddings="int32"
         )
-        taps = [_tap(node, filters, (row, column), out, strides) for row, column in np.ndindex(filters.shape[:2])]
+        taps = [
+            _tap(node, filters, (row, column), out, strides) for row, column in np.ndindex(filters.shape[:2])
+        ]
         return [[paddings, padded, *taps[0]], *taps[1:]]
 
     def _image(self, name: str) -> tuple[int, int]:

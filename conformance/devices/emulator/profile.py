@@ -138,7 +138,9 @@ def _check(content: ProfileFile, path: Path) -> None:
 
 def _check_value(key: str, value: str, path: Path) -> None:
     if key not in ALTERNATIVES:
-        raise UsageError(f"switch {key!r} of device profile {path} is unknown{near_names(key, list(ALTERNATIVES))}")
+        raise UsageError(
+            f"switch {key!r} of device profile {path} is unknown{near_names(key, list(ALTERNATIVES))}"
+        )
     if value not in ALTERNATIVES[key]:
         raise UsageError(
             f"switch {key}={value!r} of device profile {path} must be one of {', '.join(ALTERNATIVES[key])}"

@@ -1,0 +1,125 @@
+"""Weights of a network: recipes that fill the constants of a frozen graph."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+from conformance.errors import UsageError, near_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.graph.frozen import FrozenGraph
+
+Array = np.ndarray[Any, Any]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Weights(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[weights]]``: how to fill the constants whose names match, in graph order.
+
+    ``truncated-normal`` redraws what lies beyond two standard deviations; ``constant`` is one value;
+    ``file`` is a ``.npz`` with one array per constant name.
+    """
+
+    match: str
+    kind: Literal["truncated-normal", "constant", "file"]
+    std: Positive = 1.0
+    value: float = 0.0
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.std) and math.isfinite(self.value)):
+            raise ValueError(f"std {self.std} and value {self.value} should be finite")
+        if (self.kind == "file") != bool(self.file):
+            raise ValueError(f"kind is {self.kind!r} and file is {self.file!r}, but one asks for the other")
+
+
+def filled(graph: FrozenGraph, recipes: Sequence[Weights], seed: int, source: Path) -> FrozenGraph:
+    """Return ``graph`` with its constants filled by ``recipes``, a later one going over an earlier one.
+
+    Args:
+        graph: the graph without weights.
+        recipes: what to fill how.
+        seed: of the ``numpy.random.RandomState`` that draws random weights, whose bits are frozen.
+        source: the file with the recipes; files of weights are beside it.
+
+    Raises:
+        UsageError: a recipe matches no constant, one that is not of floats, or a file does not fit.
+    """
+    random = np.random.RandomState(seed)  # noqa: NPY002 - its bits are frozen
+    values: dict[str, Array] = {}
+    for recipe in recipes:
+        values |= _drawn(recipe, _matched(recipe, graph, source), random, source)
+    return graph.with_constants(values)
+
+
+def _matched(recipe: Weights, graph: FrozenGraph, source: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every constant that the recipe fills."""
+    constants = {node.name: node.attr["value"].tensor for node in graph.graph_def.node if node.op == "Const"}
+    matched = fnmatch.filter(constants, recipe.match)
+    if not matched:
+        raise UsageError(
+            f"weights {recipe.match!r} in {source} match no constant{near_names(recipe.match, list(constants))}"
+        )
+    from conformance.graph.tensorflow import tensorflow
+
+    for name in matched:
+        dtype = tensorflow().as_dtype(constants[name].dtype)
+        if not dtype.is_floating:
+            raise UsageError(
+                f"weights {recipe.match!r} in {source} match {name!r}, which holds {dtype.name}; narrow the pattern"
+            )
+    return {name: tuple(dim.size for dim in constants[name].tensor_shape.dim) for name in matched}
+
+
+def _drawn(
+    recipe: Weights, shapes: dict[str, tuple[int, ...]], random: np.random.RandomState, source: Path
+) -> dict[str, Array]:
+    if recipe.kind == "truncated-normal":
+        return {name: _truncated_normal(random, shape, recipe.std) for name, shape in shapes.items()}
+    if recipe.kind == "constant":
+        return {name: np.full(shape, recipe.value, np.float32) for name, shape in shapes.items()}
+    return _stored(source.parent / recipe.file, shapes)
+
+
+def _truncated_normal(random: np.random.RandomState, shape: tuple[int, ...], std: float) -> Array:
+    """Draw float32 normal values of this standard deviation, redrawing beyond two of them."""
+    values = np.asarray(random.standard_normal(shape))
+    while (outside := np.abs(values) > 2).any():  # noqa: PLR2004 - the definition of the truncated normal
+        values[outside] = random.standard_normal(int(outside.sum()))
+    return (values * std).astype(np.float32)
+
+
+def _stored(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+    values = _read_archive(path, list(shapes))
+    for name, shape in shapes.items():
+        value = values[name]
+        if value.dtype.kind != "f" or not np.isfinite(value).all():
+            raise UsageError(f"weights {name!r} in {path} are not finite floats; store float32 numbers")
+        if value.shape != shape:
+            raise UsageError(
+                f"weights {name!r} in {path} have shape {value.shape}, but the graph wants {shape}"
+            )
+    return values
+
+
+def _read_archive(path: Path, names: list[str]) -> dict[str, Array]:
+    try:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            missing = [name for name in names if name not in archive]
+            if missing:
+                others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                raise UsageError(
+                    f"weights {path} lack {missing[0]!r}{others}{near_names(missing[0], list(archive))}"
+                )
+            return {name: archive[name] for name in names}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"weights {path} cannot be read as .npz: {error}") from error

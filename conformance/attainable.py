@@ -23,7 +23,7 @@ from conformance.graph.retype import input_types, to_float64
 from conformance.graph.tensorflow import tensorflow
 from conformance.judging.bounds import Attainable, largest_limits, measured_limits
 from conformance.numerics.metrics import compare
-from conformance.precision import PRECISIONS, Precision
+from conformance.precision import PRECISIONS, FixedBits, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ def read_attainable(directory: Path, manifest: Manifest) -> AttainableFile:
 
 def make_attainable(
     store: GoldenStore,
-    scales: Mapping[int, QuantizationScales],
+    scales: Mapping[FixedBits, QuantizationScales],
     ideal: Profile,
     report: Callable[[int, int, str], None] = lambda *_: None,
 ) -> AttainableFile:
@@ -113,7 +113,7 @@ def make_attainable(
 
 
 def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[int]]) -> str:
-    """Return the operator whose margin holds for a node: its own, or what it moves if computed since the goldens.
+    """Return the operator whose margin holds for a node: its own, or the one that computed what it moves.
 
     Args:
         graph: the network.
@@ -216,7 +216,7 @@ def _term_sums(store: GoldenStore) -> dict[str, tuple[int, float, float]]:
 
 
 def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
-    """Return the float64 graph with, per node, the same operator on the absolute values of its float inputs."""
+    """Return the float64 graph with, per node, the same operator on the absolutes of its float inputs."""
     wide, _ = to_float64(graph)
     double = tensorflow().float64.as_datatype_enum
     nodes: list[Node] = []
@@ -242,15 +242,13 @@ def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
     filters = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
     if filters is None:
         return _terms_of_matmul(store, node)
-    if node.op == "MatMul":
-        return int(filters.shape[1 if node.attr["transpose_b"].b else 0])
-    if node.op in BATCHED:
-        return int(filters.shape[-1 if node.attr["adj_y"].b else -2])
-    if node.op == "DepthwiseConv2dNative":
-        return int(np.prod(filters.shape[:2]))
-    if node.op == "Conv2DBackpropInput":
-        return int(np.prod(filters.shape) // filters.shape[2])
-    return int(np.prod(filters.shape[:-1]))
+    transposed = node.attr["adj_y" if node.op in BATCHED else "transpose_b"].b
+    summed_axes = {
+        "DepthwiseConv2dNative": (0, 1),
+        "Conv2DBackpropInput": (0, 1, 3),
+        **dict.fromkeys(("MatMul", *BATCHED), (-1 if transposed else -2,)),
+    }.get(node.op, range(filters.ndim - 1))
+    return int(np.prod([filters.shape[axis] for axis in summed_axes]))
 
 
 def _terms_of_matmul(store: GoldenStore, node: Node) -> int:
@@ -264,9 +262,9 @@ def _terms_of_matmul(store: GoldenStore, node: Node) -> int:
 
 
 def _shape(store: GoldenStore, tensor: str) -> tuple[int, ...]:
-    """Return the shape of a golden, an input, or a constant."""
+    """Return the shape of a golden, an input or a constant."""
     name = producer(tensor)
     if name in store.network.graph.inputs:
-        return store.network.feeds(0)[name].shape
+        return tuple(store.network.feeds(0)[name].shape)
     value = store.network.graph.constant(tensor)
-    return tuple(store.node(name).samples[0].shape) if value is None else value.shape
+    return tuple(store.node(name).samples[0].shape if value is None else value.shape)

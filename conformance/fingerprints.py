@@ -1,4 +1,4 @@
-"""Fingerprints of goldens: what git keeps of a tensor, so that one made anywhere can be told right from wrong."""
+"""Fingerprints: what git keeps of a golden, so that one made anywhere can be told right from wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from conformance.errors import GoldenError
 from conformance.files import sha256
 
 Array = np.ndarray[Any, Any]
-DTYPE = "float32"
 SAMPLED_VALUES = 4
 NORM_TOLERANCE = 1e-6
 """Relative: norms of goldens from a CPU whose last bits differ must agree this well."""
@@ -28,7 +27,7 @@ class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     norm: float
     positions: list[int]
     values: list[float]
-    dtype: Literal["float32"] = DTYPE
+    dtype: Literal["float32"] = "float32"
 
 
 def fingerprint(value: Array, what: str = "a golden") -> Fingerprint:

@@ -264,7 +264,8 @@ class GoldenStore:
             raise mismatch(value, expected, str(path))
         if last_bits_differ(value, expected, str(path)):
             self.said.append(
-                f"golden {path} differs from the manifest in last bits only (this CPU rounds otherwise); accepted"
+                f"golden {path} differs from the manifest in last bits only (this CPU rounds otherwise); "
+                "accepted"
             )
 
     def _check_provenance(self) -> None:
@@ -275,8 +276,8 @@ class GoldenStore:
         ):
             if made != now:
                 raise GoldenError(
-                    f"goldens in {self.directory} were made from other {what} (sha256 {made[:12]}, now {now[:12]}); "
-                    f"make them again with `mlu-conformance golden {self.network.name}`"
+                    f"goldens in {self.directory} were made from other {what} (sha256 {made[:12]}, now "
+                    f"{now[:12]}); make them again with `mlu-conformance golden {self.network.name}`"
                 )
 
     def _provenance(self) -> Provenance:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -20,6 +19,9 @@ from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
 from conformance.judging.verdicts import Acceptance  # noqa: TC001 - msgspec reads the annotations
 from conformance.weights import Weights, filled
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Array = np.ndarray[Any, Any]
 FILE = "network.toml"
@@ -53,7 +55,7 @@ class Input(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Output(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[output]]``: a result node, the range of its values, and how to show it: ``value·scale + offset``."""
+    """``[[output]]``: a result node, the range of its values, how to show it: ``value·scale + offset``."""
 
     name: str
     range: tuple[float, float]
@@ -150,12 +152,13 @@ class Network:
         dtype, shape = placeholder_type(self.graph, name)
         if not _fits(value.shape, shape):
             raise UsageError(
-                f"input {path} has shape {_shown(value.shape)}, but input {name!r} of {self.graph.source} wants "
-                f"{_shown(shape or ())}"
+                f"input {path} has shape {_shown(value.shape)}, but input {name!r} of {self.graph.source} "
+                f"wants {_shown(shape or ())}"
             )
         if dtype.kind == "O" or (dtype.kind in "iub" and not np.array_equal(value.astype(dtype), value)):
             raise UsageError(
-                f"input {path}, scaled as {self.directory / FILE} says, does not fit the {dtype} of input {name!r}"
+                f"input {path}, scaled as {self.directory / FILE} says, does not fit the {dtype} of input "
+                f"{name!r}"
             )
 
     def _beside(self, name: str, key: str) -> Path:

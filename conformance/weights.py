@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import math
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from conformance.errors import UsageError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from conformance.graph.frozen import FrozenGraph
 
@@ -54,7 +54,7 @@ def filled(graph: FrozenGraph, recipes: Sequence[Weights], seed: int, source: Pa
     Raises:
         UsageError: a recipe matches no constant, one that is not of floats, or a file does not fit.
     """
-    random = np.random.RandomState(seed)  # noqa: NPY002 - its bits are frozen
+    random = np.random.RandomState(seed)
     values: dict[str, Array] = {}
     for recipe in recipes:
         values |= _drawn(recipe, _matched(recipe, graph, source), random, source)
@@ -67,7 +67,8 @@ def _matched(recipe: Weights, graph: FrozenGraph, source: Path) -> dict[str, tup
     matched = fnmatch.filter(constants, recipe.match)
     if not matched:
         raise UsageError(
-            f"weights {recipe.match!r} in {source} match no constant{near_names(recipe.match, list(constants))}"
+            f"weights {recipe.match!r} in {source} match no constant"
+            f"{near_names(recipe.match, list(constants))}"
         )
     from conformance.graph.tensorflow import tensorflow
 
@@ -75,7 +76,8 @@ def _matched(recipe: Weights, graph: FrozenGraph, source: Path) -> dict[str, tup
         dtype = tensorflow().as_dtype(constants[name].dtype)
         if not dtype.is_floating:
             raise UsageError(
-                f"weights {recipe.match!r} in {source} match {name!r}, which holds {dtype.name}; narrow the pattern"
+                f"weights {recipe.match!r} in {source} match {name!r}, which holds {dtype.name}; narrow the "
+                "pattern"
             )
     return {name: tuple(dim.size for dim in constants[name].tensor_shape.dim) for name in matched}
 

@@ -1,4 +1,4 @@
-"""Cutting a graph, so that every consumer of a key node reads a golden instead of what the device computed."""
+"""Cutting a graph: every consumer of a key node reads a golden instead of what the device computed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cut_input(node: str) -> str:
 
 
 def cut(graph: FrozenGraph, shapes: Mapping[str, Sequence[int]], fetches: Sequence[str]) -> FrozenGraph:
-    """Return ``graph`` with every reader of a key node reading ``golden/<node>`` instead, pruned to ``fetches``.
+    """Return ``graph``, pruned to ``fetches``, with readers of key nodes reading ``golden/<node>`` instead.
 
     Args:
         graph: the whole network.

@@ -137,16 +137,13 @@ class FrozenGraph:
         Raises:
             UsageError: a name is not a constant of the graph, or its shape differs.
         """
-        return self.replaced([_filled(node, values) for node in self._checked_constants(values)])
-
-    def _checked_constants(self, values: Mapping[str, np.ndarray[Any, Any]]) -> Iterable[Node]:
         for name in values:
             if self.require(name).op != "Const":
                 raise UsageError(f"weights are given for {name!r} of {self.source}, which is not a constant")
-        return self.graph_def.node
+        return self.replaced([_filled(node, values) for node in self.graph_def.node])
 
     def copied_graph_def(self) -> GraphDef:
-        """Return a copy to hand to TensorFlow, whose importer writes default attributes into what it is given.
+        """Return a copy to hand to TensorFlow, whose importer writes default attributes into what it gets.
 
         Devices and colocations of the machine that froze the graph are left out: they may not exist here.
         """
@@ -185,7 +182,7 @@ def load_frozen_graph(path: Path, outputs: Sequence[str]) -> FrozenGraph:
     """
     data = read_bytes(path, "frozen graph")
     tf = tensorflow()
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     graph_def = tf.compat.v1.GraphDef()
     try:

@@ -107,7 +107,7 @@ EXACT: frozenset[str] = MOVEMENT | {
     "Relu6",
     "Sign",
 }
-"""Operators whose result is always one of their input values (or a constant of any half), so nothing is rounded."""
+"""Operators whose result is one of their input values (or a constant of any half): nothing is rounded."""
 
 ELEMENTWISE: frozenset[str] = frozenset(
     {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.graph.editing import cast, copied, plain
-from conformance.graph.frozen import FrozenGraph, Node
 from conformance.graph.tensorflow import cpu_kernel_types, op_definition, tensorflow
+
+if TYPE_CHECKING:
+    from conformance.graph.frozen import FrozenGraph, Node
 
 DOUBLE = "float64"
 
@@ -69,7 +71,7 @@ def output_types(node: Node) -> list[int]:
 
 
 def _untypable() -> tuple[int, ...]:
-    """Return types of arguments that tie a node to float32: itself, and handles to what holds elements of it."""
+    """Return types of arguments that tie a node to float32: itself, and handles to what holds it."""
     tf = tensorflow()
     return tuple(int(dtype.as_datatype_enum) for dtype in (tf.float32, tf.variant, tf.resource))
 

@@ -1,4 +1,4 @@
-"""Key nodes: the nodes worth a golden and a verdict, chosen by the graph's own structure, each with its reasons.
+"""Key nodes: the nodes worth a golden and a verdict, chosen by the graph's structure, each with reasons.
 
 The rules find what an engineer looks at by hand: where branches meet, where many terms are summed, where
 numbers become fixed point, what is rare, and where modules end.
@@ -83,7 +83,7 @@ def _rare(graph: FrozenGraph, names: Sequence[str]) -> list[str]:
 
 
 def _joins(graph: FrozenGraph, live: nx.DiGraph) -> list[str]:
-    """Nodes whose predecessors descend from different inputs, neither descending from all that the node does."""
+    """Nodes whose predecessors descend from different inputs, none from all that the node descends from."""
     import networkx as nx
 
     ancestry: dict[str, frozenset[str]] = {}

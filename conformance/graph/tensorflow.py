@@ -59,10 +59,8 @@ def _native_chatter_silenced() -> Iterator[None]:
 def tensorflow_version() -> str:
     """Return the version of the installed TensorFlow without importing it, or '' when there is none."""
     for distribution in ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"):
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return ""
 
 

@@ -53,8 +53,8 @@ def largest_magnitudes(
     for key, tensor in tensors.items():
         if producer(tensor) in hidden:
             raise UsageError(
-                f"{key!r} in {graph.source} cannot be calibrated: {tensor!r} lies inside a TensorFlow 1 loop or "
-                "branch, where values cannot be seen; unroll the loop before freezing"
+                f"{key!r} in {graph.source} cannot be calibrated: {tensor!r} lies inside a TensorFlow 1 loop "
+                "or branch, where values cannot be seen; unroll the loop before freezing"
             )
     wide, _ = to_float64(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
@@ -81,7 +81,7 @@ def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
     for key, value in largest.items():
         try:
             scales[key] = as_written(quantization_scale(value, bits))
-        except ValueError as error:
+        except ValueError as error:  # noqa: PERF203 - the error names the tensor
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"
             ) from error

@@ -68,7 +68,7 @@ def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str]:
     psnrs = [math.inf if item.psnr is None else item.psnr for item in reached]
     outcomes = sorted({record.outcome for record in records})
     return (
-        f"{min(cosines):.6f}" if cosines else "-",
+        f"{min(cosines):.7f}" if cosines else "-",
         f"{min(psnrs):.1f}" if psnrs else "-",
         ", ".join(outcomes) or "-",
     )

@@ -1,0 +1,1 @@
+"""The emulator: graphs rewritten to the numerics of an MLU and run by TensorFlow."""

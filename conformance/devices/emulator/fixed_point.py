@@ -1,4 +1,4 @@
-"""Convolutions and matmuls in fixed point: integers in floating-point kernels, exact by a bound on their sums.
+"""Convolutions and matmuls in fixed point: integers in float kernels, exact by a bound on their sums.
 
 A float32 kernel adds integers exactly as long as no partial sum leaves ±2^24, a float64 kernel up to ±2^53,
 in whatever order it adds. The bound is taken from the filter at hand: the largest sum of |filter| over one
@@ -142,7 +142,7 @@ class FixedPoint:
         return int(weight.sum(SUMMED_AXES[op]).max(initial=0))
 
     def _split(self, weight: np.ndarray[Any, Any], node: Node) -> list[slice]:
-        """Return the fewest equal-order groups of channels, greedily filled, or none where that is not modelled."""
+        """Return the fewest groups of channels, greedily filled, or none where that is not modelled."""
         axis = CONTRACTED_AXIS.get(node.op)
         if axis is None or not self._splittable(node, weight):
             return []

@@ -73,7 +73,7 @@ def _with_sign_of(x: Tensor, magnitude: Tensor) -> Tensor:
 
 
 def _drop_mantissa_bits(magnitude: Tensor, ties: str) -> Tensor:
-    """Round non-negative floats to 11 significant bits, by adding half a step (less one for even) to the bits."""
+    """Round non-negative floats to 11 significant bits, by adding half a step (less one for even)."""
     tf = tensorflow()
     integer, extra = (tf.int32, 13) if magnitude.dtype == tf.float32 else (tf.int64, 42)
     bits = tf.bitcast(magnitude, integer)

@@ -32,6 +32,9 @@ class Library:
         """Return a node ``name`` that runs ``kernel`` on ``inputs``.
 
         Args:
+            name: of the node.
+            kernel: a function of :mod:`conformance.devices.emulator.kernels`.
+            inputs: tensors that it reads.
             signature: dtype, or (dtype, rank), per input.
             result: dtype of the result.
             settings: the kernel's other arguments; dtypes by name.

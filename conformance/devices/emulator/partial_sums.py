@@ -129,7 +129,7 @@ class PartialSums(FixedPoint):
 def _tap(
     node: Node, filters: Array, at: tuple[int, ...], out: tuple[int, ...], strides: tuple[int, ...]
 ) -> list[Node]:
-    """Return the nodes of one kernel tap: where it starts and ends, the input it sees, its filter, its sum."""
+    """Return the nodes of one kernel tap: where it starts and ends, its input, its filter, its sum."""
     name = f"{node.name}/tap_{at[0]}_{at[1]}"
     end = [start + (size - 1) * stride + 1 for start, size, stride in zip(at, out, strides, strict=True)]
     bounds = [

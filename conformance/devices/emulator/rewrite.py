@@ -99,25 +99,29 @@ class _Rewriter:
         return EmulatedGraph(graph, tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled])))
 
     def _node(self, node: Node) -> list[Node]:
+        """Return what takes over ``node``, under its name."""
         if not self._touches_float(node):
             return [node]
         if node.op in FIXED_POINT:
             return self.fixed_point.rewrite(node)
-        if node.op in SUMS and (axes := self._constant_axes(node)) is not None:
-            return [self._sum(node, axes)]
-        if node.op == "ResizeNearestNeighbor":
-            return [self._resized(node)]
-        if node.op == "Tanh" and self.profile.tanh != "exact":
-            return [self._tabulated(node)]
-        if node.op in TRANSCENDENTAL:
-            return self._transcendental(node)
-        if node.op == "Const":
-            return [self._constant(node)]
+        if (modelled := self._modelled(node)) is not None:
+            return modelled
         if not self._computes(node):
             return [node]
         if node.op not in ELEMENTWISE | EXACT | INPUT_OPERATORS:
             self.unmodelled.append(node.name)
         return self._rounded(node)
+
+    def _modelled(self, node: Node) -> list[Node] | None:
+        """Return what takes over an operator that has numerics of its own, else None."""
+        if node.op in SUMS and (axes := self._constant_axes(node)) is not None:
+            return [self._sum(node, axes)]
+        if node.op == "Tanh" and self.profile.tanh != "exact":
+            return [self._tabulated(node)]
+        if node.op in TRANSCENDENTAL:
+            return self._transcendental(node)
+        one_for_one = {"ResizeNearestNeighbor": self._resized, "Const": self._constant}.get(node.op)
+        return [one_for_one(node)] if one_for_one else None
 
     def _in_frame(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, with its constants in the loop that a TensorFlow 1 node runs in.
@@ -162,7 +166,7 @@ class _Rewriter:
 
     def _sum(self, node: Node, axes: tuple[int, ...]) -> Node:
         shape = self._type(node.input[0]).shape
-        assert shape is not None  # noqa: S101 - _constant_axes has seen it
+        assert shape is not None, "_constant_axes has seen it"
         one_pass = self.profile.reduction_order == "one-pass"
         return self.library.call(
             node.name,
@@ -201,7 +205,7 @@ class _Rewriter:
         )
 
     def _constant(self, node: Node) -> Node:
-        """Return the constant rounded as the card stores it; filters of fixed-point operators do not pass here."""
+        """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
         if self.precision.float_bits != 16:  # noqa: PLR2004 - fp16
             return node
         value: Any = tensorflow().make_ndarray(node.attr["value"].tensor)
@@ -214,7 +218,7 @@ class _Rewriter:
         return copied(constant(node.name, rounded), inputs=node.input)
 
     def _rounded(self, node: Node) -> list[Node]:
-        """Return the node as TensorFlow computes it, and a rounding of each float output to the float type."""
+        """Return the node as TensorFlow computes it, and a rounding of each float output."""
         exact_type = self.precision.float_bits == 32 and self.dtype == tensorflow().float32  # noqa: PLR2004
         if exact_type or node.name in self.kept_wide:
             return [node]
@@ -233,7 +237,7 @@ class _Rewriter:
         return nodes
 
     def _rounding(self, name: str, source: str, dtype: Any = None) -> Node:  # noqa: ANN401
-        """Return a node that rounds ``source``, of ``dtype``, to the float type, or to fp32 if it is not stored."""
+        """Return a node that rounds ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""
         return self.library.call(
             name,
             kernels.rounded,

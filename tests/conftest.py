@@ -1,6 +1,8 @@
-"""Settings of the suite's own tests."""
+"""Lets the tests of the suite share their own modules, such as ``emulation`` and ``small_network``."""
 
-from hypothesis import settings
+from __future__ import annotations
 
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))

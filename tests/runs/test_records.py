@@ -69,7 +69,7 @@ def test_a_stale_waiver_is_found_in_the_records():
     assert made.case in problem.sentence
 
 
-@given(st.text(min_size=1), st.lists(st.text()), st.floats(0, 1e9))
+@given(st.from_regex(r".*\S.*", fullmatch=True), st.lists(st.text()), st.floats(0, 1e9))
 def test_a_record_is_one_line_whatever_its_texts(case, reasons, seconds):
     made = record(case=case, reasons=reasons, seconds=seconds)
     line = encode_record(made)

@@ -250,7 +250,7 @@ class _Rewriter:
         )
 
     def _transcendental(self, node: Node) -> list[Node]:
-        """Return the function computed in float64, where kernels are exact to far below float32, rounded once."""
+        """Return the function computed in float64, exact to far below float32, and rounded once."""
         double = tensorflow().float64
         data = _data_inputs(node)
         wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(data)]

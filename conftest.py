@@ -1,8 +1,10 @@
-"""Loads the plugin: options, cases, fixtures, report."""
+"""Loads the plugin: options, cases, fixtures, report. A module stands before those that import it."""
 
 pytest_plugins = (
     "conformance.plugin.options",
+    "conformance.plugin.stopping",
     "conformance.plugin.selection",
     "conformance.plugin.execution",
+    "conformance.plugin.benchmarks",
     "conformance.plugin.terminal",
 )

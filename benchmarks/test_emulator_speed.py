@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - benchmarks are files, not a package, and print what they measure
-"""Speed of the emulator: its fused forward of BeautyGAN against stock TensorFlow in float32 on the same graph.
+"""Speed of the emulator: its fused forward of BeautyGAN against stock TensorFlow in float32, same graph.
 
 Both run in turn in one process on one machine, so that the ratio of their medians means something on any.
 """
@@ -58,7 +58,7 @@ def medians() -> Iterator[dict[str, float]]:
 
 
 def _in_turn(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Return the median seconds of each, after one run to warm up, A B C … A B C …"""
+    """Return the median seconds of each, after one run to warm up, A B C … A B C …."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(ROUNDS + 1):
         for name, run in runs.items():

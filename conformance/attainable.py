@@ -19,8 +19,8 @@ from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
 from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
-from conformance.graph.retype import input_types, to_float64
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.retype import attribute, input_types, to_float64
+from conformance.graph.tensorflow import op_definition, tensorflow
 from conformance.judging.bounds import Attainable, largest_limits, measured_limits
 from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS, FixedBits, Precision
@@ -38,7 +38,7 @@ FILE = "attainable.json"
 GROUP = 30
 """Nodes fetched in one float64 run: bounds memory."""
 MAGNITUDE = "magnitude/"
-BATCHED = frozenset({"BatchMatMul", "BatchMatMulV2"})
+MATMULS = frozenset({"BatchMatMul", "BatchMatMulV2", "MatMul"})
 
 
 class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -242,11 +242,11 @@ def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
     filters = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
     if filters is None:
         return _terms_of_matmul(store, node)
-    transposed = node.attr["adj_y" if node.op in BATCHED else "transpose_b"].b
+    transposed = _transposed(node, "adj_y", "transpose_b")
     summed_axes = {
         "DepthwiseConv2dNative": (0, 1),
         "Conv2DBackpropInput": (0, 1, 3),
-        **dict.fromkeys(("MatMul", *BATCHED), (-1 if transposed else -2,)),
+        **dict.fromkeys(MATMULS, (-1 if transposed else -2,)),
     }.get(node.op, range(filters.ndim - 1))
     return int(np.prod([filters.shape[axis] for axis in summed_axes]))
 
@@ -254,11 +254,15 @@ def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
 def _terms_of_matmul(store: GoldenStore, node: Node) -> int:
     """Return the contracted length of a matmul of two computed tensors (of others: of all that it sees)."""
     shape = _shape(store, node.input[0])
-    if node.op == "MatMul":
-        return shape[0 if node.attr["transpose_a"].b else 1]
-    if node.op in BATCHED:
-        return shape[-2 if node.attr["adj_x"].b else -1]
+    if node.op in MATMULS:
+        return shape[-2 if _transposed(node, "adj_x", "transpose_a") else -1]
     return int(np.prod(shape))
+
+
+def _transposed(node: Node, *keys: str) -> bool:
+    """Whether a matmul takes an argument transposed; the attribute's name depends on the operator."""
+    declared = {entry.name for entry in op_definition(node.op).attr}
+    return any(bool(attribute(node, key).b) for key in keys if key in declared)
 
 
 def _shape(store: GoldenStore, tensor: str) -> tuple[int, ...]:

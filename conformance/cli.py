@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import __version__, locations
-from conformance.errors import EXIT_FINE, EXIT_USAGE, ConformanceError, UsageError
+from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, UsageError
 from conformance.networks import FILE, Network, find_network
 from conformance.precision import FIXED_BITS
 from conformance.progress import Progress
@@ -17,6 +17,9 @@ from conformance.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
+
+EXIT_INTERRUPTED = 130
+"""As a shell reports a program that Ctrl-C ended."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,20 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.command(options)
+        sys.stdout.flush()
     except ConformanceError as error:
-        print(f"mlu-conformance: {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
+        return _failed(str(error), error.exit_code)
+    except BrokenPipeError:  # whoever read has seen enough; Python would complain of it once more on exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = error.filename or "a file"
+        return _failed(f"{where} cannot be used: {error.strerror or error}", EXIT_INFRASTRUCTURE)
     except KeyboardInterrupt:
-        print("mlu-conformance: interrupted; what was written is whole", file=sys.stderr)
-        return 130
+        return _failed("interrupted; what was written is whole", EXIT_INTERRUPTED)
     return EXIT_FINE
+
+
+def _failed(sentence: str, code: int) -> int:
+    print(f"mlu-conformance: {sentence}", file=sys.stderr)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    top = _Parser(prog="mlu-conformance", description="Conformance of Cambricon MLUs: networks, goldens, scales.")
+    top = _Parser(
+        prog="mlu-conformance", description="Conformance of Cambricon MLUs: networks, goldens, scales."
+    )
     top.add_argument("--version", action="version", version=f"mlu-conformance {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
     nodes = commands.add_parser("nodes", help="list the key nodes of a network, each with the reasons for it")
@@ -57,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
     quantize.add_argument("--bits", type=int, choices=FIXED_BITS, help="only this width (default: 8 and 16)")
     quantize.set_defaults(command=_quantize)
     for command in (nodes, golden, quantize):
-        command.add_argument("network", help=f"name below {locations.NETWORKS.name}/, or a directory with {FILE}")
+        command.add_argument(
+            "network", help=f"name below {locations.NETWORKS.name}/, or a directory with {FILE}"
+        )
     return top
 
 
@@ -70,7 +84,9 @@ def _network(name: str) -> Network:
 
 
 def _progress() -> Progress:
-    return Progress(lambda text: print(text, end="", file=sys.stderr, flush=True), terminal=sys.stderr.isatty())
+    return Progress(
+        lambda text: print(text, end="", file=sys.stderr, flush=True), terminal=sys.stderr.isatty()
+    )
 
 
 def _nodes(options: argparse.Namespace) -> None:
@@ -80,7 +96,7 @@ def _nodes(options: argparse.Namespace) -> None:
     key = key_nodes(network.graph)
     chosen = select(options.nodes, judgeable_nodes(network.graph), key, network.name)
     operators = [network.graph.nodes[name].op for name in chosen]
-    width, op_width = max(map(len, chosen)), max(map(len, operators))
+    width, op_width = (max(map(len, texts), default=0) for texts in (chosen, operators))
     for name, op in zip(chosen, operators, strict=True):
         print(f"{name:<{width}}  {op:<{op_width}}  {', '.join(key.get(name, ['-']))}")
     print(f"{len(chosen)} nodes, {len(key)} of {network.name} are key nodes", file=sys.stderr)
@@ -98,25 +114,25 @@ def _golden(options: argparse.Namespace) -> None:
     store = GoldenStore(network, options.golden_dir, progress)
     manifest = store.create()
     make_attainable(store, scales, read_profile(locations.IDEAL, locations.DEVICES), progress)
-    print(f"{len(manifest.nodes)} goldens ({len(manifest.key)} key nodes) of {network.name} in {store.directory}")
+    counts = f"{len(manifest.nodes)} goldens ({len(manifest.key)} key nodes)"
+    print(f"{counts} of {network.name} in {store.directory}")
 
 
 def _quantize(options: argparse.Namespace) -> None:
     from conformance.quantization.calibration import calibrate, largest_magnitudes
-    from conformance.quantization.files import scales_path
-    from conformance.quantization.parameter_file import format_scales, write
+    from conformance.quantization.files import scales_path, write_scales
 
     network = _network(options.network)
     feeds = [network.feeds(sample) for sample in range(network.samples)]
     largest = largest_magnitudes(network.graph, feeds)
     if not largest:
-        raise UsageError(f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise")
+        raise UsageError(
+            f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"
+        )
     for bits in (options.bits,) if options.bits else FIXED_BITS:
         path, scales = scales_path(network.directory, bits), calibrate(largest, bits)
-        same = path.exists() and path.read_text() == format_scales(scales)
-        if not same:
-            write(path, scales)
-        print(f"{path}: {len(scales.scales)} scales, {'unchanged' if same else 'written'}")
+        written = write_scales(path, scales)
+        print(f"{path}: {len(scales.scales)} scales, {'written' if written else 'unchanged'}")
 
 
 if __name__ == "__main__":

@@ -190,7 +190,8 @@ class Network:
         raw = _read_array(path) if path.suffix == ".npy" else _read_image(path, entry)
         if raw.dtype.kind in "iub" and (entry.scale, entry.offset) == (1.0, 0.0) and path.suffix == ".npy":
             return raw
-        scaled: Array = (raw.astype(np.float64) * entry.scale + entry.offset).astype(np.float32)
+        with np.errstate(over="ignore"):
+            scaled: Array = (raw.astype(np.float64) * entry.scale + entry.offset).astype(np.float32)
         if not np.isfinite(scaled).all():
             raise UsageError(f"input {path} holds NaN or Inf; give finite numbers")
         return scaled

@@ -61,7 +61,7 @@ class Session(Protocol):
         """Free what the session holds; safe to call twice."""
         ...
 
-    def __enter__(self) -> Session: ...
+    def __enter__(self) -> Session: ...  # noqa: PYI034 - Self is of Python 3.11
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -89,7 +89,8 @@ class Device(Protocol):
 
         Args:
             graph: its placeholders are the feeds.
-            fetches: names of nodes whose first output is returned; fetching inside a graph breaks fusion there.
+            fetches: names of nodes whose first output is returned; fetching inside a graph breaks fusion
+                there.
             precision: fixed-point width × float width.
             scales: quantisation scales of every fixed-point operator.
             fuse: False runs layer by layer.

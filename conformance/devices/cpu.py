@@ -45,7 +45,8 @@ class CpuDevice:
 
     def info(self) -> DeviceInfo:
         """Return what the device is."""
-        return DeviceInfo(kind="cpu", model="CPU", simulated=True, framework=f"tensorflow {tensorflow_version()}")
+        framework = f"tensorflow {tensorflow_version()}"
+        return DeviceInfo(kind="cpu", model="CPU", simulated=True, framework=framework)
 
     def open(
         self,

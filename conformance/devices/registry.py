@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.devices.base import Device
+from conformance.devices.base import Device, DeviceInfo
 from conformance.errors import ConformanceError, InfrastructureError, UsageError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 AUTO = "auto"
+BUILT_IN = (AUTO, "emulator", "cpu", "cambricon")
 ENTRY_POINTS = "conformance.devices"
 CARDS = "cambricon_dev[0-9]*"
 
@@ -46,15 +48,17 @@ def open_device(request: str, profile: str, profiles: Path, *, cards: Path = Pat
 
         return CpuDevice()
     if request == "cambricon":
-        raise InfrastructureError("device 'cambricon' has no driver in this version; choose --device emulator")
+        raise InfrastructureError(
+            "device 'cambricon' has no driver in this version; choose --device emulator"
+        )
     return _made(_factory(request), request)
 
 
 def _automatic(cards: list[Path]) -> str:
     if cards:
         raise InfrastructureError(
-            f"a card is visible ({cards[0]}), but this version has no driver for it; choose --device emulator to "
-            "judge the emulator on purpose"
+            f"a card is visible ({cards[0]}), but this version has no driver for it; give --device emulator "
+            "to judge the emulator on purpose"
         )
     return "emulator"
 
@@ -68,34 +72,56 @@ def _emulator(profile: str, profiles: Path) -> Device:
 
 def _factory(request: str) -> Callable[[], object]:
     if ":" in request:
-        return _imported(request)
+        return _loaded(request, lambda: _imported(request))
     points = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
     if request not in points:
-        known = [AUTO, "emulator", "cpu", "cambricon", *points]
+        known = [*BUILT_IN, *points]
         raise UsageError(
-            f"device {request!r} is unknown{near_names(request, known)}; give one of these or package.module:factory"
+            f"device {request!r} is unknown{near_names(request, known)}; give a known one or "
+            "package.module:factory"
         )
-    return _imported(points[request].value)
+    return _loaded(request, points[request].load)
 
 
-def _imported(request: str) -> Callable[[], object]:
+def _imported(request: str) -> object:
     module_name, _, name = request.partition(":")
+    return operator.attrgetter(name)(importlib.import_module(module_name))
+
+
+def _loaded(request: str, load: Callable[[], object]) -> Callable[[], object]:
     try:
-        factory = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"device {request!r} cannot be imported: {error}") from error
+        factory = load()
+    except Exception as error:
+        hint = "; put its directory on PYTHONPATH" if isinstance(error, ModuleNotFoundError) else ""
+        raise UsageError(
+            f"device {request!r} cannot be imported: {type(error).__name__}: {error}{hint}"
+        ) from error
     if not callable(factory):
-        raise UsageError(f"device {request!r} is not callable; name a function or class that returns a Device")
-    return factory  # type: ignore[no-any-return]
+        raise UsageError(
+            f"device {request!r} is not callable; name a function or class that returns a Device"
+        )
+    return factory
 
 
 def _made(factory: Callable[[], object], request: str) -> Device:
+    """Call a factory that someone else wrote, and check what it returns as far as one can from outside."""
+    device = _called(factory, f"device {request!r} could not be made")
+    if not isinstance(device, Device):
+        raise UsageError(
+            f"device {request!r} returned a {type(device).__name__}, which lacks info, open or close"
+        )
+    info = _called(device.info, f"device {request!r} does not say what it is")
+    if not (isinstance(info, DeviceInfo) and isinstance(info.simulated, bool)):
+        raise UsageError(
+            f"device {request!r} says that it is {info!r}, but should return a complete DeviceInfo"
+        )
+    return device
+
+
+def _called(function: Callable[[], object], failure: str) -> object:
     try:
-        device = factory()
+        return function()
     except ConformanceError:
         raise
-    except Exception as error:
-        raise InfrastructureError(f"device {request!r} could not be made: {type(error).__name__}: {error}") from error
-    if not isinstance(device, Device):
-        raise UsageError(f"device {request!r} returned a {type(device).__name__}, which lacks info, open or close")
-    return device
+    except (Exception, SystemExit) as error:
+        raise InfrastructureError(f"{failure}: {type(error).__name__}: {error}") from error

@@ -45,7 +45,11 @@ class GraphRunner:
             imported = tf.graph_util.import_graph_def(
                 graph.copied_graph_def(),
                 name="",
-                input_map=dict(zip(map(_full, self.feeds), placed, strict=True)),
+                input_map={
+                    key: tensor
+                    for name, tensor in zip(self.feeds, placed, strict=True)
+                    for key in (_full(name), f"^{name}")
+                },
                 return_elements=[_full(name) for name in self.fetches],
             )
             return list(imported)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,8 @@ class FrozenGraph:
         outputs: names of the nodes whose first output is the result of the network.
 
     Raises:
-        UsageError: an output, or a node that some node reads, is not in the graph; a node stands twice;
-            an operator is unknown to the installed TensorFlow.
+        UsageError: a node stands twice, or among the nodes that the outputs need, one is missing or has an
+            operator that the installed TensorFlow does not know.
     """
 
     def __init__(self, graph_def: GraphDef, outputs: Sequence[str], *, source: str = "graph") -> None:
@@ -53,21 +54,32 @@ class FrozenGraph:
 
     def _check(self) -> None:
         if len(self.nodes) != len(self.graph_def.node):
-            raise UsageError(f"{self.source} has two nodes of one name; give every node its own name")
-        for name in self.outputs:
-            self.require(name)
+            counts = collections.Counter(node.name for node in self.graph_def.node)
+            doubled = counts.most_common(1)[0][0]
+            raise UsageError(f"{self.source} has two nodes of one name: {doubled!r}; give each its own")
         defined = {function.signature.name for function in self.graph_def.library.function}
-        for node in self.graph_def.node:
-            if node.op not in defined and op_definition(node.op) is None:
+        for name in self._needed(self.outputs):
+            op = self.nodes[name].op
+            if op not in defined and op_definition(op) is None:
                 raise UsageError(
-                    f"operator {node.op!r} of node {node.name!r} in {self.source} is unknown to this "
-                    "TensorFlow; register it or prune the node away"
+                    f"operator {op!r} of node {name!r} in {self.source} is unknown to this TensorFlow; "
+                    "register it or prune the node away"
                 )
-            for tensor in node.input:
+
+    def _needed(self, wanted: Iterable[str]) -> list[str]:
+        """Return the nodes that the nodes ``wanted`` need, themselves included."""
+        needed: dict[str, None] = {}
+        pending = [producer(name) for name in wanted]
+        while pending:
+            name = pending.pop()
+            if name in needed:
+                continue
+            needed[name] = None
+            for tensor in self.require(name).input:
                 if producer(tensor) not in self.nodes:
-                    raise UsageError(
-                        f"node {node.name!r} in {self.source} reads {tensor!r}, which is missing"
-                    )
+                    raise UsageError(f"node {name!r} in {self.source} reads {tensor!r}, which is missing")
+                pending.append(producer(tensor))
+        return list(needed)
 
     def require(self, name: str) -> Node:
         """Return the node called ``name``.
@@ -111,13 +123,7 @@ class FrozenGraph:
     def prune(self, outputs: Iterable[str]) -> FrozenGraph:
         """Return the graph of ``outputs`` and all that they need, in the old order."""
         wanted = tuple(outputs)
-        needed: set[str] = set()
-        pending = [producer(name) for name in wanted]
-        while pending:
-            name = pending.pop()
-            if name not in needed:
-                needed.add(name)
-                pending += [producer(tensor) for tensor in self.require(name).input]
+        needed = set(self._needed(wanted))
         return self.replaced([node for node in self.graph_def.node if node.name in needed], outputs=wanted)
 
     def replaced(

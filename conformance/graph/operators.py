@@ -94,7 +94,6 @@ MOVEMENT: frozenset[str] = STRUCTURAL | {
 
 EXACT: frozenset[str] = MOVEMENT | {
     "Abs",
-    "Clip",
     "ClipByValue",
     "Max",
     "MaxPool",

@@ -1,0 +1,1 @@
+"""Numbers: halves, fixed point, and how far two tensors are apart."""

@@ -27,6 +27,7 @@ class Option:
     help: str
     default: str = ""
     switch: bool = False
+    value: str = "NAME"
 
     @property
     def name(self) -> str:
@@ -47,19 +48,31 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option(
         "--device",
-        "auto (a card when one is visible, else the emulator), emulator, cpu, or package.module:factory",
+        "auto (a card when one is visible, else the emulator), emulator, cpu, package.module:factory, or an "
+        "entry point's name",
         "auto",
     ),
     Option("--require-hardware", "exit 3 unless the device is a real card", switch=True),
     Option("--network", "name of the network below fixtures/networks", "beautygan"),
-    Option("--network-path", "directory with the network.toml of a network kept elsewhere"),
-    Option("--nodes", "nodes to judge: key, all, a name or a glob", "key"),
-    Option("--profile", "the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches", "mlu270"),
-    Option("--waivers", "waiver file (default: fixtures/waivers/<profile or device>.toml)"),
+    Option("--network-path", "directory with the network.toml of a network kept elsewhere", value="DIR"),
+    Option("--nodes", "nodes to judge: key, all, a name or a glob", "key", value="GLOB"),
+    Option(
+        "--profile",
+        "the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches",
+        "mlu270",
+    ),
+    Option("--waivers", "waiver file (default: fixtures/waivers/<profile or device>.toml)", value="FILE"),
     Option("--no-waivers", "judge as if no deviation were known", switch=True),
-    Option("--run-dir", "directory for this run's records; must be new or empty (default: runs/<time>-<network>-<device>)"),
-    Option("--golden-dir", "directory of the goldens", str(locations.GOLDENS)),
+    Option(
+        "--run-dir",
+        "directory for this run's records; must be new or empty (default: runs/<time>-<network>-<device>)",
+        value="DIR",
+    ),
+    Option("--golden-dir", "directory of the goldens", str(locations.GOLDENS), value="DIR"),
 )
+
+EXCLUSIVE = (("waivers", "no_waivers"), ("network", "network_path"))
+"""Options that answer one question: the command line's answer wins over the environment's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +98,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option; the environment gives the defaults, the command line wins."""
     group = parser.getgroup("mlu-conformance", "conformance of Cambricon MLUs")
     for option in OPTIONS:
-        text = f"{option.help} [environment: {option.variable}]"
-        if option.switch:
-            group.addoption(option.flag, dest=option.destination, action="store_true", default=None, help=text)
-        else:
-            shown = f"{text} (default: {option.default})" if option.default and "default" not in option.help else text
-            group.addoption(option.flag, dest=option.destination, default=None, help=shown.replace("%", "%%"))
+        kind = {"action": "store_true"} if option.switch else {"metavar": option.value}
+        group.addoption(option.flag, dest=option.destination, default=None, help=_help(option), **kind)
+
+
+def _help(option: Option) -> str:
+    default = f" (default: {option.default})" if option.default else ""
+    return f"{option.help}{default} [environment: {option.variable}]".replace("%", "%%")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,24 +126,32 @@ def read_settings(given: Mapping[str, object], environment: Mapping[str, str], d
         directory: what relative paths are relative to.
 
     Raises:
-        pytest.UsageError: a switch's variable is neither true nor false, or options contradict each other.
+        pytest.UsageError: an option is empty, a switch's variable is neither true nor false, or options
+            contradict each other.
     """
-    values = {option.name: _value(option, given[option.name], environment) for option in OPTIONS}
-    if values["waivers"] and values["no_waivers"]:
-        raise pytest.UsageError(f"--waivers {values['waivers']} and --no-waivers contradict each other; drop one")
+    chosen = {option.name: _chosen(option, given, environment) for option in OPTIONS}
+    for first, second in EXCLUSIVE:
+        if chosen[first] and chosen[second]:
+            flags = [option.flag for option in OPTIONS if option.name in (first, second)]
+            raise pytest.UsageError(f"{' and '.join(flags)} contradict each other; drop one")
+    values = {
+        option.name: chosen[option.name] or (False if option.switch else option.default) for option in OPTIONS
+    }
     for name in ("network_path", "waivers", "run_dir", "golden_dir"):
         values[name] = directory / str(values[name]) if values[name] else None
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _value(option: Option, given: object, environment: Mapping[str, str]) -> object:
-    if given is not None:
-        return given
-    text = environment.get(option.variable)
+def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> object:
+    """Return what the command line says, else the environment; None or False where both are silent."""
+    if given[option.name] == "":
+        raise pytest.UsageError(f"{option.flag} is empty; give a {option.value} or drop it")
+    rivals = {name for pair in EXCLUSIVE if option.name in pair for name in pair}
+    if any(given[name] for name in {option.name, *rivals}):
+        return given[option.name]
+    text = environment.get(option.variable, "")
     if not option.switch:
-        return text or option.default
-    if text is None or text.lower() in FALSE:
-        return False
-    if text.lower() in TRUE:
-        return True
-    raise pytest.UsageError(f"{option.variable}={text!r} is neither true nor false; set 1 or 0")
+        return text
+    if text.lower() not in TRUE | FALSE:
+        raise pytest.UsageError(f"{option.variable}={text!r} is neither true nor false; set 1 or 0")
+    return text.lower() in TRUE

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance import locations
-from conformance.errors import ConformanceError, UsageError
+from conformance.errors import ConformanceError
 from conformance.goldens import GoldenStore, Manifest
 from conformance.graph.selection import select
 from conformance.networks import Network, find_network
 from conformance.plugin.options import SETTINGS, Settings
+from conformance.plugin.stopping import stop
 from conformance.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAILURE = pytest.StashKey[ConformanceError]()
+FAILURE = pytest.StashKey["ConformanceError | OSError"]()
 PLAN = pytest.StashKey["Plan"]()
 OWN, PER_PRECISION = "own_case", "precision"
+ORDER = ("own", "chained", "fused", "benchmark")
+"""Kinds of suite tests by marker, in the order in which they run: the finest judgement first, speed last."""
 
 
 class Plan:
@@ -52,7 +55,9 @@ class Plan:
             UsageError: ``--nodes`` matches none.
         """
         names = [node.name for node in self.manifest.nodes]
-        return select(self.settings.nodes, names, [node.name for node in self.manifest.key], self.network.name)
+        return select(
+            self.settings.nodes, names, [node.name for node in self.manifest.key], self.network.name
+        )
 
 
 def plan_of(config: pytest.Config) -> Plan:
@@ -63,26 +68,30 @@ def plan_of(config: pytest.Config) -> Plan:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every suite test its cases; an error waits until collection ends, where pytest can say it plainly."""
+    """Give every suite test its cases, one per precision; own errors also one per node."""
+    if not any(mark.name == "mlu" for mark in metafunc.definition.iter_markers()):
+        return
     if OWN in metafunc.fixturenames:
-        try:
-            cases = list(_own_cases(plan_of(metafunc.config)))
-        except ConformanceError as error:
-            metafunc.config.stash[FAILURE] = error
-            cases = []
-        metafunc.parametrize(OWN, cases)
-    elif PER_PRECISION in metafunc.fixturenames and "mlu" in _marks(metafunc):
-        metafunc.parametrize(PER_PRECISION, [_parameter(precision, "", precision) for precision in PRECISIONS])
+        metafunc.parametrize(OWN, list(_own_cases(metafunc.config)))
+    elif PER_PRECISION in metafunc.fixturenames:
+        metafunc.parametrize(
+            PER_PRECISION, [_parameter(precision, "", precision) for precision in PRECISIONS]
+        )
 
 
-def _marks(metafunc: pytest.Metafunc) -> set[str]:
-    return {mark.name for mark in metafunc.definition.iter_markers()}
+def _own_cases(config: pytest.Config) -> Iterator[Any]:
+    """Yield (precision, node), precision by precision, so that each session's results can be dropped.
 
-
-def _own_cases(plan: Plan) -> Iterator[Any]:
-    """Yield (precision, node), precision by precision, so that each session's results can be dropped."""
+    What is wrong with the plan waits until collection ends, where pytest can say it plainly; until then one
+    case per precision stands for all nodes, so that markers select as ever.
+    """
+    try:
+        nodes = plan_of(config).nodes
+    except (ConformanceError, OSError) as error:
+        config.stash[FAILURE] = error
+        nodes = ["no-node"]
     for precision in PRECISIONS:
-        for node in plan.nodes:
+        for node in nodes:
             yield _parameter((precision, node), f"{node}-", precision)
 
 
@@ -93,13 +102,18 @@ def _parameter(value: object, prefix: str, precision: Precision) -> Any:  # noqa
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Raise what went wrong while cases were made, if any selected test needed them."""
-    if FAILURE in config.stash and any(item.get_closest_marker("mlu") for item in items):
-        raise_plainly(config.stash[FAILURE])
+    """Order the suite's tests, and say what went wrong while cases were made if that is why none are here."""
+    if FAILURE in config.stash and (not items or any(map(of_suite, items))):
+        stop(config.stash[FAILURE], config)
+    items.sort(key=_rank)
 
 
-def raise_plainly(error: ConformanceError) -> None:
-    """Stop pytest with one sentence and the error's exit code."""
-    if isinstance(error, UsageError):
-        raise pytest.UsageError(str(error)) from None
-    pytest.exit(str(error), returncode=error.exit_code)
+def of_suite(item: pytest.Item) -> bool:
+    """Whether a test runs on the device."""
+    return item.get_closest_marker("mlu") is not None
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return the place of a test's kind in ``ORDER``; whatever is no suite test comes after them all."""
+    kinds = [rank for rank, marker in enumerate(ORDER) if item.get_closest_marker(marker)]
+    return max(kinds) if of_suite(item) and kinds else len(ORDER)

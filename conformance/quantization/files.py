@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
 from conformance.quantization.calibration import quantized_tensors
-from conformance.quantization.parameter_file import QuantizationScales, check_against, read
+from conformance.quantization.parameter_file import (
+    QuantizationScales,
+    check_against,
+    format_scales,
+    read,
+    write,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,9 +36,29 @@ def read_scales(directory: Path, bits: int, graph: FrozenGraph) -> QuantizationS
     if not tensors:
         return QuantizationScales(bits=bits, scales={})
     if not path.exists():
-        raise UsageError(f"quantisation parameter file {path} is missing; make it with `mlu-conformance quantize`")
+        raise UsageError(
+            f"quantisation parameter file {path} is missing; make it with "
+            f"`mlu-conformance quantize {directory}`"
+        )
     scales = read(path)
     if scales.bits != bits:
         raise UsageError(f"{path} says bit_width {scales.bits}, but its name says {bits}; quantise again")
     check_against(scales, list(tensors), str(path))
     return scales
+
+
+def write_scales(path: Path, scales: QuantizationScales) -> bool:
+    """Write scales unless the file says the same; preprocessing that was folded into an older file is kept.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        UsageError: the older file is malformed, so what it holds besides scales would be lost.
+    """
+    if path.exists():
+        scales = dataclasses.replace(scales, convfirst=read(path).convfirst)
+        if path.read_bytes() == format_scales(scales).encode():
+            return False
+    write(path, scales)
+    return True

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from conformance.judging.bounds import ErrorLimits
     from conformance.runs.records import Record
 
-HEADINGS = ("precision", "own", "conforms", "deviates", "waived", "other", "worst node (error / bound)", "cosine", "PSNR dB", "fused")
+HEADINGS = (
+    "precision",
+    "own",
+    "conforms",
+    "deviates",
+    "waived",
+    "other",
+    "worst node (error / bound)",
+    "cosine",
+    "PSNR dB",
+    "fused",
+)
+NONE = "-"
 
 
 def excess(record: Record) -> float:
@@ -30,7 +42,12 @@ def excess(record: Record) -> float:
 
 
 def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:
-    for name, amplitude in (("max_abs", 1.0), ("mse", 0.5), ("worst_channel_mse", 0.5), ("cosine_distance", 0.5)):
+    for name, amplitude in (
+        ("max_abs", 1.0),
+        ("mse", 0.5),
+        ("worst_channel_mse", 0.5),
+        ("cosine_distance", 0.5),
+    ):
         found, limit = getattr(needed, name), getattr(bounds, name)
         if limit > 0:
             yield (found / limit) ** amplitude
@@ -42,19 +59,22 @@ def summary_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
     """Return one row per precision that has records; columns as in ``HEADINGS``."""
     rows = []
     for precision in map(str, PRECISIONS):
-        own = [record for record in records if record.precision == precision and record.mode == "own"]
-        fused = [record for record in records if record.precision == precision and record.mode == "fused"]
-        if own or fused:
+        of_precision = [record for record in records if record.precision == precision]
+        own = [record for record in of_precision if record.mode == "own"]
+        fused = [record for record in of_precision if record.mode == "fused"]
+        if of_precision:
             rows.append((precision, *_own_columns(own), *_fused_columns(fused)))
     return rows
 
 
 def _own_columns(records: Sequence[Record]) -> tuple[str, ...]:
+    """Return how many nodes there are, their outcomes, and the largest error relative to its bound."""
     counts = collections.Counter(record.outcome for record in records)
     main = [counts.pop(outcome, 0) for outcome in ("conforms", "deviates", "waived")]
-    worst = max(records, key=excess, default=None)
-    shown = f"{worst.node} ({_times(excess(worst))})" if worst is not None else "-"
-    return (str(len(records)), *map(str, main), str(sum(counts.values())), shown)
+    others = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    worst = max((record for record in records if record.bounds is not None), key=excess, default=None)
+    shown = f"{worst.node} ({_times(excess(worst))})" if worst is not None else NONE
+    return (str(len(records)), *map(str, main), others or NONE, shown)
 
 
 def _times(value: float) -> str:
@@ -62,15 +82,16 @@ def _times(value: float) -> str:
 
 
 def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str]:
-    """Return worst cosine, worst PSNR and outcome over all outputs."""
+    """Return worst cosine, worst PSNR and outcome over all outputs; no figure where an output has none."""
     reached = [record.reached for record in records if record.reached is not None]
+    complete = bool(records) and len(reached) == len(records)
     cosines = [item.cosine for item in reached if item.cosine is not None]
     psnrs = [math.inf if item.psnr is None else item.psnr for item in reached]
     outcomes = sorted({record.outcome for record in records})
     return (
-        f"{min(cosines):.7f}" if cosines else "-",
-        f"{min(psnrs):.1f}" if psnrs else "-",
-        ", ".join(outcomes) or "-",
+        f"{min(cosines):.7f}" if complete and cosines else NONE,
+        f"{min(psnrs):.1f}" if complete else NONE,
+        ", ".join(outcomes) or NONE,
     )
 
 
@@ -78,4 +99,6 @@ def summary_lines(records: Sequence[Record]) -> list[str]:
     """Return the table as aligned lines of text."""
     rows = [HEADINGS, *summary_rows(records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import time
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 
 from conformance.attainable import AttainableFile, golden_feeds, read_attainable
-from conformance.devices.base import Unsupported
-from conformance.errors import ConformanceError, GoldenError
-from conformance.files import sha256
+from conformance.errors import GoldenError
 from conformance.graph.cut import cut
-from conformance.judging.bounds import ErrorLimits, Margins, bound
+from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
 from conformance.judging.waivers import Case, Mode
 from conformance.quantization.files import read_scales
+from conformance.runs.device_runs import Problem, Stopwatch, digest, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +39,7 @@ class Finding:
     Attributes:
         case: what was judged.
         state: ``judged``, ``measured`` (chained errors have no bound), ``unsupported`` or ``broken``.
-        verdict: the verdict, or the errors of a measured case.
+        verdict: the verdict, or the errors of a measured case; None where nothing could be compared.
         reason: why there is no verdict.
         sha256: of the outputs, one per sample.
         seconds: device time over all samples of the run that the case was part of.
@@ -55,12 +54,10 @@ class Finding:
     seconds: float | None = None
     notes: tuple[str, ...] = ()
 
-
-@dataclasses.dataclass
-class Stopwatch:
-    """Wall time spent inside runs of the device, in seconds."""
-
-    seconds: float = 0.0
+    @classmethod
+    def of(cls, case: Case, problem: Problem) -> Finding:
+        """Return the finding of a case that the device could not run."""
+        return cls(case, problem.state, reason=problem.reason)
 
 
 class Evaluation:
@@ -89,14 +86,30 @@ class Evaluation:
         """What an ideal device attains at each node."""
         return read_attainable(self.store.directory, self.store.manifest)
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019 - an evaluation lives as long as its run
+    @functools.cache  # noqa: B019 - an evaluation lives as long as its run
     def scales(self, bits: int) -> QuantizationScales:
         """The network's quantisation scales of this width."""
         return read_scales(self.network.directory, bits, self.network.graph)
 
     def case(self, node: str, precision: Precision, mode: Mode) -> Case:
         """Return the case of a node at a precision in a mode."""
-        return Case(network=self.network.name, node=node, op=self._ops[node], precision=str(precision), mode=mode)
+        return Case(
+            network=self.network.name, node=node, op=self._ops[node], precision=str(precision), mode=mode
+        )
+
+    def attains(self, node: str, precision: Precision) -> Attainable:
+        """Return the attainable error of a node.
+
+        Raises:
+            GoldenError: it is not known.
+        """
+        try:
+            return self.attainable.nodes[node][str(precision)]
+        except KeyError as error:
+            raise GoldenError(
+                f"node {node!r} has no attainable error at {precision} in {self.store.directory}; make them "
+                f"again with `mlu-conformance golden {self.network.directory}`"
+            ) from error
 
     def limits(self, node: str, precision: Precision) -> ErrorLimits:
         """Return the bound of a node's own error.
@@ -104,16 +117,10 @@ class Evaluation:
         Raises:
             GoldenError: its attainable error is not known.
         """
-        try:
-            attainable = self.attainable.nodes[node][str(precision)]
-            return bound(attainable, self.attainable.operators[node], self._margins)
-        except KeyError as error:
-            raise GoldenError(
-                f"node {node!r} has no attainable error at {precision}; make them again with "
-                f"`mlu-conformance golden {self.network.name}`"
-            ) from error
+        attainable = self.attains(node, precision)
+        return bound(attainable, self.attainable.operators.get(node, self._ops[node]), self._margins)
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def own(self, precision: Precision) -> dict[str, Finding]:
         """Judge the own error of every node: one run of the graph cut at all key nodes."""
         graph = cut(self.network.graph, self._shapes, self.nodes)
@@ -127,7 +134,7 @@ class Evaluation:
             lambda node, compared: judge_comparisons(compared, self.limits(node, precision)),
         )
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def chained(self, precision: Precision) -> dict[str, Finding]:
         """Measure the error of every node in the whole network, fusion broken at these nodes."""
         self.store.ensure(self.nodes)
@@ -139,10 +146,12 @@ class Evaluation:
             graph,
             self.nodes,
             lambda sample: self._inputs(graph, sample),
-            lambda _, compared: judge_comparisons(compared, limitless),
+            lambda _, compared: msgspec.structs.replace(
+                judge_comparisons(compared, limitless), bounds=None, needed=None
+            ),
         )
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def fused(self, precision: Precision) -> dict[str, Finding]:
         """Judge the outputs of the fused network against its acceptance."""
         outputs = {output.name: output for output in self.network.outputs}
@@ -169,13 +178,14 @@ class Evaluation:
             scales=self.scales(precision.fixed_bits),
         )
 
-    def run(self, session: Session, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Run a session, its wall time counted."""
-        started = time.perf_counter()
-        try:
-            return session.run(feeds)
-        finally:
-            self.stopwatch.seconds += time.perf_counter() - started
+    def run(self, session: Session, feeds: Mapping[str, Array]) -> tuple[dict[str, Any], float]:
+        """Run a session; return what it returned and its device time in seconds."""
+        return self.stopwatch.run(session, feeds)
+
+    def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:  # noqa: ANN401
+        """Compare a device's result with the golden, whatever it is."""
+        name = node if self.network.samples == 1 else f"{node} (sample {sample})"
+        return compare_sample(self.store.get(node, sample), result, where or name)
 
     def _inputs(self, graph: FrozenGraph, sample: int) -> dict[str, Array]:
         feeds = self.network.feeds(sample)
@@ -197,13 +207,9 @@ class Evaluation:
             with self.device.open(graph, fetches, precision=precision, scales=scales) as session:
                 compared, digests, seconds = self._compared(session, fetches, feeds)
                 notes = tuple(getattr(session, "notes", ()))
-        except Unsupported as error:
-            return {node: Finding(case, "unsupported", reason=str(error)) for node, case in cases.items()}
-        except ConformanceError as error:
-            return {node: Finding(case, "broken", reason=str(error)) for node, case in cases.items()}
-        except Exception as error:  # noqa: BLE001 - whatever a device raises is a finding about that device
-            reason = f"the device raised {type(error).__name__}: {error}"
-            return {node: Finding(case, "broken", reason=reason) for node, case in cases.items()}
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what a device raises is a finding about it
+            problem = problem_of(error)
+            return {node: Finding.of(case, problem) for node, case in cases.items()}
         state: Literal["judged", "measured"] = "measured" if mode == "chained" else "judged"
         return {
             node: Finding(case, state, judge(node, compared[node]), "", tuple(digests[node]), seconds, notes)
@@ -215,19 +221,12 @@ class Evaluation:
     ) -> tuple[dict[str, list[Comparison]], dict[str, list[str]], float]:
         compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
         digests: dict[str, list[str]] = {node: [] for node in fetches}
-        seconds = 0.0
+        total = 0.0
         for sample in range(self.network.samples):
-            results = self.run(session, feeds(sample))
-            seconds += session.device_seconds
+            results, seconds = self.run(session, feeds(sample))
+            total += seconds
             for node in fetches:
                 result = results.pop(node, None)
-                where = node if self.network.samples == 1 else f"{node} (sample {sample})"
-                compared[node].append(compare_sample(self.store.get(node, sample), result, where))
-                if result is not None:
-                    digests[node].append(digest(result))
-        return compared, digests, seconds
-
-
-def digest(result: object) -> str:
-    """Return the SHA-256 of a result's bytes."""
-    return sha256(np.ascontiguousarray(result).data)
+                compared[node].append(self.compare(node, sample, result))
+                digests[node] += digest(result)
+        return compared, digests, total

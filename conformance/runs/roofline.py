@@ -42,8 +42,8 @@ def roofline(evaluation: Evaluation, precision: Precision) -> dict[str, Any] | N
     if core is None:
         return None
     fixed, vector = operations(evaluation, precision)
-    tensor_rate = core.int8_operations_per_second if precision.fixed_bits == 8 else core.int16_operations_per_second  # noqa: PLR2004
-    vector_rate = core.fp16_operations_per_second if precision.float_bits == 16 else core.fp32_operations_per_second  # noqa: PLR2004
+    tensor_rate = getattr(core, f"{precision.fixed}_operations_per_second")
+    vector_rate = getattr(core, f"{precision.floating}_operations_per_second")
     terms = {
         "tensor_seconds": fixed / tensor_rate,
         "vector_seconds": vector / vector_rate,
@@ -60,7 +60,7 @@ def operations(evaluation: Evaluation, precision: Precision) -> tuple[float, flo
     fixed = vector = 0.0
     for node in evaluation.store.manifest.nodes:
         size = math.prod(node.samples[0].shape)
-        terms = evaluation.attainable.nodes[node.name][str(precision)].terms
+        terms = evaluation.attains(node.name, precision).terms
         if node.op in FIXED_POINT:
             fixed += 2.0 * terms * size
         elif node.op in SUMS:

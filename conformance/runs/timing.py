@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from conformance.devices.base import Unsupported
-from conformance.errors import ConformanceError
-from conformance.judging.comparison import compare_sample
-from conformance.runs.evaluation import Evaluation, Finding, digest
+from conformance.errors import DeviceError
+from conformance.runs.device_runs import Problem, digest, problem_of
+from conformance.runs.evaluation import Evaluation, Finding
 from conformance.runs.roofline import roofline
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """Timed runs per precision."""
-SAMPLE = 0
-"""The sample that is timed."""
 
 
 class DeviceClock:
@@ -29,6 +26,7 @@ class DeviceClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.__name__ = "device_clock"  # what pytest-benchmark writes of it
 
     def __call__(self) -> float:
         """Return the device seconds so far."""
@@ -38,57 +36,74 @@ class DeviceClock:
 DEVICE_CLOCK = DeviceClock()
 
 
+class NothingToTime(Exception):  # noqa: N818 - no error of ours: the finding says what happened
+    """The device gave no result to time; ends a benchmark early."""
+
+
 class Timed:
-    """The fused network of one precision, timed run by run."""
+    """The fused network of one precision, timed run by run.
+
+    The runs take the samples in turn, so that a device which hands out an old result again is found out.
+    """
 
     def __init__(self, evaluation: Evaluation, precision: Precision) -> None:
         self._evaluation, self._precision = evaluation, precision
         self._outputs = {output.name: output for output in evaluation.network.outputs}
         self._session: Session | None = None
-        self._problem: tuple[str, str] | None = None
+        self._problem: Problem | None = None
         self._compared: dict[str, list[Comparison]] = {name: [] for name in self._outputs}
         self._digests: dict[str, list[str]] = {name: [] for name in self._outputs}
         self._seconds: list[float] = []
-
-    @property
-    def runs_on_device(self) -> bool:
-        """Whether the device has compiled the network and run it once."""
-        return self._session is not None
 
     def open(self) -> None:
         """Compile the network and run it once, untimed, so that nothing is compiled while it is timed."""
         evaluation = self._evaluation
         evaluation.store.ensure(self._outputs)
-        try:
-            session = evaluation.open_fused(self._precision)
-            evaluation.run(session, evaluation.network.feeds(SAMPLE))
-        except Unsupported as error:
-            self._problem = ("unsupported", str(error))
-        except ConformanceError as error:
-            self._problem = ("broken", str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a device raises is a finding about that device
-            self._problem = ("broken", f"the device raised {type(error).__name__}: {error}")
-        else:
-            self._session = session
+        with self._device_watched():
+            self._session = evaluation.open_fused(self._precision)
+            evaluation.run(self._session, evaluation.network.feeds(0))
 
     def close(self) -> None:
         """Free the session."""
         if self._session is not None:
-            self._session.close()
+            with self._device_watched():
+                self._session.close()
 
     def run(self) -> None:
-        """Run once, advance the device clock, and compare what came out."""
-        assert self._session is not None, "the session is not open"  # noqa: S101
+        """Run once, advance the device clock, and compare what came out.
+
+        Raises:
+            NothingToTime: the device cannot do it, now or from the start.
+        """
+        if self._session is not None and self._problem is None:
+            with self._device_watched():
+                self._run(self._session)
+        if self._problem is not None:
+            raise NothingToTime(self._problem.reason)
+
+    def _run(self, session: Session) -> None:
         evaluation = self._evaluation
-        results = evaluation.run(self._session, evaluation.network.feeds(SAMPLE))
-        self._seconds.append(self._session.device_seconds)
-        DEVICE_CLOCK.seconds += self._session.device_seconds
+        sample = (len(self._seconds) + 1) % evaluation.network.samples
+        results, seconds = evaluation.run(session, evaluation.network.feeds(sample))
+        if seconds <= 0:
+            raise DeviceError(
+                f"the device says that the run took {seconds} seconds, so there is no speed to judge"
+            )
+        self._seconds.append(seconds)
+        DEVICE_CLOCK.seconds += seconds
         for name in self._outputs:
             result = results.get(name)
-            golden = evaluation.store.get(name, SAMPLE)
-            self._compared[name].append(compare_sample(golden, result, f"{name} (run {len(self._seconds)})"))
-            if result is not None:
-                self._digests[name].append(digest(result))
+            where = f"{name} (run {len(self._seconds)}, sample {sample})"
+            self._compared[name].append(evaluation.compare(name, sample, result, where))
+            self._digests[name] += digest(result)
+
+    @contextlib.contextmanager
+    def _device_watched(self) -> Iterator[None]:
+        """Keep what the device raises as its problem."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is a finding
+            self._problem = self._problem or problem_of(error)
 
     def findings(self) -> list[Finding]:
         """Return a finding per output over all timed runs."""
@@ -97,10 +112,15 @@ class Timed:
     def _finding(self, name: str) -> Finding:
         case = self._evaluation.case(name, self._precision, "fused")
         if self._problem is not None:
-            state, reason = self._problem
-            return Finding(case, state, reason=reason)  # type: ignore[arg-type]
+            return Finding.of(case, self._problem)
         verdict = self._evaluation.accept(self._outputs[name], self._compared[name])
         return Finding(case, "judged", verdict, "", tuple(self._digests[name]), min(self._seconds))
+
+    @property
+    def group(self) -> str:
+        """What may be compared with each other: times of one device, emulated and real ones kept apart."""
+        info = self._evaluation.device.info()
+        return f"fused network on {info.kind} ({info.model}{', SIMULATED' if info.simulated else ''})"
 
     def description(self) -> dict[str, Any]:
         """Return what a reader of the benchmark must know: device, precision, simulated or not, roofline."""
@@ -119,10 +139,12 @@ class Timed:
 
 @contextlib.contextmanager
 def time_fused(evaluation: Evaluation, precision: Precision) -> Iterator[Timed]:
-    """Open the fused network of a precision for timing, and close it."""
+    """Open the fused network of a precision for timing, and close it; a device that fails ends it quietly."""
     timed = Timed(evaluation, precision)
-    timed.open()
     try:
+        timed.open()
         yield timed
+    except NothingToTime:
+        pass  # the findings say so
     finally:
         timed.close()

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @pytest.mark.mlu
 @pytest.mark.fused
-@pytest.mark.benchmark(group="fused", timer=DEVICE_CLOCK)
+@pytest.mark.benchmark(timer=DEVICE_CLOCK)
 def test_fused_speed(conformance_run: Run, precision: Precision, benchmark: Any) -> None:  # noqa: ANN401
     """Time the network as it ships, in device seconds; what was timed must meet the acceptance."""
     with time_fused(conformance_run.evaluation, precision) as timed:
-        if timed.runs_on_device:
-            benchmark.extra_info.update(timed.description())
-            benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)
+        benchmark.group = timed.group
+        benchmark.extra_info.update(timed.description())
+        benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)
     findings = timed.findings()
     conformance_run.settle(*findings, case_ids=[f"{finding.case}-timed" for finding in findings])

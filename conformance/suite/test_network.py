@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.mark.mlu
 @pytest.mark.chained
 def test_chained_errors(conformance_run: Run, precision: Precision) -> None:
-    """Every judged node of the uncut network has a finite result of the right shape; its error is recorded."""
+    """Every judged node of the uncut network gives finite numbers in the right shape; errors are recorded."""
     conformance_run.settle(*conformance_run.evaluation.chained(precision).values())
 
 

@@ -19,6 +19,7 @@ from conformance.errors import UsageError
 from conformance.graph.editing import cast, constant, copied, plain
 from conformance.graph.frozen import output_index, producer
 from conformance.graph.operators import DATA_ARGUMENTS
+from conformance.graph.retype import attribute
 from conformance.numerics.fixed_point import limits, position_and_scale, quantize
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class FixedPoint:
             rounding=self.profile.fixed_point_rounding,  # type: ignore[arg-type]
             range_=self.profile.fixed_point_range,  # type: ignore[arg-type]
         )
-        return integers.T if node.op == "MatMul" and node.attr["transpose_b"].b else integers
+        return integers.T if node.op == "MatMul" and attribute(node, "transpose_b").b else integers
 
     def _groups(self, node: Node, filters: np.ndarray[Any, Any] | None) -> list[slice]:
         """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
@@ -161,12 +162,12 @@ class FixedPoint:
     def _splittable(self, node: Node, filters: np.ndarray[Any, Any]) -> bool:
         """Whether input and filter can be cut along the contracted axis, which comes last in the input."""
         if node.op == "MatMul":
-            return not node.attr["transpose_a"].b
+            return not attribute(node, "transpose_a").b
         return self._channels_last(node) and self._input_channels(node) == filters.shape[2]
 
     @staticmethod
     def _channels_last(node: Node) -> bool:
-        return node.attr["data_format"].s in (b"", b"NHWC")
+        return bool(attribute(node, "data_format").s == b"NHWC")
 
     def _input_channels(self, node: Node) -> int | None:
         """Return the channels of the input; a grouped convolution's filter has fewer."""

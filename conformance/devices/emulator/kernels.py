@@ -1,7 +1,8 @@
 """The emulator's arithmetic as TensorFlow functions that XLA compiles to one loop each.
 
 Every function here is written so that no compiler freedom can change a bit: a product is never added to
-anything in the same precision (no fused multiply-add can arise), sums run in a loop whose order is fixed.
+anything in the same precision (no fused multiply-add can arise), sums run in a loop whose order is fixed, and
+divisors are arguments, because XLA multiplies with the rounded reciprocal of a divisor that it knows.
 """
 
 from __future__ import annotations
@@ -173,6 +174,7 @@ def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:
 
 def reduce(
     x: Tensor,
+    one: Tensor,
     *,
     passes: tuple[tuple[int, ...], ...],
     mean: bool,
@@ -185,6 +187,7 @@ def reduce(
 
     Args:
         x: the terms, of known rank.
+        one: 1.0; the numbers of terms are multiplied with it, so that XLA does not know them.
         passes: the axes of each pass; within a pass the terms come in row-major order.
         mean: divide each pass by its number of terms.
         keep: keep reduced axes with length 1.
@@ -194,21 +197,22 @@ def reduce(
     """
     tf = tensorflow()
     for axes in passes:
-        total = _reduced_once(x, axes, mean=mean, kind=kind, profile=profile)
+        total = _reduced_once(x, axes, kind=kind, profile=profile)
+        if mean:
+            count = tf.reduce_prod(tf.gather(tf.shape(x), tf.constant(axes, tf.int32)))
+            total /= tf.cast(count, total.dtype) * tf.cast(one, total.dtype)
         x = tf.cast(round_to_float(total, float_bits, profile), x.dtype)
     reduced = [axis for axes in passes for axis in axes]
     return x if keep or not reduced else tf.squeeze(x, reduced)
 
 
-def _reduced_once(x: Tensor, axes: tuple[int, ...], *, mean: bool, kind: str, profile: Profile) -> Tensor:
+def _reduced_once(x: Tensor, axes: tuple[int, ...], *, kind: str, profile: Profile) -> Tensor:
     """Reduce ``axes`` to length 1."""
     tf = tensorflow()
     kept = [axis for axis in range(x.shape.rank) if axis not in axes]
     shape = tf.unstack(tf.shape(x))
     terms = tf.reshape(tf.transpose(x, [*axes, *kept]), [-1, *(shape[axis] for axis in kept)])
     total = running_sum(terms, kind, profile)
-    if mean:
-        total /= tf.cast(tf.shape(terms)[0], total.dtype)
     ones = [1 if axis in axes else shape[axis] for axis in range(x.shape.rank)]
     return tf.reshape(total, ones)
 

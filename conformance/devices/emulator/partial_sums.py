@@ -17,6 +17,7 @@ from conformance.devices.emulator import kernels
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.graph.editing import constant, copied, plain
 from conformance.graph.frozen import producer
+from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
     from conformance.graph.frozen import Node
@@ -49,11 +50,11 @@ class PartialSums(FixedPoint):
         return nodes + self._totals(node.name, [part[-1].name for part in parts])
 
     def _plain_convolution(self, node: Node, filters: Array) -> bool:
-        if node.op != "Conv2D" or node.attr["padding"].s not in (b"SAME", b"VALID"):
+        if node.op != "Conv2D" or attribute(node, "padding").s not in (b"SAME", b"VALID"):
             return False
         shapes = [self.types[name][0].shape for name in (producer(node.input[0]), node.name)]
         known = all(shape is not None and None not in shape[1:] for shape in shapes)
-        undilated = set(node.attr["dilations"].list.i) <= {1}
+        undilated = set(attribute(node, "dilations").list.i) <= {1}
         return (
             known
             and undilated
@@ -63,14 +64,14 @@ class PartialSums(FixedPoint):
 
     @staticmethod
     def _plain_matmul(node: Node) -> bool:
-        return node.op == "MatMul" and not node.attr["transpose_a"].b
+        return node.op == "MatMul" and not attribute(node, "transpose_a").b
 
     def _taps(self, node: Node, filters: Array) -> list[list[Node]]:
         """Return, per kernel tap, a 1×1 convolution of the shifted input; its last node is the sum."""
         size, out = self._image(producer(node.input[0])), self._image(node.name)
-        strides = tuple(node.attr["strides"].list.i)[1:3]
+        strides = tuple(attribute(node, "strides").list.i)[1:3]
         pads = [(0, 0), (0, 0)]
-        if node.attr["padding"].s == b"SAME":
+        if attribute(node, "padding").s == b"SAME":
             pads = [_same_padding(*axis) for axis in zip(size, out, strides, filters.shape[:2], strict=True)]
         name = f"{node.name}/padded"
         paddings = constant(f"{name}/paddings", np.array([(0, 0), *pads, (0, 0)], np.int32))

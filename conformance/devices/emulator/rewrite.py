@@ -21,7 +21,7 @@ from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import cast, constant, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
 from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, SUMS, TRANSCENDENTAL
-from conformance.graph.retype import to_float64
+from conformance.graph.retype import attribute, to_float64
 from conformance.graph.tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
 
@@ -115,7 +115,7 @@ class _Rewriter:
     def _modelled(self, node: Node) -> list[Node] | None:
         """Return what takes over an operator that has numerics of its own, else None."""
         if node.op in SUMS and (axes := self._constant_axes(node)) is not None:
-            return [self._sum(node, axes)]
+            return self._sum(node, axes)
         if node.op == "Tanh" and self.profile.tanh != "exact":
             return [self._tabulated(node)]
         if node.op in TRANSCENDENTAL:
@@ -164,23 +164,25 @@ class _Rewriter:
             return None
         return tuple(sorted(int(axis) % len(shape) for axis in np.atleast_1d(axes)))
 
-    def _sum(self, node: Node, axes: tuple[int, ...]) -> Node:
+    def _sum(self, node: Node, axes: tuple[int, ...]) -> list[Node]:
         shape = self._type(node.input[0]).shape
         assert shape is not None, "_constant_axes has seen it"
         one_pass = self.profile.reduction_order == "one-pass"
-        return self.library.call(
+        one = constant(f"{node.name}/one", np.float64(1))
+        reducing = self.library.call(
             node.name,
             kernels.reduce,
-            [node.input[0]],
-            ((self.dtype, len(shape)),),
+            [node.input[0], one.name],
+            ((self.dtype, len(shape)), ("float64", 0)),
             self.dtype,
             passes=(axes,) if one_pass else tuple((axis,) for axis in axes),
             mean=node.op == "Mean",
-            keep=bool(node.attr["keep_dims"].b),
+            keep=bool(attribute(node, "keep_dims").b),
             kind=self._running_sum_kind(),
             float_bits=self.precision.float_bits,
             profile=self.profile,
         )
+        return [one, reducing]
 
     def _running_sum_kind(self) -> str:
         kind = self.profile.reduction_sum
@@ -188,7 +190,7 @@ class _Rewriter:
 
     def _resized(self, node: Node) -> Node:
         resized = copied(node)
-        if self.profile.resize_nearest == "half-pixel" and not node.attr["align_corners"].b:
+        if self.profile.resize_nearest == "half-pixel" and not attribute(node, "align_corners").b:
             resized.attr["half_pixel_centers"].b = True
         return resized
 

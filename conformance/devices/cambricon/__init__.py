@@ -1,0 +1,1 @@
+"""The Cambricon card: a driver here, a worker under the vendor's interpreter."""

@@ -1,0 +1,80 @@
+"""What a finding becomes: a record, and the outcome of its test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+import pytest
+
+from conformance.runs.records import Record, record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.judging.waivers import Outcome, WaiverLedger
+    from conformance.runs.evaluation import Finding
+
+
+def recorded(
+    finding: Finding, ledger: WaiverLedger, *, simulated: bool, case_id: str | None = None
+) -> Record:
+    """Return the record of a finding after waivers.
+
+    Args:
+        finding: what came out.
+        ledger: the waivers; it learns of the case.
+        simulated: whether the device is emulated.
+        case_id: the record's id where the case's own is taken already.
+    """
+    if finding.verdict is None or (finding.state == "measured" and finding.verdict.outcome == "conforms"):
+        return _unjudged(finding, simulated=simulated, case_id=case_id)
+    return record_of(
+        finding.case,
+        finding.verdict,
+        ledger,
+        simulated=simulated,
+        case_id=case_id,
+        sha256=finding.sha256,
+        seconds=finding.seconds,
+    )
+
+
+def _unjudged(finding: Finding, *, simulated: bool, case_id: str | None) -> Record:
+    """Return the record of what no bound was held against: measured, unsupported, broken."""
+    verdict = finding.verdict
+    return Record(
+        case=case_id or str(finding.case),
+        outcome=cast("Outcome", finding.state),
+        simulated=simulated,
+        reasons=[finding.reason] if finding.state == "broken" else [],
+        notes=[finding.reason] if finding.state == "unsupported" else [*(verdict.notes if verdict else ())],
+        metrics=verdict.metrics if verdict else None,
+        sha256=list(finding.sha256),
+        seconds=finding.seconds,
+        **msgspec.structs.asdict(finding.case),
+    )
+
+
+def conclude(records: Sequence[Record]) -> None:
+    """Give the running test the outcome of its worst record: fail, skip, xfail, or return to pass it."""
+    if not records:
+        pytest.fail("nothing was judged; an empty comparison never passes", pytrace=False)
+    if failures := [sentence for record in records if (sentence := _failure(record))]:
+        pytest.fail("\n".join(failures), pytrace=False)
+    if all(record.outcome == "unsupported" for record in records):
+        pytest.skip(
+            "; ".join(f"{record.case} is unsupported: {' '.join(record.notes)}" for record in records)
+        )
+    if waived := sorted({record.waiver for record in records if record.waiver}):
+        pytest.xfail(f"waived by {', '.join(waived)}")
+
+
+def _failure(record: Record) -> str:
+    """Return the sentence that fails a test, or ''."""
+    if record.outcome in ("deviates", "broken"):
+        verb = "deviates" if record.outcome == "deviates" else "is broken"
+        return f"{record.case} {verb}: {'; '.join(record.reasons)}"
+    if record.outcome == "conforms" and record.waiver is not None:
+        return f"{record.case} conforms, but waiver {record.waiver!r} says it deviates; remove or narrow it"
+    return ""

@@ -1,0 +1,80 @@
+"""The waivers of a run: which apply, and which are wrong whatever the device does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance import locations
+from conformance.judging.waivers import (
+    Case,
+    applicable,
+    expired,
+    match,
+    read_waivers,
+    unknown_networks,
+    unmatched,
+)
+from conformance.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conformance.devices.base import DeviceInfo
+    from conformance.judging.waivers import Mode, Waiver
+    from conformance.plugin.selection import Plan
+
+
+def waivers_of(plan: Plan, info: DeviceInfo) -> list[Waiver]:
+    """Return the waivers of the plan's network on this device.
+
+    Raises:
+        UsageError: the file is missing or malformed, or two waivers match one case.
+    """
+    path = _path(plan, info)
+    if path is None:
+        return []
+    waivers = applicable(read_waivers(path), network=plan.network.name, profile=_profile(info) or None)
+    for case in cases(plan):
+        match(waivers, case)
+    return waivers
+
+
+def waiver_problems(plan: Plan, info: DeviceInfo, waivers: list[Waiver], today: dt.date) -> list[str]:
+    """Return a sentence per waiver that has expired, or that matches nothing that is known."""
+    problems = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
+    path = _path(plan, info)
+    if path is not None and path.parent == locations.WAIVERS:
+        problems += unknown_networks(read_waivers(path), [plan.network.name, *_known_networks()])
+    return [problem.sentence for problem in problems]
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """Yield every case that could be judged for the plan's network, whatever was selected."""
+    outputs = {output.name for output in plan.network.outputs}
+    for node in plan.manifest.nodes:
+        modes: tuple[Mode, ...] = ("own", "chained", "fused") if node.name in outputs else ("own", "chained")
+        for precision in map(str, PRECISIONS):
+            for mode in modes:
+                yield Case(
+                    network=plan.network.name, node=node.name, op=node.op, precision=precision, mode=mode
+                )
+
+
+def _path(plan: Plan, info: DeviceInfo) -> Path | None:
+    """Return the waiver file: the user's, else that of the profile or device if there is one."""
+    settings = plan.settings
+    if settings.no_waivers:
+        return None
+    path = locations.WAIVERS / f"{_profile(info) or info.kind}.toml"
+    return settings.waivers or (path if path.exists() else None)
+
+
+def _profile(info: DeviceInfo) -> str:
+    """Return the profile's name without the switches that were turned."""
+    return info.profile.partition(",")[0]
+
+
+def _known_networks() -> list[str]:
+    return [path.parent.name for path in locations.NETWORKS.glob("*/network.toml")]

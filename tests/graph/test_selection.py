@@ -1,0 +1,256 @@
+"""Key nodes: each rule on small graphs, all of them on BeautyGAN."""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+import pytest
+from emulation import ROOT, frozen, placeholder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance.errors import UsageError
+from conformance.graph.operators import (
+    ELEMENTWISE,
+    EXACT,
+    FIXED_POINT,
+    MOVEMENT,
+    REDUCTIONS,
+    STRUCTURAL,
+    SUMS,
+    TRANSCENDENTAL,
+)
+from conformance.graph.selection import judgeable_nodes, key_nodes, select
+from conformance.graph.tensorflow import op_definition
+from conformance.networks import Network
+
+OUTPUT, FIXED, REDUCTION = "output of the network", "fixed-point operator", "reduction"
+JOIN, END, RARE = "first join of branches from different inputs", "end of a module", "rare operator"
+FILTER = np.ones((1, 1, 3, 3), np.float32)
+
+
+def reasons(build, *outputs, **options):
+    return key_nodes(frozen(build, *outputs, **options))
+
+
+def common(tf, x, count=4):
+    """Chain operators so often that they are not rare."""
+    for _ in range(count):
+        x = tf.nn.relu(x + 1.0)
+    return x
+
+
+def test_outputs():
+    def build(tf):
+        x = common(tf, placeholder(tf))
+        tf.add(x, 1.0, name="o")
+        tf.add(x, 2.0, name="p")
+
+    found = reasons(build, "o", "p")
+    assert OUTPUT in found["o"]
+    assert OUTPUT in found["p"]
+
+
+def test_fixed_point_operators():
+    def build(tf):
+        x = placeholder(tf)
+        for index in range(4):
+            x = tf.nn.conv2d(x, FILTER, 1, "SAME", name=f"conv{index}")
+        tf.identity(x, name="o")
+
+    found = reasons(build, "o")
+    assert [name for name, why in found.items() if FIXED in why] == [f"conv{index}" for index in range(4)]
+
+
+def test_reductions():
+    def build(tf):
+        x = placeholder(tf)
+        for index in range(4):
+            x -= tf.reduce_mean(x, [1, 2], keepdims=True, name=f"mean{index}")
+        tf.identity(x, name="o")
+
+    found = reasons(build, "o")
+    assert [name for name, why in found.items() if REDUCTION in why] == [f"mean{index}" for index in range(4)]
+
+
+def test_the_first_join_of_two_inputs_and_not_the_later_ones():
+    def build(tf):
+        x, y = common(tf, placeholder(tf)), common(tf, placeholder(tf, "y"))
+        first = tf.add(x, y, name="first")
+        second = tf.add(first, y, name="second")
+        tf.add(common(tf, second), first, name="o")
+
+    found = reasons(build, "o")
+    assert [name for name, why in found.items() if JOIN in why] == ["first"]
+
+
+def test_a_join_of_three_inputs():
+    def build(tf):
+        x, y, z = (placeholder(tf, name) for name in "xyz")
+        pair = tf.add(x, y, name="pair")
+        tf.add(common(tf, pair), z, name="all")
+        tf.identity(common(tf, tf.concat([x, z], -1, name="other")), name="p")
+
+    found = reasons(build, "all", "p")
+    assert sorted(name for name, why in found.items() if JOIN in why) == ["all", "other", "pair"]
+
+
+def test_the_end_of_a_module_is_where_all_branches_of_a_fork_meet():
+    def build(tf):
+        x = common(tf, placeholder(tf))
+        left = tf.add(x, 1.0, name="left")
+        inner = tf.add(left + 2.0, left + 3.0, name="inner")
+        outer = tf.add(inner, x, name="outer")
+        tf.identity(common(tf, outer), name="o")
+
+    found = reasons(build, "o")
+    assert [name for name, why in found.items() if END in why] == ["inner", "outer"]
+
+
+def test_branches_that_never_meet_have_no_end():
+    def build(tf):
+        x = common(tf, placeholder(tf))
+        tf.identity(common(tf, x), name="o")
+        tf.identity(common(tf, x), name="p")
+
+    assert not [name for name, why in reasons(build, "o", "p").items() if END in why]
+
+
+def test_rare_operators():
+    def build(tf):
+        x = common(tf, placeholder(tf))
+        x = tf.exp(x, name="once")
+        x = tf.tanh(tf.tanh(x, name="twice"), name="again")
+        for index in range(3):
+            x = tf.square(x, name=f"thrice{index}")
+        tf.identity(x, name="o")
+
+    found = reasons(build, "o")
+    assert [name for name, why in found.items() if RARE in why] == ["once", "twice", "again"]
+    assert RARE not in found["o"], "an Identity computes nothing"
+
+
+@given(counts=st.lists(st.integers(1, 5), min_size=3, max_size=3))
+@settings(max_examples=10, deadline=None)
+def test_rare_means_at_most_two(counts):
+    def build(tf):
+        x = placeholder(tf, shape=(3,))
+        for op, count in zip((tf.exp, tf.tanh, tf.square), counts, strict=True):
+            for _ in range(count):
+                x = op(x)
+        tf.identity(x, name="o")
+
+    graph = frozen(build, "o")
+    rare = {graph.nodes[name].op for name, why in key_nodes(graph).items() if RARE in why}
+    assert rare == {op for op, count in zip(("Exp", "Tanh", "Square"), counts, strict=True) if count <= 2}
+
+
+def test_what_cannot_be_judged_is_no_key_node():
+    def build(tf):
+        x = placeholder(tf)
+        weights = tf.exp(tf.constant(1.0), name="folded")
+        index = tf.argmax(x, -1, name="index")
+        tf.add(x * weights, tf.cast(index, tf.float32)[..., None], name="o")
+
+    graph = frozen(build, "o")
+    judgeable = judgeable_nodes(graph)
+    assert not {"x", "folded", "index"} & set(judgeable)
+    assert "o" in judgeable
+    assert set(key_nodes(graph)) <= set(judgeable)
+
+
+def test_nodes_inside_loops_and_branches_are_no_key_nodes():
+    def build(tf):
+        x = placeholder(tf, shape=(3,))
+        state = tf.while_loop(lambda i, _: i < 3, lambda i, t: (i + 1, tf.tanh(t)), [tf.constant(0), x])[1]
+        tf.add(state, tf.cond(tf.reduce_sum(x) > 0, lambda: tf.exp(x), lambda: -x), name="o")
+
+    graph = frozen(build, "o", control_flow_v2=False)
+    operators = {graph.nodes[name].op for name in judgeable_nodes(graph)}
+    assert not operators & {"Tanh", "Exp", "Neg", "Switch", "NextIteration"}
+    assert OUTPUT in key_nodes(graph)["o"]
+
+
+def test_producers_come_first():
+    def build(tf):
+        x = common(tf, placeholder(tf))
+        tf.reduce_sum(tf.exp(x, name="first"), 1, name="o")
+
+    graph = frozen(build, "o")
+    names = list(key_nodes(graph))
+    assert names == [name for name in judgeable_nodes(graph) if name in names]
+    assert names.index("first") < names.index("o")
+
+
+NAMES = ["a/conv", "a/mean", "b/conv", "b/mean", "o"]
+KEY = {"b/mean", "a/mean"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("key", ["a/mean", "b/mean"]),
+        ("all", NAMES),
+        ("*/conv", ["a/conv", "b/conv"]),
+        ("o", ["o"]),
+        ("[ab]/m*", ["a/mean", "b/mean"]),
+    ],
+)
+def test_patterns(pattern, expected):
+    assert select(pattern, NAMES, KEY, "net") == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "near"), [("a/cov", "near names: a/conv"), ("*/conf", ""), ("", "known: a/conv")]
+)
+def test_a_pattern_that_matches_nothing(pattern, near):
+    with pytest.raises(UsageError, match=f"--nodes .* matches no node of net.*{near}"):
+        select(pattern, NAMES, KEY, "net")
+
+
+@pytest.fixture(scope="module")
+def beautygan():
+    graph = Network(ROOT / "fixtures/networks/beautygan").graph
+    return graph, key_nodes(graph)
+
+
+def test_key_nodes_of_beautygan(beautygan):
+    graph, found = beautygan
+    assert len(found) == 91
+    assert collections.Counter(graph.nodes[name].op for name in found) == {
+        "Mean": 40,
+        "Add": 26,
+        "Conv2D": 21,
+        "ResizeNearestNeighbor": 2,
+        "ConcatV2": 1,
+        "Tanh": 1,
+    }
+
+
+def test_reasons_of_beautygan(beautygan):
+    _, found = beautygan
+    norms = [f"generator/InstanceNorm{'' if i == 0 else f'_{i}'}/instancenorm/add_1" for i in range(20)]
+    adds = [f"generator/add{'' if i == 0 else f'_{i}'}" for i in range(6)]
+    for name in [*norms, *adds]:
+        assert END in found[name], name
+    assert JOIN in found["generator/concat"]
+    assert OUTPUT in found["generator/xs"]
+    assert RARE in found["generator/ResizeNearestNeighbor"]
+    assert [name for name, why in found.items() if JOIN in why] == ["generator/concat"]
+    assert list(found)[-1] == "generator/xs"
+
+
+def test_the_sets_of_operators_fit_each_other():
+    assert STRUCTURAL < MOVEMENT < EXACT
+    assert SUMS < REDUCTIONS
+    assert TRANSCENDENTAL < ELEMENTWISE
+    assert not TRANSCENDENTAL & EXACT
+    assert not FIXED_POINT & (ELEMENTWISE | EXACT | REDUCTIONS)
+
+
+@pytest.mark.parametrize(
+    "operators", [FIXED_POINT, SUMS, REDUCTIONS, MOVEMENT, EXACT, ELEMENTWISE, TRANSCENDENTAL]
+)
+def test_every_operator_is_one_of_tensorflow(operators):
+    assert sorted(op for op in operators if op_definition(op) is None) == []

@@ -1,0 +1,172 @@
+"""The run directory: what is in it, when it is refused, and what an interrupted run leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from suite_run import ROOT, run_suite
+
+from conformance.runs.directory import read_environment, read_records
+
+
+def test_it_says_what_ran_on_what_with_which_options(network, tmp_path):
+    result = run_suite(
+        tmp_path / "run", "--nodes=joined", "--profile=mlu270,tanh=table-256", network=network, markers="mlu"
+    )
+    environment = read_environment(result.directory)
+    assert environment.device["kind"] == "emulator"
+    assert environment.device["profile"] == "mlu270,tanh=table-256"
+    assert environment.device["simulated"] is True
+    assert environment.options["nodes"] == "joined"
+    assert environment.options["network_path"] == str(network.directory)
+    assert environment.options["run_dir"] == str(result.directory)
+    assert environment.options["no_waivers"] is False
+    assert environment.packages["tensorflow"]
+    assert environment.packages["numpy"] == np.__version__
+    assert sorted(path.name for path in result.directory.iterdir()) == [
+        "benchmark.json",
+        "environment.json",
+        "records.jsonl",
+    ]
+
+
+def _file(path):
+    path.write_text("mine")
+
+
+def _full(path):
+    path.mkdir()
+    (path / "mine").write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [(_full, "is not empty (it holds mine)"), (_file, "is not a directory")],
+)
+def test_a_directory_that_is_taken_is_refused_and_kept(network, tmp_path, prepare, sentence):
+    taken = tmp_path / "taken"
+    prepare(taken)
+    result = run_suite(taken, "--device=cpu", network=network)
+    assert (result.code, result.outcomes) == (4, {})
+    assert f"run directory {taken} {sentence}" in result.text
+    kept = taken / "mine" if taken.is_dir() else taken
+    assert kept.read_text() == "mine"
+    assert not taken.is_dir() or list(taken.iterdir()) == [kept]
+
+
+def test_a_directory_below_a_file_cannot_be_written(network, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = run_suite(tmp_path / "file/run", "--device=cpu", network=network)
+    assert result.code == 4
+    assert f"run directory {tmp_path / 'file/run'} cannot be written" in result.text
+
+
+def test_two_runs_do_not_share_a_directory(network, tmp_path):
+    first = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    before = (first.directory / "records.jsonl").read_bytes()
+    second = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    assert (first.code, second.code) == (0, 4)
+    assert "already holds a run; name a new or empty one, nothing was overwritten" in second.text
+    assert (first.directory / "records.jsonl").read_bytes() == before
+
+
+def test_a_refused_run_can_be_repeated_in_the_same_directory(network, tmp_path):
+    copy = network.copied(tmp_path)
+    shutil.rmtree(copy.goldens)
+    assert run_suite(tmp_path / "run", "--device=cpu", network=copy).code == 3
+    shutil.copytree(network.goldens, copy.goldens)
+    assert run_suite(tmp_path / "run", "--device=cpu", network=copy).code == 0
+
+
+def test_without_a_name_it_is_named_after_time_network_and_device(network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = [f"--config-file={ROOT / 'pytest.ini'}", str(ROOT / "conformance/suite"), "-m", "mlu and own"]
+    options = [f"--network-path={network.directory}", f"--golden-dir={network.goldens}", "--nodes=joined"]
+    assert pytest.main([*arguments, *options, "--device=cpu", "-pno:cacheprovider"]) == 0
+    (directory,) = (tmp_path / "runs").iterdir()
+    assert directory.name.endswith("-small-cpu")
+    assert len(read_records(directory)) == 4
+
+
+def test_two_runs_of_one_device_record_the_same_but_for_times(network, tmp_path):
+    runs = [run_suite(tmp_path / name, network=network).records for name in "ab"]
+    first, second = ([(record.case, record.outcome, record.sha256) for record in run] for run in runs)
+    assert first == second
+
+
+SLOW = """
+import time
+from suite.faulty_devices import FaultyDevice
+
+def slow(results):
+    print("running", flush=True)
+    time.sleep(0.3)
+    return results
+
+def factory():
+    return FaultyDevice(slow)
+"""
+
+
+@pytest.fixture
+def interrupted(network, tmp_path):
+    """Start the suite in another process and interrupt it in the middle of the third device run."""
+    (tmp_path / "slow_device.py").write_text(SLOW)
+    shutil.rmtree((copy := network.copied(tmp_path)).goldens / "small/tensors")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        f"-c{ROOT / 'pytest.ini'}",
+        "--capture=no",
+        "-pno:cacheprovider",
+    ]
+    options = [
+        f"--network-path={copy.directory}",
+        f"--golden-dir={copy.goldens}",
+        f"--run-dir={tmp_path / 'run'}",
+    ]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT / 'tests'}"}
+    with subprocess.Popen(
+        [*command, str(ROOT / "conformance/suite"), "-mmlu", *options, "--device=slow_device:factory"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    ) as process:
+        for _ in range(3):
+            while "running" not in process.stdout.readline():
+                assert process.poll() is None, "the suite ended before it was interrupted"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        text = process.stdout.read()
+    return copy, tmp_path / "run", process.returncode, text
+
+
+def test_ctrl_c_leaves_valid_goldens_and_a_readable_run(interrupted, tmp_path):
+    network, directory, code, text = interrupted
+    assert code == 2
+    assert "KeyboardInterrupt" in text
+    assert "conformance" in text
+    records = read_records(directory)
+    assert records
+    assert {record.precision for record in records} == {"int8-fp16"}
+    assert read_environment(directory).device["kind"] == "faulty"
+    assert run_suite(tmp_path / "again", "--device=cpu", network=network).code == 0
+    assert not list(network.goldens.rglob("*.part"))
+
+
+def test_records_are_whole_lines_of_json(network, tmp_path):
+    result = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    lines = (result.directory / "records.jsonl").read_text().splitlines()
+    assert len(lines) == len(result.outcomes)
+    assert all(json.loads(line)["simulated"] is True for line in lines)

@@ -1,0 +1,138 @@
+"""One run per precision and mode judges every node, each fed as its mode demands."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from conformance.devices.base import SessionBase
+from conformance.devices.cpu import CpuDevice
+from conformance.errors import GoldenError
+from conformance.graph.cut import cut_input
+from conformance.precision import PRECISIONS, parse_precision
+
+INT8 = parse_precision("int8-fp16")
+
+
+class WatchedDevice(CpuDevice):
+    """Keeps what it is asked for."""
+
+    def __init__(self, change=lambda results: results):
+        self.opened, self.fed, self.closed, self._change = [], [], 0, change
+
+    def open(self, graph, fetches, *, precision, scales, fuse=True):
+        self.opened.append((graph, tuple(fetches), precision, scales, fuse))
+        inner = super().open(graph, fetches, precision=precision, scales=scales, fuse=fuse)
+        return WatchedSession(inner, self)
+
+
+class WatchedSession(SessionBase):
+    device_seconds = 0.5
+
+    def __init__(self, inner, device):
+        self._inner, self._device = inner, device
+
+    def run(self, feeds):
+        self._device.fed.append(feeds)
+        return self._device._change(self._inner.run(feeds))
+
+    def close(self):
+        self._inner.close()
+        self._device.closed += 1
+
+
+def test_one_session_and_one_run_per_sample_judge_every_node(evaluate):
+    device = WatchedDevice()
+    evaluation = evaluate(device)
+    findings = evaluation.own(INT8)
+    assert list(findings) == list(evaluation.nodes)
+    assert (len(device.opened), len(device.fed), device.closed) == (1, 2, 1)
+    assert evaluation.own(INT8) is findings
+    assert len(device.fed) == 2
+    graph, fetches, precision, scales, fuse = device.opened[0]
+    assert (fetches, precision, fuse) == (evaluation.nodes, INT8, True)
+    assert scales == evaluation.scales(8)
+    assert set(device.fed[0]) == set(graph.inputs)
+
+
+def test_own_errors_are_fed_with_goldens(evaluate):
+    device = WatchedDevice()
+    evaluation = evaluate(device)
+    evaluation.own(INT8)
+    for sample in range(2):
+        for name in ("norm/mean", "wide/Conv2D"):
+            fed = device.fed[sample][cut_input(name)]
+            assert np.array_equal(fed, evaluation.store.get(name, sample))
+        assert np.array_equal(device.fed[sample]["X"], evaluation.network.feeds(sample)["X"])
+
+
+def test_chained_and_fused_runs_are_fed_with_the_networks_inputs_alone(evaluate):
+    device = WatchedDevice()
+    evaluation = evaluate(device)
+    evaluation.chained(INT8)
+    evaluation.fused(INT8)
+    assert [set(fed) for fed in device.fed] == [{"X", "Y"}] * 4
+    assert [fetches for _, fetches, *_ in device.opened] == [evaluation.nodes, ("out",)]
+
+
+def test_an_error_is_inherited_in_the_chain_but_not_owned_downstream(evaluate):
+    def doubled(results):
+        return results | {"bare/Conv2D": 2 * results["bare/Conv2D"]}
+
+    evaluation = evaluate(WatchedDevice(doubled))
+    outcomes = {name: finding.verdict.outcome for name, finding in evaluation.own(INT8).items()}
+    assert {name for name, outcome in outcomes.items() if outcome == "deviates"} == {"bare/Conv2D"}
+
+
+def test_only_the_inputs_that_a_selection_needs_are_fed(evaluate):
+    device = WatchedDevice()
+    evaluation = evaluate(device, ["style/Conv2D"])
+    assert evaluation.chained(INT8)["style/Conv2D"].state == "measured"
+    assert [set(fed) for fed in device.fed] == [{"Y"}] * 2
+
+
+def test_a_finding_says_when_and_what_came_out(evaluate):
+    finding = evaluate(WatchedDevice()).own(INT8)["norm/mean"]
+    assert (finding.case.network, finding.case.op, finding.case.mode) == ("small", "Mean", "own")
+    assert finding.seconds == 1.0
+    assert len(finding.sha256) == 2
+    assert finding.verdict.bounds == evaluate().limits("norm/mean", INT8)
+
+
+def test_an_output_is_judged_by_the_networks_own_limits(evaluate):
+    finding = evaluate().fused(INT8)["out"]
+    assert finding.state == "judged"
+    assert (finding.verdict.acceptance.cosine, finding.verdict.acceptance.psnr) == (0.99, 20.0)
+    assert finding.verdict.bounds is None
+
+
+def test_chained_errors_have_no_bound(evaluate):
+    findings = evaluate().chained(INT8)
+    assert {finding.state for finding in findings.values()} == {"measured"}
+    assert all(finding.verdict.metrics and finding.verdict.bounds is None for finding in findings.values())
+
+
+def test_every_case_of_every_precision_has_its_own_name(evaluate):
+    evaluation = evaluate()
+    cases = [
+        str(evaluation.case(node, precision, "own")) for node in evaluation.nodes for precision in PRECISIONS
+    ]
+    assert len(set(cases)) == len(cases) == 60
+    assert cases[0] == "small/bare/Conv2D-int8-fp16-own"
+
+
+def test_a_node_without_attainable_error_has_no_bound(evaluate):
+    evaluation = evaluate()
+    evaluation.attainable = msgspec.structs.replace(evaluation.attainable, nodes={})
+    with pytest.raises(
+        GoldenError, match=r"node 'out' has no attainable error at int8-fp16 .*`mlu-conformance golden"
+    ):
+        evaluation.limits("out", INT8)
+
+
+def test_a_golden_that_cannot_be_read_is_no_finding(evaluate):
+    evaluation = evaluate()
+    evaluation.store.get = lambda *_: (_ for _ in ()).throw(GoldenError("damaged"))
+    with pytest.raises(GoldenError, match="damaged"):
+        evaluation.fused(INT8)

@@ -1,0 +1,23 @@
+"""The small network, and running the suite on it with a faulty device."""
+
+from __future__ import annotations
+
+import pytest
+from kept_network import kept_network
+from suite_run import run_suite
+
+
+@pytest.fixture(scope="session")
+def network():
+    return kept_network()
+
+
+@pytest.fixture
+def run(network, tmp_path):
+    """Run the suite on the small network with one of the faulty devices."""
+
+    def run_with(device, *arguments, markers="mlu and own"):
+        device = f"--device=suite.faulty_devices:{device}"
+        return run_suite(tmp_path / "run", device, *arguments, network=network, markers=markers)
+
+    return run_with

@@ -1,0 +1,180 @@
+"""Waivers in a real run: running sums deviate at fp16, and only a right waiver lets that pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from suite_run import run_suite
+
+from conformance import locations
+
+MEANS = {
+    f"norm/{name}-{precision}" for name in ("mean", "variance") for precision in ("int8-fp16", "int16-fp16")
+}
+GOOD = {
+    "id": "running-sum",
+    "network": "small",
+    "nodes": ["norm/*"],
+    "operators": ["Mean"],
+    "precisions": ["*-fp16"],
+    "modes": ["own"],
+    "profile": "mlu270",
+    "reason": "The running sum is kept in half.",
+    "evidence": "Four of four cases deviate.",
+    "owner": "profile mlu270",
+    "expires": "9999-12-31",
+}
+
+
+@pytest.fixture
+def judged(network, tmp_path):
+    """Run the default device on the small network with these waivers."""
+
+    def judge(*waivers, arguments=(), text=""):
+        path = tmp_path / "waivers.toml"
+        path.write_text(text or "\n".join(map(_table, waivers)))
+        return run_suite(tmp_path / "run", f"--waivers={path}", *arguments, network=network)
+
+    return judge
+
+
+def _table(waiver):
+    """Return a waiver as TOML; JSON's texts and lists are TOML's."""
+    lines = [
+        f"{key} = {value if key == 'expires' else json.dumps(value)}"
+        for key, value in waiver.items()
+        if value
+    ]
+    return "\n".join(["[[waiver]]", *lines, ""])
+
+
+def test_without_waivers_exactly_the_means_at_fp16_fail(judged):
+    result = judged()
+    assert result.code == 1
+    assert result.failed == result.cases("deviates") == MEANS
+
+
+def test_what_is_waived_is_recorded_and_lets_the_run_pass(judged):
+    result = judged(GOOD)
+    assert (result.code, result.failed) == (0, set())
+    assert result.cases("waived") == MEANS
+    assert {case for case, outcome in result.outcomes.items() if outcome == "xfailed"} == MEANS
+    for record in result.records:
+        assert (record.waiver == "running-sum") == bool(record.reasons)
+    environment = json.loads((result.directory / "environment.json").read_text())
+    assert environment["waivers"] == ["running-sum"]
+
+
+def test_no_waivers_judges_as_if_nothing_were_known(network, tmp_path):
+    result = run_suite(tmp_path / "run", "--no-waivers", network=network)
+    assert (result.code, result.failed) == (1, MEANS)
+    assert result.cases("waived") == set()
+
+
+def test_a_repaired_profile_makes_the_waivers_stale_and_names_them(judged):
+    result = judged(GOOD, arguments=["--profile=mlu270,reduction_sum=fp32"])
+    assert result.code == 1
+    assert result.failed == MEANS
+    assert {f"{record.node}-{record.precision}" for record in result.records if record.waiver} == MEANS
+    assert result.cases("conforms") >= MEANS
+    for case in MEANS:
+        assert f"FAILED: waiver 'running-sum' is stale: small/{case}-own conforms" in result.text
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"expires": "2020-01-01"}, "of profile mlu270 expired on 2020-01-01"),
+        ({"nodes": ["norm/*", "gone/mean"]}, "lists nodes 'gone/mean', which matches none of its cases"),
+        ({"precisions": ["*-fp16", "int4-*"]}, "lists precisions 'int4-*', which matches none of its cases"),
+    ],
+)
+def test_a_waiver_that_is_wrong_in_itself_fails_a_run_whose_tests_pass(judged, change, sentence):
+    result = judged(GOOD | change)
+    assert (result.code, result.failed) == (1, set())
+    assert f"FAILED: waiver 'running-sum' {sentence}" in result.text
+    assert result.cases("waived") == MEANS
+
+
+def test_a_waiver_that_matches_nothing_fails_a_run_whose_tests_pass(judged):
+    result = judged(GOOD, GOOD | {"id": "other", "operators": ["Sum"]})
+    assert (result.code, result.failed) == (1, set())
+    assert "FAILED: waiver 'other' matches no known case; remove it or correct what it selects" in result.text
+
+
+def test_a_problem_shows_even_when_other_nodes_are_selected(judged):
+    result = judged(GOOD | {"expires": "2020-01-01"}, arguments=["--nodes=joined"])
+    assert result.code == 1
+    assert "expired" in result.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"network": "other"}, {"profile": "mlu290"}, {"nodes": ["norm/mean"]}, {"modes": ["fused"]}]
+)
+def test_a_waiver_for_something_else_does_not_excuse(judged, change):
+    result = judged(GOOD | change)
+    assert result.code == 1
+    assert result.failed
+
+
+def test_two_waivers_for_one_case_stop_the_run_before_it_starts(judged):
+    result = judged(GOOD, GOOD | {"id": "again", "nodes": ["norm/mean"]})
+    assert (result.code, result.outcomes) == (4, {})
+    assert "waivers 'running-sum' and 'again' both match small/norm/mean-int8-fp16-own" in result.text
+    assert not result.directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[[waiver]\n", "is malformed"),
+        ('[[waiver]]\nid = "x"\n', "missing required field"),
+        (_table(GOOD | {"reasons": "typo"}), "unknown field `reasons`"),
+        (_table(GOOD | {"expires": "soon"}), "is malformed"),
+        (_table(GOOD | {"nodes": [" "]}), "$.waiver[0].nodes[0]"),
+        (_table(GOOD) + _table(GOOD), "uses the id 'running-sum' twice"),
+    ],
+)
+def test_a_malformed_file_is_one_sentence(judged, text, sentence):
+    result = judged(text=text)
+    assert (result.code, result.outcomes) == (4, {})
+    assert sentence in result.text
+    assert "waivers.toml" in result.text
+    assert "Traceback" not in result.text
+
+
+def test_a_missing_file_is_one_sentence(network, tmp_path):
+    result = run_suite(tmp_path / "run", f"--waivers={tmp_path / 'none.toml'}", network=network)
+    assert result.code == 4
+    assert "none.toml cannot be read: No such file or directory" in result.text
+
+
+def test_a_broken_case_is_never_waived(judged):
+    everything = GOOD | {"nodes": ["*"], "operators": None, "precisions": ["*"], "profile": None}
+    result = judged(everything, arguments=["--device=suite.faulty_devices:crash_in_run"])
+    assert result.code == 1
+    assert result.cases("broken") == result.failed == set(result.outcomes)
+
+
+def test_what_is_no_number_in_the_chain_can_be_waived(network, tmp_path):
+    waiver = GOOD | {"nodes": ["wide/Conv2D"], "operators": None, "modes": ["chained"], "profile": None}
+    path = tmp_path / "waivers.toml"
+    path.write_text(_table(waiver | {"precisions": ["*"]}))
+    arguments = (f"--waivers={path}", "--device=suite.faulty_devices:one_nan")
+    result = run_suite(tmp_path / "run", *arguments, network=network, markers="mlu and chained")
+    assert result.code == 0
+    assert {record.node for record in result.records if record.outcome == "waived"} == {"wide/Conv2D"}
+
+
+def test_a_waiver_of_the_projects_own_file_for_a_network_that_does_not_exist_fails(
+    network, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(locations, "WAIVERS", tmp_path)
+    (tmp_path / "mlu270.toml").write_text(
+        _table(GOOD) + _table(GOOD | {"id": "typo", "network": "beautigan"})
+    )
+    result = run_suite(tmp_path / "run", network=network)
+    assert (result.code, result.failed) == (1, set())
+    sentence = "waiver 'typo' is for the network 'beautigan', which does not exist (near names: beautygan)"
+    assert f"FAILED: {sentence}" in result.text

@@ -1,0 +1,270 @@
+"""The command line on a small network kept anywhere: what it writes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from kept_network import KEY_NODES, kept_network, write_network
+from suite_run import ROOT
+
+from conformance import cli, locations
+from conformance.quantization.parameter_file import format_scales, read
+
+
+@pytest.fixture(scope="module")
+def network():
+    return kept_network()
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; return its exit code, output and error."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def edited(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_nodes_lists_the_key_nodes_with_operator_and_reason(said, network):
+    code, text, note = said("nodes", network.directory)
+    lines = text.splitlines()
+    assert code == 0
+    assert len(lines) == KEY_NODES
+    assert lines[0].split(maxsplit=2) == ["bare/Conv2D", "Conv2D", "fixed-point operator"]
+    column = len("norm/variance  ")
+    assert all(line[column - 1] == " " and line[column] == line.split()[1][0] for line in lines)
+    assert note == f"{KEY_NODES} nodes, {KEY_NODES} of small are key nodes\n"
+
+
+@pytest.mark.parametrize(
+    ("glob", "names"), [("norm/m*", ["norm/mean"]), ("relu_*", ["relu_style", "relu_wide"])]
+)
+def test_nodes_takes_a_glob_and_shows_nodes_without_reason(said, network, glob, names):
+    code, text, _ = said("nodes", "--nodes", glob, network.directory)
+    assert code == 0
+    assert [line.split()[0] for line in text.splitlines()] == names
+    assert all(line.endswith(" -") == line.startswith("relu") for line in text.splitlines())
+
+
+def test_nodes_that_match_nothing(said, network):
+    code, text, error = said("nodes", "--nodes", "norm/meen", network.directory)
+    assert (code, text) == (4, "")
+    assert error.startswith(
+        "mlu-conformance: --nodes 'norm/meen' matches no node of small (near names: norm/mean"
+    )
+
+
+def test_nodes_knows_beautygan_by_name(said):
+    code, text, note = said("nodes", "beautygan")
+    assert code == 0
+    assert len(text.splitlines()) == 91
+    assert text.splitlines()[-1].split()[:2] == ["generator/xs", "Tanh"]
+    assert "91 of beautygan are key nodes" in note
+
+
+def test_quantize_writes_both_widths_and_the_second_time_nothing(said, tmp_path):
+    write_network(tmp_path / "network")
+    paths = [tmp_path / f"network/int{bits}.quant.txt" for bits in (8, 16)]
+    code, text, _ = said("quantize", tmp_path / "network")
+    assert (code, text.splitlines()) == (0, [f"{path}: 8 scales, written" for path in paths])
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
+    code, text, _ = said("quantize", tmp_path / "network")
+    assert (code, text.splitlines()) == (0, [f"{path}: 8 scales, unchanged" for path in paths])
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths] == before
+    assert [read(path).bits for path in paths] == [8, 16]
+
+
+def test_quantize_can_write_one_width(said, tmp_path):
+    write_network(tmp_path / "network")
+    assert said("quantize", "--bits", "16", tmp_path / "network")[0] == 0
+    assert [path.name for path in (tmp_path / "network").glob("*.quant.txt")] == ["int16.quant.txt"]
+
+
+def test_quantize_keeps_preprocessing_that_was_folded_into_the_file(said, network, tmp_path):
+    path = network.copied(tmp_path).directory / "int8.quant.txt"
+    folded = (
+        "convfirst_param:\n{\nnode_name: bare/Conv2D\nmean:124, 116, 127\nstd: 1,1,1\ncolor_mode: rgb\n}\n\n"
+    )
+    edited(path, "scale_map:", f"{folded}scale_map:")
+    path.write_text(path.read_text().replace("wide/Conv2D/input:", "wide/Conv2D/input:9"))
+    code, text, _ = said("quantize", "--bits", "8", path.parent)
+    assert (code, text) == (0, f"{path}: 8 scales, written\n")
+    scales = read(path)
+    assert "node_name: bare/Conv2D" in scales.convfirst
+    assert scales.scales == read(network.directory / "int8.quant.txt").scales
+    assert said("quantize", "--bits", "8", path.parent)[1] == f"{path}: 8 scales, unchanged\n"
+
+
+def test_quantize_does_not_overwrite_what_it_cannot_read(said, network, tmp_path):
+    path = network.copied(tmp_path).directory / "int8.quant.txt"
+    path.write_text("notes of mine\n")
+    code, _, error = said("quantize", path.parent)
+    assert code == 4
+    assert error.startswith(f"mlu-conformance: {path}")
+    assert path.read_text() == "notes of mine\n"
+
+
+def test_the_committed_scales_of_beautygan_regenerate_identically(said, tmp_path):
+    copy = shutil.copytree(locations.NETWORKS / "beautygan", tmp_path / "beautygan")
+    before = {path.name: path.read_bytes() for path in copy.glob("*.quant.txt")}
+    assert sorted(before) == ["int16.quant.txt", "int8.quant.txt"]
+    for name in before:
+        (copy / name).unlink()
+    code, text, _ = said("quantize", copy)
+    assert (code, text.count("42 scales, written")) == (0, 2)
+    assert {path.name: path.read_bytes() for path in copy.glob("*.quant.txt")} == before
+    assert format_scales(read(copy / "int8.quant.txt")).encode() == before["int8.quant.txt"]
+
+
+def test_golden_makes_the_same_again(said, network, tmp_path):
+    code, text, log = said("golden", "--golden-dir", tmp_path, network.directory)
+    assert code == 0
+    assert text == f"18 goldens ({KEY_NODES} key nodes) of small in {tmp_path / 'small'}\n"
+    assert "making goldens of small" in log
+    for name in ("manifest.json", "attainable.json"):
+        assert (tmp_path / "small" / name).read_bytes() == (network.goldens / "small" / name).read_bytes()
+
+
+def test_golden_needs_scales(said, network, tmp_path):
+    copy = network.copied(tmp_path)
+    (copy.directory / "int16.quant.txt").unlink()
+    code, text, error = said("golden", "--golden-dir", tmp_path / "new", copy.directory)
+    assert (code, text) == (4, "")
+    assert "int16.quant.txt is missing; make it with `mlu-conformance quantize" in error
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_in_the_way_is_one_sentence(said, network, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, text, error = said("golden", "--golden-dir", tmp_path / "file", network.directory)
+    assert (code, text) == (3, "")
+    assert error.count("\n") == 1
+    assert str(tmp_path / "file") in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["nods", "beautygan"], "invalid choice: 'nods'"),
+        (["nodes"], "the following arguments are required: network"),
+        (["nodes", "beautigan"], "network 'beautigan' is not in"),
+        (["nodes", "./no/such/network"], "network.toml cannot be read: No such file or directory"),
+        (["quantize", "--bits", "4", "beautygan"], "argument --bits: invalid choice: 4"),
+        (["golden", "--fast", "beautygan"], "unrecognized arguments: --fast"),
+    ],
+)
+def test_bad_arguments_are_one_sentence_and_exit_4(said, arguments, sentence):
+    code, text, error = said(*arguments)
+    assert (code, text) == (4, "")
+    assert error.startswith("mlu-conformance")
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('name = "small"', "", "network.toml is malformed: Object missing required field `name`"),
+        ('graph = "small.pb"', 'graph = "none.pb"', "none.pb"),
+        ('name = "X"', 'name = "Z"', "mend"),
+        ('name = "out"', 'name = "outt"', "node 'outt' is not in"),
+        ('"x-1.npy"', '"x-7.npy"', "x-7.npy"),
+        (', "x-1.npy"', "", "input 'Y' in"),
+    ],
+)
+@pytest.mark.parametrize("command", ["golden", "quantize"])
+def test_a_description_that_does_not_fit_is_one_sentence(
+    said, network, tmp_path, command, old, new, sentence
+):
+    copy = network.copied(tmp_path)
+    edited(copy.directory / "network.toml", old, new)
+    options = ["--golden-dir", copy.goldens] if command == "golden" else []
+    before = sorted(tmp_path.rglob("*.json"))
+    code, text, error = said(command, *options, copy.directory)
+    assert (code, text) == (4, "")
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.rglob("*.json")) == before
+
+
+def test_help_and_version(said):
+    for arguments in (
+        ["--help"],
+        ["nodes", "--help"],
+        ["golden", "--help"],
+        ["quantize", "--help"],
+        ["--version"],
+    ):
+        code, text, error = said(*arguments)
+        assert (code, error) == (0, "")
+        assert text
+
+
+def test_ctrl_c_is_one_sentence(said, monkeypatch, network):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_nodes", interrupt)
+    code, text, error = said("nodes", network.directory)
+    assert (code, text, error) == (130, "", "mlu-conformance: interrupted; what was written is whole\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    code = "import sys; from conformance.cli import main; sys.exit(main(['nodes', 'beautygan']))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert "Broken" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_installed_command_is_the_same():
+    from importlib.metadata import entry_points
+
+    (point,) = entry_points(group="console_scripts", name="mlu-conformance")
+    assert point.load() is cli.main
+
+
+def test_a_network_with_nothing_to_quantise_says_so(said, tmp_path):
+    from conformance.graph.tensorflow import tensorflow
+
+    tf = tensorflow()
+    with tf.Graph().as_default() as graph:
+        tf.tanh(tf.compat.v1.placeholder(tf.float32, (1, 16, 16, 3), name="X"), name="out")
+    write_network(tmp_path / "network")
+    (tmp_path / "network/small.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    edited(tmp_path / "network/network.toml", '[[input]]\nname = "Y"\nfiles = ["y-0.npy", "y-1.npy"]\n', "")
+    code, text, error = said("quantize", tmp_path / "network")
+    assert (code, text) == (4, "")
+    assert error == (
+        "mlu-conformance: network 'small' has no convolution or matmul, so there is nothing to quantise\n"
+    )
+    assert said("golden", "--golden-dir", tmp_path / "goldens", tmp_path / "network")[0] == 0
+
+
+def test_progress_goes_to_the_error_stream_one_line_per_piece_of_work(said, network, tmp_path):
+    _, text, log = said("golden", "--golden-dir", tmp_path, network.directory)
+    assert "making" not in text
+    assert "making goldens of small (36)\n" in log
+    assert "\r" not in log

@@ -1,0 +1,453 @@
+"""Goldens: right, made once, verified each time; whatever is damaged, foreign or half-written is detected."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_network
+from emulation import same_bits
+
+from conformance.errors import EXIT_INFRASTRUCTURE, GoldenError, UsageError
+from conformance.goldens import MANIFEST, GoldenStore
+from conformance.graph.execution import GraphRunner
+from conformance.graph.frozen import FrozenGraph
+from conformance.graph.selection import judgeable_nodes, key_nodes
+from conformance.graph.tensorflow import tensorflow
+from conformance.networks import Network
+
+TESTS = Path(__file__).resolve().parent
+CONV = "image_branch/conv"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A directory with the network and its goldens, made once."""
+    root = tmp_path_factory.mktemp("made")
+    GoldenStore(Network(small_network.write(root / "small")), root / "goldens").create()
+    return root
+
+
+@pytest.fixture
+def root(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "copy")
+
+
+def opened(root):
+    return GoldenStore(Network(root / "small"), root / "goldens")
+
+
+def tensors(root):
+    return root / "goldens/small/tensors"
+
+
+def file_of(root, name=CONV, sample=0):
+    return tensors(root) / f"{name.replace('/', '%2F')}.{sample}.npy"
+
+
+def ensure(root):
+    store = opened(root)
+    store.ensure([node.name for node in store.manifest.key])
+    return store
+
+
+def native_float64(names, feeds):
+    """Compute nodes of the same network built in float64 from the start."""
+    tf = tensorflow()
+    with tf.Graph().as_default() as graph:
+        small_network.build(tf, "float64")
+    return GraphRunner(FrozenGraph(graph.as_graph_def(), names).prune(names), names)(feeds)
+
+
+def test_goldens_are_the_float64_results_rounded_once(root):
+    store = ensure(root)
+    names = judgeable_nodes(store.network.graph)
+    store.ensure(names)
+    for sample in range(2):
+        exact = native_float64(names, store.network.feeds(sample))
+        for name in names:
+            assert same_bits(store.get(name, sample), exact[name].astype(np.float32)), name
+
+
+def test_goldens_against_numpy(root):
+    store = ensure(root)
+    feeds = store.network.feeds(0)
+    filters = store.network.graph.constant(store.network.graph.nodes[CONV].input[1]).astype(np.float64)
+    padded = np.pad(feeds["image"].astype(np.float64), [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    conv = np.einsum("nhwcij,ijco->nhwo", windows, filters)
+    np.testing.assert_array_max_ulp(store.get(CONV, 0), conv.astype(np.float32), 1)
+    mean = store.get("image_branch/norm/mean", 0)
+    np.testing.assert_allclose(mean, conv.mean((1, 2), keepdims=True), rtol=1e-6, atol=1e-9)
+
+
+def test_the_manifest(root):
+    store = opened(root)
+    graph, manifest = store.network.graph, store.manifest
+    assert [node.name for node in manifest.nodes] == judgeable_nodes(graph)
+    assert {node.name: node.reasons for node in manifest.key} == key_nodes(graph)
+    assert all(node.op == graph.nodes[node.name].op and len(node.samples) == 2 for node in manifest.nodes)
+    provenance = manifest.provenance
+    assert (provenance.network, provenance.graph_sha256) == ("small", graph.digest)
+    assert provenance.input_sha256 == store.network.input_digest
+    assert provenance.tensorflow == tensorflow().__version__
+    assert provenance.float32_nodes == []
+
+
+def test_only_tensors_of_key_nodes_are_stored_at_first(root):
+    stored = {path.name for path in tensors(root).iterdir()}
+    assert stored == {file_of(root, node.name, s).name for node in opened(root).manifest.key for s in (0, 1)}
+
+
+def test_creating_again_gives_the_same_manifest(root):
+    before = (root / "goldens/small" / MANIFEST).read_bytes()
+    opened(root).create()
+    assert (root / "goldens/small" / MANIFEST).read_bytes() == before
+
+
+def test_goldens_are_read_only_maps(root):
+    value = ensure(root).get(CONV, 0)
+    assert isinstance(value, np.memmap)
+    assert not value.flags.writeable
+
+
+def test_missing_tensors_are_made_and_reported(root):
+    shutil.rmtree(tensors(root))
+    steps = []
+    store = opened(root)
+    store.report = lambda done, total, what: steps.append((done, total, what))
+    store.ensure([CONV, "score"])
+    assert sorted(path.name for path in tensors(root).iterdir()) == [
+        file_of(root, name, sample).name for name in (CONV, "score") for sample in (0, 1)
+    ]
+    making = [step for step in steps if step[2] == "making goldens of small"]
+    assert [done for done, _, _ in making] == [1, 2, 3, 4]
+    assert {total for _, total, _ in making} == {4}
+    assert steps[-1] == (2, 2, "verifying goldens of small")
+
+
+def test_present_tensors_are_not_made_again(root):
+    ensure(root)
+    store = opened(root)
+    store._make = None
+    store.ensure([node.name for node in store.manifest.key])
+
+
+def test_a_scalar_golden(tmp_path):
+    from emulation import frozen, placeholder
+
+    def build(tf):
+        tf.reduce_mean(placeholder(tf, shape=(1, 3)), name="o")
+
+    frozen(build, "o").save(tmp_path / "graph.pb")
+    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    (tmp_path / "network.toml").write_text(
+        '[network]\nname = "n"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\n'
+        '[[output]]\nname = "o"\nrange = [0.0, 9.0]\n[acceptance]\ncosine = 0.9\npsnr = 9.0\n',
+        encoding="utf-8",
+    )
+    store = GoldenStore(Network(tmp_path), tmp_path / "goldens")
+    store.create()
+    store.ensure(["o"])
+    assert store.get("o", 0).shape == ()
+    assert store.get("o", 0) == 1
+
+
+def test_unknown_nodes_and_missing_manifests(root):
+    with pytest.raises(
+        GoldenError, match=r"node 'scor' has no golden in .*manifest.json \(near names: score"
+    ):
+        opened(root).ensure(["scor"])
+    shutil.rmtree(root / "goldens")
+    with pytest.raises(
+        GoldenError, match=r"network 'small' has no goldens in .*; make them with `mlu-conformance"
+    ):
+        ensure(root)
+    assert not (root / "goldens").exists()
+
+
+def broken_file(path, kind):
+    """Damage a tensor's file, or put another in its place."""
+    data = path.read_bytes()
+    value = np.load(path)
+    if kind == "edited":
+        data = data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
+    elif kind == "one ulp":
+        data = data[:-4] + (int.from_bytes(data[-4:], "little") + 1).to_bytes(4, "little")
+    elif kind == "truncated":
+        data = data[:-9]
+    elif kind == "header only":
+        data = data[:128]
+    elif kind in {"empty", "text"}:
+        data = b"" if kind == "empty" else b"golden"
+    elif kind == "of another node":
+        data = file_of(path.parents[3], "image_branch/norm/mean").read_bytes()
+    elif kind == "of another sample":
+        data = file_of(path.parents[3], CONV, 1).read_bytes()
+    else:
+        others = {
+            "float64": value.astype(np.float64),
+            "big endian": value.astype(">f4"),
+            "reshaped": value.reshape(1, 10, 12, 8),
+            "strings": value.astype("U8"),
+            "objects": value.astype(object),
+            "nan": value * np.float32(np.nan),
+            "zeros": value * 0,
+        }
+        np.save(path, others[kind], allow_pickle=True)
+        return
+    path.write_bytes(data)
+
+
+READABLE = ["edited", "one ulp", "of another node", "of another sample", "float64", "big endian"]
+READABLE += ["reshaped", "strings", "nan", "zeros"]
+UNREADABLE = ["truncated", "header only", "empty", "text", "objects"]
+
+
+@pytest.mark.parametrize("kind", [*READABLE, *UNREADABLE])
+def test_a_file_that_is_not_what_it_should_be(root, kind):
+    broken_file(file_of(root), kind)
+    said = r"is not what the manifest says: .*, expected .*" if kind in READABLE else r"cannot be read \(.*\)"
+    with pytest.raises(GoldenError, match=f"golden .*image_branch%2Fconv.0.npy {said}; delete it") as error:
+        ensure(root)
+    assert error.value.exit_code == EXIT_INFRASTRUCTURE
+    assert "\n" not in str(error.value)
+    file_of(root).unlink()
+    ensure(root)
+
+
+def test_an_archive_in_the_place_of_a_tensor(root):
+    np.savez(file_of(root).with_suffix(".npz"), np.zeros(3))
+    file_of(root).with_suffix(".npz").replace(file_of(root))
+    with pytest.raises(GoldenError, match=r"image_branch%2Fconv.0.npy cannot be read"):
+        ensure(root)
+
+
+def test_two_files_that_changed_places(root):
+    first, second = file_of(root, CONV, 0), file_of(root, CONV, 1)
+    first.rename(first.with_suffix(".x"))
+    second.rename(first)
+    first.with_suffix(".x").rename(second)
+    with pytest.raises(GoldenError, match=r"conv.0.npy is not what the manifest says: sha256"):
+        ensure(root)
+
+
+def nudged_manifest(root, steps):
+    """Write the manifest as a CPU would have made it whose values are some ulps larger."""
+    path = root / "goldens/small" / MANIFEST
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for node in content["nodes"]:
+        for sample in node["samples"]:
+            values = np.array(sample["values"], np.float32)
+            for _ in range(steps):
+                values = np.nextafter(values, np.float32(np.inf))
+            sample["values"] = [float(value) for value in values]
+            sample["sha256"] = sample["sha256"][::-1]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_another_cpu_whose_last_bits_differ_is_accepted_and_said(root):
+    nudged_manifest(root, 1)
+    with pytest.raises(GoldenError, match="is not what the manifest says"):
+        ensure(root)  # what lies there was not made here against this manifest
+    shutil.rmtree(tensors(root))
+    store = ensure(root)
+    assert len(store.said) == 2 * len(store.manifest.key)
+    assert all("differs from the manifest in last bits only" in sentence for sentence in store.said)
+    again = ensure(root)
+    assert again.said == store.said
+    assert same_bits(again.get(CONV, 0), store.get(CONV, 0))
+
+
+def test_accepted_goldens_are_still_protected(root):
+    nudged_manifest(root, 1)
+    shutil.rmtree(tensors(root))
+    ensure(root)
+    broken_file(file_of(root), "edited")
+    with pytest.raises(GoldenError, match="is not what the manifest says"):
+        ensure(root)
+
+
+def test_anything_larger_is_rejected_and_not_kept(root):
+    nudged_manifest(root, 2)
+    shutil.rmtree(tensors(root))
+    with pytest.raises(
+        GoldenError, match=r"golden .*npy is not what the manifest says: .*values .*, expected"
+    ):
+        ensure(root)
+    assert not list((root / "goldens/small").rglob("*.npy"))
+
+
+def change_weights(root):
+    graph = Network(root / "small").graph
+    name = graph.nodes[CONV].input[1]
+    value = graph.constant(name).copy()
+    value[0, 0, 0, 0] = np.nextafter(value[0, 0, 0, 0], np.float32(9))
+    graph.with_constants({name: value}).save(root / "small/graph.pb")
+
+
+def change_inputs(root):
+    path = root / "small/style-2.npy"
+    value = np.load(path)
+    value[0, 0, 0, 0] += 1
+    np.save(path, value)
+
+
+def change_graph(root):
+    graph = Network(root / "small").graph
+    next(node for node in graph.graph_def.node if node.op == "Tanh").op = "Sigmoid"
+    graph.save(root / "small/graph.pb")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [(change_weights, "graph"), (change_graph, "graph"), (change_inputs, "inputs")]
+)
+def test_another_network_under_the_same_name(root, change, what):
+    change(root)
+    said = (
+        rf"goldens in .*small were made from other {what} \(sha256 \w{{12}}, now \w{{12}}\); make them again"
+    )
+    with pytest.raises(GoldenError, match=said):
+        ensure(root)
+
+
+def test_making_goldens_of_a_changed_network_leaves_none_of_the_old(root):
+    opened(root).ensure(judgeable_nodes(Network(root / "small").graph))  # also tensors of other nodes
+    change_weights(root)
+    opened(root).create()
+    store = ensure(root)
+    store.ensure(judgeable_nodes(store.network.graph))
+
+
+def test_a_network_that_gives_no_numbers(root):
+    from emulation import frozen, placeholder
+
+    def build(tf):
+        x = placeholder(tf, "image", (1, 12, 10, 3)) + placeholder(tf, "style", (1, 12, 10, 3))
+        tf.math.log(x - 100.0, name="picture")
+        tf.identity(x, name="score")
+
+    frozen(build, "picture", "score").save(root / "small/graph.pb")
+    before = (root / "goldens/small" / MANIFEST).read_bytes()
+    with pytest.raises(GoldenError, match="the golden of 'picture' on sample 0 is empty or holds NaN or Inf"):
+        opened(root).create()
+    assert (root / "goldens/small" / MANIFEST).read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"nodes": []}', '{"provenance": 3, "nodes": []}'])
+def test_a_damaged_manifest(root, text):
+    (root / "goldens/small" / MANIFEST).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"golden manifest .*manifest.json is malformed"):
+        ensure(root)
+
+
+def test_a_golden_directory_that_cannot_be_written(root):
+    shutil.rmtree(tensors(root))
+    tensors(root).write_text("a file", encoding="utf-8")
+    with pytest.raises(GoldenError, match=r"goldens in .*small cannot be written: .*"):
+        ensure(root)
+    store = GoldenStore(Network(root / "small"), root / "small/graph.pb")
+    with pytest.raises(GoldenError, match=r"goldens in .*graph.pb/small cannot be written: Not a directory"):
+        store.create()
+
+
+CHILD = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import numpy as np
+from test_goldens import opened
+
+store, made = opened(Path({root!r})), []
+store.report = lambda done, total, what: made.append(what)
+names = [node.name for node in store.manifest.key]
+store.network.graph
+written, save = [], np.save
+
+def save_slowly(file, value, **options):
+    written.append(value)
+    if {stuck} and len(written) == {stuck}:
+        file.write(b"half of it")
+        file.flush()
+        print("half", flush=True)
+        time.sleep(60)
+    save(file, value, **options)
+
+np.save = save_slowly
+print("ready", flush=True)
+sys.stdin.readline()
+store.ensure(names)
+print(len(written), made.count("making goldens of small"), flush=True)
+"""
+
+
+def child(root, stuck=0):
+    """Start a process that waits for a line and then makes the goldens, stuck in the middle of a file."""
+    code = CHILD.format(tests=str(TESTS), root=str(root), stuck=stuck)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def started(process):
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_two_processes_at_once_make_each_tensor_once(root):
+    shutil.rmtree(tensors(root))
+    processes = [child(root), child(root)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    printed = [process.communicate("\n", timeout=120)[0] for process in processes]
+    expected = 2 * len(opened(root).manifest.key)
+    assert sorted(printed) == ["0 0\n", f"{expected} {expected}\n"]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert not ensure(root).said
+    assert len(list(tensors(root).iterdir())) == expected
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_process_leaves_nothing_half_written_that_is_accepted(root, how):
+    shutil.rmtree(tensors(root))
+    process = child(root, stuck=4)
+    started(process)
+    assert process.stdout.readline() == "half\n"
+    process.send_signal(how)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    left = [path.name for path in tensors(root).iterdir()]
+    assert len([name for name in left if name.endswith(".npy")]) == 3
+    assert len([name for name in left if name.endswith(".part")]) == (1 if how == signal.SIGKILL else 0)
+    store = ensure(root)
+    assert not store.said
+    assert len(list(tensors(root).iterdir())) == 2 * len(store.manifest.key)
+
+
+def test_the_lock_of_a_living_process_is_waited_for(root):
+    shutil.rmtree(tensors(root))
+    process = child(root, stuck=2)
+    started(process)
+    assert process.stdout.readline() == "half\n"
+    second = child(root)
+    started(second)
+    time.sleep(0.5)
+    assert second.poll() is None
+    process.kill()
+    process.communicate()
+    expected = 2 * len(opened(root).manifest.key)
+    printed = second.communicate(timeout=120)[0]
+    assert printed.split()[0] == str(expected)
+    ensure(root)

@@ -1,0 +1,277 @@
+"""A network's description and inputs: read as written; every mistake is one sentence with file and key."""
+
+from __future__ import annotations
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+import small_network
+from emulation import ROOT
+from PIL import Image
+
+from conformance.errors import EXIT_USAGE, UsageError
+from conformance.networks import Network, find_network
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return small_network.write(tmp_path_factory.mktemp("networks") / "small")
+
+
+@pytest.fixture
+def directory(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "small")
+
+
+def edit(directory, old, new):
+    path = directory / "network.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return directory
+
+
+def use(directory):
+    """Read everything that a run reads."""
+    network = Network(directory)
+    assert network.graph.outputs
+    return [network.feeds(sample) for sample in range(network.samples)], network.input_digest
+
+
+def test_the_description(directory):
+    network = Network(directory)
+    assert (network.name, network.samples) == ("small", 2)
+    assert [output.name for output in network.outputs] == ["picture", "score"]
+    assert [output.span for output in network.outputs] == [2, 1]
+    assert (network.acceptance.cosine, network.acceptance.psnr) == (0.999, 40)
+    assert network.graph.inputs == ("image", "style")
+
+
+def test_pictures_are_scaled_and_arrays_fed_as_they_are(directory):
+    feeds = Network(directory).feeds(1)
+    with Image.open(directory / "image-2.png") as image:
+        pixels = np.asarray(image)[None]
+    assert pixels.shape == (1, 12, 10, 3)
+    assert feeds["image"].dtype == np.float32
+    assert np.array_equal(feeds["image"], (pixels / 128 - 1).astype(np.float32))
+    assert np.array_equal(feeds["style"], np.load(directory / "style-2.npy"))
+
+
+def test_grey_and_transparent_pictures_become_three_channels(directory):
+    with Image.open(directory / "image-1.png") as image:
+        image.convert("LA").save(directory / "image-1.png")
+    assert Network(directory).feeds(0)["image"].shape == (1, 12, 10, 3)
+
+
+def test_the_digest_of_the_inputs_sees_every_value(directory):
+    before = Network(directory).input_digest
+    assert Network(directory).input_digest == before
+    style = np.load(directory / "style-2.npy")
+    style[0, 3, 3, 1] = np.nextafter(style[0, 3, 3, 1], np.float32(9))
+    np.save(directory / "style-2.npy", style)
+    changed = Network(directory).input_digest
+    assert changed != before
+    assert Network(edit(directory, "offset = -1.0", "offset = -1.5")).input_digest not in (before, changed)
+
+
+def test_networks_are_found_by_name(original):
+    assert find_network("small", original.parent).name == "small"
+    with pytest.raises(UsageError, match=r"network 'smal' is not in .* \(near names: small\)"):
+        find_network("smal", original.parent)
+    with pytest.raises(UsageError, match="network 'small' is not in"):
+        find_network("small", original / "nowhere")
+
+
+def test_the_shipped_network_reads():
+    assert find_network("beautygan", ROOT / "fixtures/networks").samples == 2
+
+
+BAD_DESCRIPTIONS = [
+    ("[network]", "[network", "Expected ']'"),
+    ('name = "small"', "", r"missing required field `name` - at `\$.network`"),
+    ('name = "small"', 'name = "../small"', r"matching regex .* at `\$.network.name`"),
+    ('name = "small"', "name = 3", r"Expected `str`, got `int` - at `\$.network.name`"),
+    ('graph = "graph.pb"', 'grph = "graph.pb"', r"(unknown field `grph`|missing required field `graph`)"),
+    ('graph = "graph.pb"', 'graph = "graph.pb"\nseed = 3', "unknown field `seed`"),
+    ('files = ["image-1.png", "image-2.png"]', "files = []", r"length >= 1 - at `\$.input\[0\].files`"),
+    (
+        'files = ["image-1.png", "image-2.png"]',
+        'files = "image-1.png"',
+        r"Expected `array`.*\$.input\[0\].files",
+    ),
+    ("size = [12, 10]", "size = [12]", r"length 2.*\$.input\[0\].size"),
+    ("size = [12, 10]", 'size = ["12", 10]', r"Expected `int`.*\$.input\[0\].size"),
+    ("scale = 0.0078125", "scale = nan", r"scale nan should be finite.*\$.input\[0\]"),
+    ("scale = 0.0078125", "scale = 0.0", r"scale 0.0 should be finite and not 0.*\$.input\[0\]"),
+    ("offset = -1.0", "offset = inf", r"offset inf finite.*\$.input\[0\]"),
+    ("range = [-1.0, 1.0]", "range = [1.0, -1.0]", r"range is 1.0 to -1.0, but should be finite and rise"),
+    ("range = [-1.0, 1.0]", "range = [0.0, 0.0]", r"range is 0.0 to 0.0, but.*\$.output\[0\]"),
+    ("range = [-1.0, 1.0]", "range = [0.0, inf]", r"range is 0.0 to inf, but.*\$.output\[0\]"),
+    ("range = [-1.0, 1.0]", "", r"missing required field `range` - at `\$.output\[0\]`"),
+    ("cosine = 0.999", "cosine = 1.5", r"cosine is 1.5, but should be above 0 and at most 1.*\$.acceptance"),
+    ("psnr = 40.0", "", r"missing required field `psnr` - at `\$.acceptance`"),
+    ('name = "style"', 'name = "image"', "input 'image' is given twice"),
+    ('name = "score"', 'name = "picture"', "output 'picture' is given twice"),
+    (
+        "[acceptance]",
+        "[[weights]]\nmatch='*'\nkind='zeros'\n[acceptance]",
+        r"'zeros' - at `\$.weights\[0\].kind`",
+    ),
+    ("[acceptance]", "[[weights]]\nmatch='*'\nkind='file'\n[acceptance]", r"kind is 'file' and file is ''"),
+    (
+        "[acceptance]",
+        "[[weights]]\nmatch='*'\nkind='constant'\nvalue=nan\n[acceptance]",
+        r"value nan should be finite.*\$.weights\[0\]",
+    ),
+    (
+        "[acceptance]",
+        "[[weights]]\nmatch='*'\nkind='truncated-normal'\nstd=-1.0\n[acceptance]",
+        r"> 0.0 - at `\$.weights\[0\].std`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD_DESCRIPTIONS)
+def test_bad_descriptions(directory, old, new, said):
+    with pytest.raises(UsageError, match=f"network .*network.toml is malformed: .*{said}") as error:
+        Network(edit(directory, old, new))
+    assert str(directory / "network.toml") in str(error.value)
+    assert error.value.exit_code == EXIT_USAGE
+    assert "\n" not in str(error.value)
+
+
+BAD_CONTENTS = [
+    (
+        'files = ["image-1.png", "image-2.png"]',
+        'files = ["image-1.png"]',
+        "'style' in .*network.toml has 2 files, but 'image' has 1",
+    ),
+    (
+        'graph = "graph.pb"',
+        'graph = "other.pb"',
+        "network.toml names the graph 'other.pb', but .*other.pb is no file",
+    ),
+    ('graph = "graph.pb"', 'graph = "network.toml"', "frozen graph .*network.toml is not a GraphDef"),
+    (
+        '"image-2.png"',
+        '"image-3.png"',
+        "network.toml names the file of input 'image' 'image-3.png', but .* is no file",
+    ),
+    ('"image-2.png"', '"graph.pb"', "input .*graph.pb cannot be read as an image"),
+    ('"image-2.png"', '"style-1.npy"', None),
+    (
+        'name = "style"',
+        'name = "stile"',
+        "network.toml feeds image, stile, but .* has the inputs image, style; mend stile, style",
+    ),
+    ('name = "score"', 'name = "scores"', r"node 'scores' is not in .*graph.pb \(near names: score"),
+    (
+        "size = [12, 10]",
+        "size = [10, 12]",
+        r"image-1.png is 12x10 \(height x width\), but input 'image' wants 10x12",
+    ),
+    ("size = [12, 10]", "", "image-1.png is 12x10 .*, but input 'image' wants a `size`"),
+    (
+        "[acceptance]",
+        "[[weights]]\nmatch='kernel*'\nkind='constant'\n[acceptance]",
+        "weights 'kernel.' in .*network.toml match no constant",
+    ),
+    (
+        "[acceptance]",
+        "[[weights]]\nmatch='*axis*'\nkind='constant'\n[acceptance]",
+        "weights '.axis.' in .*network.toml match 'join/axis', which holds int32; narrow the pattern",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD_CONTENTS)
+def test_descriptions_that_do_not_fit_the_files(directory, old, new, said):
+    edit(directory, old, new)
+    if said is None:
+        assert len(use(directory)[0]) == 2  # an array of the right shape is as good as a picture
+        return
+    with pytest.raises(UsageError, match=said) as error:
+        use(directory)
+    assert error.value.exit_code == EXIT_USAGE
+    assert "\n" not in str(error.value)
+
+
+def stored(array, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+def zipped(array):
+    buffer = io.BytesIO()
+    np.savez(buffer, array)
+    return buffer.getvalue()
+
+
+GOOD = np.zeros((1, 12, 10, 3), np.float32)
+BAD_ARRAYS = [
+    (b"", "style-2.npy cannot be read as .npy"),
+    (b"not an array", "style-2.npy cannot be read as .npy"),
+    (stored(GOOD)[:200], "style-2.npy cannot be read as .npy"),
+    (zipped(GOOD), "style-2.npy cannot be read as .npy"),
+    (stored(np.array([{}], object), allow_pickle=True), "style-2.npy cannot be read as .npy: Object arrays"),
+    (stored(np.full((1, 12, 10, 3), "a")), "style-2.npy holds 360 values of type <U1; give real numbers"),
+    (stored(GOOD.astype(complex)), "style-2.npy holds 360 values of type complex128"),
+    (stored(GOOD[:0]), "style-2.npy holds 0 values of type float32"),
+    (stored(np.full_like(GOOD, np.nan)), "style-2.npy holds NaN or Inf"),
+    (stored(np.full_like(GOOD, 1e300, np.float64)), "style-2.npy holds NaN or Inf"),
+    (
+        stored(GOOD[..., :2]),
+        "style-2.npy has shape 1x12x10x2, but input 'style' of .*graph.pb wants .x12x10x3",
+    ),
+    (stored(GOOD[0]), "style-2.npy has shape 12x10x3, but input 'style'"),
+    (stored(np.float32(1)), "style-2.npy has shape of a single number, but input 'style'"),
+]
+
+
+@pytest.mark.parametrize(("data", "said"), BAD_ARRAYS)
+def test_bad_arrays(directory, data, said):
+    (directory / "style-2.npy").write_bytes(data)
+    with pytest.raises(UsageError, match=said) as error:
+        use(directory)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "huge"])
+def test_bad_pictures(directory, damage, monkeypatch):
+    path = directory / "image-2.png"
+    data = path.read_bytes()
+    path.write_bytes({"truncated": data[: len(data) // 2], "empty": b"", "text": b"P3"}.get(damage, data))
+    if damage == "huge":
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(UsageError, match=r"input .*image-[12].png cannot be read as an image"):
+        use(directory)
+
+
+def test_numbers_that_an_integer_input_cannot_hold(tmp_path):
+    from emulation import frozen, placeholder
+
+    def build(tf):
+        tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="o")
+
+    frozen(build, "o").save(tmp_path / "graph.pb")
+    np.save(tmp_path / "x.npy", np.array([1, 2, 3], np.int32))
+    toml = (
+        '[network]\nname = "n"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\nscale = 1.0\n'
+        '[[output]]\nname = "o"\nrange = [0.0, 9.0]\n[acceptance]\ncosine = 0.9\npsnr = 9.0\n'
+    )
+    (tmp_path / "network.toml").write_text(toml, encoding="utf-8")
+    ((feeds,), _) = use(tmp_path)
+    assert feeds["x"].tolist() == [1, 2, 3]
+    assert feeds["x"].dtype == np.int32
+    with pytest.raises(
+        UsageError, match=r"x.npy, scaled as .*network.toml says, does not fit the int32 of input 'x'"
+    ):
+        use(edit(tmp_path, "scale = 1.0", "scale = 0.5"))
+
+
+def test_a_missing_description(tmp_path):
+    with pytest.raises(UsageError, match=r"network .*network.toml cannot be read: No such file"):
+        Network(tmp_path)

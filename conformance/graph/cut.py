@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.graph.editing import copied, placeholder
-from conformance.graph.frozen import FrozenGraph, output_index, producer
+from conformance.graph.editing import cast, copied, placeholder
+from conformance.graph.frozen import output_index, producer
+from conformance.graph.retype import output_types
 from conformance.graph.tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from conformance.graph.frozen import FrozenGraph, Node
 
 PREFIX = "golden/"
 
@@ -24,7 +27,7 @@ def cut(graph: FrozenGraph, shapes: Mapping[str, Sequence[int]], fetches: Sequen
 
     Args:
         graph: the whole network.
-        shapes: shape of each key node's first output; each is float32.
+        shapes: shape of each key node's first output; goldens are float32, whatever the node's float type.
         fetches: nodes to compute, key nodes or others.
 
     Returns:
@@ -36,15 +39,27 @@ def cut(graph: FrozenGraph, shapes: Mapping[str, Sequence[int]], fetches: Sequen
     """
     for name in (*shapes, *fetches):
         graph.require(name)
-    nodes = [placeholder(cut_input(name), tensorflow().float32, shape) for name, shape in shapes.items()]
+    standing_for = {name: _stand_in(graph.nodes[name], shape) for name, shape in shapes.items()}
+    nodes = [node for nodes in standing_for.values() for node in nodes]
+    readers = {name: nodes[-1].name for name, nodes in standing_for.items()}
     nodes += [
-        copied(node, inputs=[_rewired(tensor, shapes) for tensor in node.input])
+        copied(node, inputs=[_rewired(tensor, readers) for tensor in node.input])
         for node in graph.graph_def.node
     ]
     return graph.replaced(nodes, outputs=fetches).prune(fetches)
 
 
-def _rewired(tensor: str, shapes: Mapping[str, Sequence[int]]) -> str:
-    if tensor.startswith("^") or output_index(tensor) != 0 or producer(tensor) not in shapes:
+def _stand_in(node: Node, shape: Sequence[int]) -> list[Node]:
+    """Return the placeholder for a key node, and a cast where the node is of another float type."""
+    float32 = tensorflow().float32
+    fed = placeholder(cut_input(node.name), float32, shape)
+    kind = next(iter(output_types(node)), float32.as_datatype_enum)
+    if kind == float32.as_datatype_enum:
+        return [fed]
+    return [fed, cast(f"{fed.name}/cast", fed.name, float32, kind)]
+
+
+def _rewired(tensor: str, readers: Mapping[str, str]) -> str:
+    if tensor.startswith("^") or output_index(tensor) != 0:
         return tensor
-    return cut_input(producer(tensor))
+    return readers.get(producer(tensor), tensor)

@@ -110,6 +110,29 @@ def test_only_the_first_output_of_a_node_is_replaced():
     assert cutted.inputs == ("golden/split", "x")
 
 
+def test_key_nodes_of_other_float_types_are_fed_with_float32_goldens():
+    def build(tf):
+        x = placeholder(tf, shape=(3,))
+        wide = tf.multiply(tf.cast(x, tf.float64, name="wide"), 1.5, name="product")
+        narrow = tf.cast(wide, tf.float16, name="narrow")
+        tf.add(tf.cast(narrow, tf.float32), tf.cast(wide, tf.float32), name="o")
+
+    graph = frozen(build, "o")
+    names = judgeable_nodes(graph)
+    assert {"wide", "product", "narrow"} <= set(names)
+    cutted = cut(graph, dict.fromkeys(names, (3,)), names)
+    feeds = {cut_input(name): np.array([1, 2, 3], np.float32) for name in names} | {
+        "x": np.ones(3, np.float32)
+    }
+    results = GraphRunner(cutted, names)({name: feeds[name] for name in cutted.inputs})
+    assert results["product"].tolist() == [1.5, 3, 4.5]
+    assert {name: results[name].dtype.name for name in ("product", "narrow", "o")} == {
+        "product": "float64",
+        "narrow": "float16",
+        "o": "float32",
+    }
+
+
 @pytest.mark.parametrize("wrong", ["key", "fetch"])
 def test_unknown_nodes_are_named(graph, wrong):
     shapes = {"residuals": (1,)} if wrong == "key" else {}

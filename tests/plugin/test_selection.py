@@ -36,7 +36,7 @@ def test_collecting_beautygan_imports_no_tensorflow_and_opens_nothing(tmp_path):
 
 
 def test_the_command_lines_help_imports_no_tensorflow():
-    code = "import contextlib, conformance.cli as cli\nwith contextlib.suppress(SystemExit): cli.main(['--help'])"
+    code = "import conformance.cli as cli\ntry:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass"
     assert "quantize" in without_tensorflow(code)
 
 

@@ -227,11 +227,15 @@ def test_ctrl_c_is_one_sentence(said, monkeypatch, network):
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():
-    code = "import sys; from conformance.cli import main; sys.exit(main(['nodes', 'beautygan']))"
+    code = (
+        "import sys; from conformance.cli import main; sys.exit(main(['nodes', '--nodes=*/xs', 'beautygan']))"
+    )
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     reading, writing = os.pipe()
     os.close(reading)
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+        command, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=buffered, check=False
     )
     os.close(writing)
     assert done.returncode == 0

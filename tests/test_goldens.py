@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import small_network
 from emulation import same_bits
+from small_goldens import CONV, ensure, file_of, make, opened, tensors
 
 from conformance.errors import EXIT_INFRASTRUCTURE, GoldenError, UsageError
 from conformance.goldens import MANIFEST, GoldenStore
@@ -23,39 +19,16 @@ from conformance.graph.selection import judgeable_nodes, key_nodes
 from conformance.graph.tensorflow import tensorflow
 from conformance.networks import Network
 
-TESTS = Path(__file__).resolve().parent
-CONV = "image_branch/conv"
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A directory with the network and its goldens, made once."""
-    root = tmp_path_factory.mktemp("made")
-    GoldenStore(Network(small_network.write(root / "small")), root / "goldens").create()
-    return root
+    return make(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
 def root(made, tmp_path):
     return shutil.copytree(made, tmp_path / "copy")
-
-
-def opened(root):
-    return GoldenStore(Network(root / "small"), root / "goldens")
-
-
-def tensors(root):
-    return root / "goldens/small/tensors"
-
-
-def file_of(root, name=CONV, sample=0):
-    return tensors(root) / f"{name.replace('/', '%2F')}.{sample}.npy"
-
-
-def ensure(root):
-    store = opened(root)
-    store.ensure([node.name for node in store.manifest.key])
-    return store
 
 
 def native_float64(names, feeds):
@@ -356,98 +329,3 @@ def test_a_golden_directory_that_cannot_be_written(root):
     store = GoldenStore(Network(root / "small"), root / "small/graph.pb")
     with pytest.raises(GoldenError, match=r"goldens in .*graph.pb/small cannot be written: Not a directory"):
         store.create()
-
-
-CHILD = """
-import sys, time
-sys.path.insert(0, {tests!r})
-from pathlib import Path
-import numpy as np
-from test_goldens import opened
-
-store, made = opened(Path({root!r})), []
-store.report = lambda done, total, what: made.append(what)
-names = [node.name for node in store.manifest.key]
-store.network.graph
-written, save = [], np.save
-
-def save_slowly(file, value, **options):
-    written.append(value)
-    if {stuck} and len(written) == {stuck}:
-        file.write(b"half of it")
-        file.flush()
-        print("half", flush=True)
-        time.sleep(60)
-    save(file, value, **options)
-
-np.save = save_slowly
-print("ready", flush=True)
-sys.stdin.readline()
-store.ensure(names)
-print(len(written), made.count("making goldens of small"), flush=True)
-"""
-
-
-def child(root, stuck=0):
-    """Start a process that waits for a line and then makes the goldens, stuck in the middle of a file."""
-    code = CHILD.format(tests=str(TESTS), root=str(root), stuck=stuck)
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def started(process):
-    assert process.stdout.readline() == "ready\n"
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
-def test_two_processes_at_once_make_each_tensor_once(root):
-    shutil.rmtree(tensors(root))
-    processes = [child(root), child(root)]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    printed = [process.communicate("\n", timeout=120)[0] for process in processes]
-    expected = 2 * len(opened(root).manifest.key)
-    assert sorted(printed) == ["0 0\n", f"{expected} {expected}\n"]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert not ensure(root).said
-    assert len(list(tensors(root).iterdir())) == expected
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_process_leaves_nothing_half_written_that_is_accepted(root, how):
-    shutil.rmtree(tensors(root))
-    process = child(root, stuck=4)
-    started(process)
-    assert process.stdout.readline() == "half\n"
-    process.send_signal(how)
-    process.communicate(timeout=120)
-    assert process.returncode != 0
-    left = [path.name for path in tensors(root).iterdir()]
-    assert len([name for name in left if name.endswith(".npy")]) == 3
-    assert len([name for name in left if name.endswith(".part")]) == (1 if how == signal.SIGKILL else 0)
-    store = ensure(root)
-    assert not store.said
-    assert len(list(tensors(root).iterdir())) == 2 * len(store.manifest.key)
-
-
-def test_the_lock_of_a_living_process_is_waited_for(root):
-    shutil.rmtree(tensors(root))
-    process = child(root, stuck=2)
-    started(process)
-    assert process.stdout.readline() == "half\n"
-    second = child(root)
-    started(second)
-    time.sleep(0.5)
-    assert second.poll() is None
-    process.kill()
-    process.communicate()
-    expected = 2 * len(opened(root).manifest.key)
-    printed = second.communicate(timeout=120)[0]
-    assert printed.split()[0] == str(expected)
-    ensure(root)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.devices.base import Device, DeviceInfo
-    from conformance.judging.waivers import Waiver
+    from conformance.judging.waivers import Waiver, WaiverProblem
     from conformance.runs.evaluation import Finding
     from conformance.runs.records import Record
 
@@ -121,7 +121,7 @@ class Run:
 
     def finish(self) -> None:
         """Close directory and device; stale waivers and a device that cannot be closed become problems."""
-        self.problems += [problem.sentence for problem in self.ledger.stale()]
+        self.problems += _first_of_each(self.ledger.stale())
         self.wall_seconds = time.perf_counter() - self._started
         self.directory.close()
         try:
@@ -133,6 +133,14 @@ class Run:
     def judged(self) -> bool:
         """Whether the device gave anything to judge."""
         return any(record.outcome != "unsupported" for record in self.records)
+
+
+def _first_of_each(problems: Sequence[WaiverProblem]) -> list[str]:
+    """Return one sentence per waiver; its other cases are named by their own failed tests."""
+    sentences: dict[str, list[str]] = {}
+    for problem in problems:
+        sentences.setdefault(problem.waiver, []).append(problem.sentence)
+    return [f"{first} ({len(more)} more cases)" if more else first for first, *more in sentences.values()]
 
 
 def _run_path(plan: Plan, info: DeviceInfo, now: dt.datetime) -> Path:

@@ -148,17 +148,20 @@ def test_control_inputs():
     """On every kind of node that is rewritten; what they wait for may itself be rewritten."""
 
     def build(tf):
-        x = placeholder(tf)
+        x, filters = placeholder(tf), tf.constant(X[0, :3, :3, :, None])
         with tf.control_dependencies([tf.argmax(x, -1), tf.exp(x, name="first")]):
             mean = tf.reduce_mean(x, [1, 2], keepdims=True, name="mean")
             with tf.control_dependencies([mean, x]):
-                wide = tf.nn.conv2d(x, X[0, :3, :3, :, None], 1, "SAME", name="conv")
+                wide = tf.nn.conv2d(x, filters, 1, "SAME", name="conv")
             with tf.control_dependencies([wide, tf.nn.softmax(x)]):
                 tf.add(tf.tanh(x), tf.constant(1.3), name="o")
 
     graph = frozen(build, "mean", "conv", "o")
     assert sum(tensor.startswith("^") for node in graph.graph_def.node for tensor in node.input) >= 6
     scales = naive_scales(graph, {"x": X}, 8)
+    nodes = rewritten(graph, "int8-fp16", scales=scales).graph.nodes
+    assert any(tensor.startswith("^") for tensor in nodes["Tanh/exact"].input)
+    assert any(tensor.startswith("^") for tensor in nodes["conv/sum_0"].input)
     exact = in_float64(graph, {"x": X})
     for request in ("mlu270", "ideal", "mlu270,tanh=table-256,convolution_sums=fp16"):
         found, _ = run(graph, {"x": X}, request=request, scales=scales)

@@ -1,0 +1,122 @@
+"""Goldens made by processes that meet, or that are interrupted in the middle of a file."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_goldens import ensure, make, opened, tensors
+
+TESTS = Path(__file__).resolve().parent
+CHILD = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import numpy as np
+from small_goldens import opened
+
+store, made = opened(Path({root!r})), []
+store.report = lambda done, total, what: made.append(what)
+names = [node.name for node in store.manifest.key]
+store.network.graph
+written, save = [], np.save
+
+def save_slowly(file, value, **options):
+    written.append(value)
+    if {stuck} and len(written) == {stuck}:
+        file.write(b"half of it")
+        file.flush()
+        print("half", flush=True)
+        time.sleep(60)
+    save(file, value, **options)
+
+np.save = save_slowly
+print("ready", flush=True)
+sys.stdin.readline()
+store.ensure(names)
+print(len(written), made.count("making goldens of small"), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def root(made, tmp_path):
+    """The network with its manifest and no tensor made yet."""
+    copy = shutil.copytree(made, tmp_path / "copy")
+    shutil.rmtree(tensors(copy))
+    return copy
+
+
+def child(root, stuck=0):
+    """Start a process that waits for a line and then makes the goldens, stuck in the middle of a file."""
+    code = CHILD.format(tests=str(TESTS), root=str(root), stuck=stuck)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def started(process):
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_two_processes_at_once_make_each_tensor_once(root):
+    processes = [child(root), child(root)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    printed = [process.communicate(timeout=120)[0] for process in processes]
+    expected = 2 * len(opened(root).manifest.key)
+    assert sorted(printed) == ["0 0\n", f"{expected} {expected}\n"]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert not ensure(root).said
+    assert len(list(tensors(root).iterdir())) == expected
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_process_leaves_nothing_half_written_that_is_accepted(root, how):
+    process = child(root, stuck=4)
+    started(process)
+    assert process.stdout.readline() == "half\n"
+    process.send_signal(how)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    left = [path.name for path in tensors(root).iterdir()]
+    assert len([name for name in left if name.endswith(".npy")]) == 3
+    assert len([name for name in left if name.endswith(".part")]) == (1 if how == signal.SIGKILL else 0)
+    store = ensure(root)
+    assert not store.said
+    assert len(list(tensors(root).iterdir())) == 2 * len(store.manifest.key)
+
+
+def test_the_lock_of_a_living_process_is_waited_for(root):
+    process = child(root, stuck=2)
+    started(process)
+    assert process.stdout.readline() == "half\n"
+    second = child(root)
+    started(second)
+    time.sleep(3)  # long enough to make all of them
+    assert second.poll() is None
+    assert len(list(tensors(root).glob("*.npy"))) == 1
+    process.kill()
+    process.communicate()
+    expected = 2 * len(opened(root).manifest.key)
+    printed = second.communicate(timeout=120)[0]
+    assert printed.split()[0] == str(expected)
+    ensure(root)

@@ -27,10 +27,9 @@ from conformance.precision import PRECISIONS, FixedBits, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from conformance.devices.emulator.profile import Profile
-    from conformance.goldens import GoldenStore, Manifest
+    from conformance.goldens import GoldenStore
     from conformance.graph.frozen import Node
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -57,23 +56,20 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: dict[str, dict[str, Attainable]]
 
 
-def read_attainable(directory: Path, manifest: Manifest) -> AttainableFile:
-    """Read the attainable errors that belong to ``manifest``.
+def read_attainable(store: GoldenStore) -> AttainableFile:
+    """Read the attainable errors that belong to the goldens of ``store``.
 
     Raises:
         GoldenError: there are none, or they belong to another network or input.
     """
-    path = directory / FILE
-    network = manifest.provenance.network
-    again = f"make them with `mlu-conformance golden {network}`"
+    path, made_from = store.directory / FILE, store.manifest.provenance
     if not path.exists():
-        raise GoldenError(f"network {network!r} has no attainable errors in {path}; {again}")
+        raise GoldenError(
+            f"network {store.network.name!r} has no attainable errors in {path}; {store.remedy}"
+        )
     content = read_json(path, AttainableFile, "attainable errors")
-    if (content.graph_sha256, content.input_sha256) != (
-        manifest.provenance.graph_sha256,
-        manifest.provenance.input_sha256,
-    ):
-        raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {again}")
+    if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
+        raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
     return content
 
 

@@ -16,6 +16,7 @@ import filelock
 import msgspec
 import numpy as np
 
+from conformance import locations
 from conformance.errors import GoldenError, near_names
 from conformance.files import read_json, write_atomically, write_json_atomically
 from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
@@ -86,6 +87,7 @@ class GoldenStore:
     ) -> None:
         self.network = network
         self.directory = root / network.name
+        self._root = root
         self.report = report
         self.said: list[str] = []
         self._mapped: dict[tuple[str, int], Array] = {}
@@ -102,11 +104,16 @@ class GoldenStore:
             path = self.directory / MANIFEST
             if not path.exists():
                 raise GoldenError(
-                    f"network {self.network.name!r} has no goldens in {self.directory}; make them with "
-                    f"`mlu-conformance golden {self.network.name}`"
+                    f"network {self.network.name!r} has no goldens in {self.directory}; {self.remedy}"
                 )
             self._manifest = read_json(path, Manifest, "golden manifest")
         return self._manifest
+
+    @property
+    def remedy(self) -> str:
+        """What to do when goldens or attainable errors are not there or do not fit."""
+        elsewhere = "" if self._root == locations.GOLDENS else f" --golden-dir {self._root}"
+        return f"make them with `mlu-conformance golden {self.network.directory}{elsewhere}`"
 
     def node(self, name: str) -> GoldenNode:
         """Return the manifest's entry of ``name``.
@@ -277,7 +284,7 @@ class GoldenStore:
             if made != now:
                 raise GoldenError(
                     f"goldens in {self.directory} were made from other {what} (sha256 {made[:12]}, now "
-                    f"{now[:12]}); make them again with `mlu-conformance golden {self.network.name}`"
+                    f"{now[:12]}); {self.remedy}"
                 )
 
     def _provenance(self) -> Provenance:

@@ -53,7 +53,7 @@ def test_there_is_one_for_every_golden_and_precision(store, made):
 def test_it_is_read_back(store, made):
     graph = store.network.graph
     assert FrozenGraph(graph.graph_def, graph.outputs).digest == graph.digest, "the graph was changed"
-    assert read_attainable(store.directory, store.manifest) == made
+    assert read_attainable(store) == made
 
 
 def errors(made, name, precision):
@@ -134,23 +134,26 @@ def test_feeds_of_a_cut_graph(store):
     assert np.array_equal(feeds[cut_input("residual")], store.get("residual", 1))
 
 
-def test_other_goldens_and_missing_files_are_named(store, made, tmp_path):
+def test_other_goldens_and_missing_files_are_named(store, made, tmp_path, monkeypatch):
     import msgspec
+
+    assert store.manifest
+    monkeypatch.setattr(store, "directory", tmp_path)
 
     with pytest.raises(
         GoldenError, match=r"network 'small' has no attainable errors in .*attainable.json; make"
     ):
-        read_attainable(tmp_path, store.manifest)
+        read_attainable(store)
     for field in ("graph_sha256", "input_sha256"):
         other = msgspec.structs.replace(made, **{field: "0" * 64})
         (tmp_path / FILE).write_bytes(msgspec.json.encode(other))
         with pytest.raises(
             GoldenError, match=r"attainable errors .* belong to another graph or other inputs"
         ):
-            read_attainable(tmp_path, store.manifest)
+            read_attainable(store)
     (tmp_path / FILE).write_bytes(msgspec.json.encode(made)[:-2])
     with pytest.raises(UsageError, match=r"attainable errors .*attainable.json is malformed"):
-        read_attainable(tmp_path, store.manifest)
+        read_attainable(store)
 
 
 def moving(tf):

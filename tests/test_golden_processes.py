@@ -15,7 +15,7 @@ from small_goldens import ensure, make, opened, tensors
 TESTS = Path(__file__).resolve().parent
 CHILD = """
 import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit that it is ignored
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import numpy as np

@@ -285,7 +285,7 @@ def change_graph(root):
 def test_another_network_under_the_same_name(root, change, what):
     change(root)
     said = (
-        rf"goldens in .*small were made from other {what} \(sha256 \w{{12}}, now \w{{12}}\); make them again"
+        rf"goldens in .*small were made from other {what} \(sha256 \w{{12}}, now \w{{12}}\); make them with"
     )
     with pytest.raises(GoldenError, match=said):
         ensure(root)

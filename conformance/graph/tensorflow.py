@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib.metadata
 import os
 import sys
@@ -34,6 +35,7 @@ def tensorflow() -> Any:  # noqa: ANN401 - TensorFlow ships no types
 
             tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
             tf.constant(0) + 1  # the first operation starts the runtime, which has more to say
+            gc.freeze()  # TensorFlow's hundred thousands of objects stay; collections need not look at them
     except ImportError as error:
         raise InfrastructureError(
             f"TensorFlow cannot be imported: {error}; install the project's requirements"

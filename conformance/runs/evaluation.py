@@ -84,7 +84,7 @@ class Evaluation:
     @functools.cached_property
     def attainable(self) -> AttainableFile:
         """What an ideal device attains at each node."""
-        return read_attainable(self.store.directory, self.store.manifest)
+        return read_attainable(self.store)
 
     @functools.cache  # noqa: B019 - an evaluation lives as long as its run
     def scales(self, bits: int) -> QuantizationScales:
@@ -107,8 +107,8 @@ class Evaluation:
             return self.attainable.nodes[node][str(precision)]
         except KeyError as error:
             raise GoldenError(
-                f"node {node!r} has no attainable error at {precision} in {self.store.directory}; make them "
-                f"again with `mlu-conformance golden {self.network.directory}`"
+                f"node {node!r} has no attainable error at {precision} in {self.store.directory}; "
+                f"{self.store.remedy}"
             ) from error
 
     def limits(self, node: str, precision: Precision) -> ErrorLimits:

@@ -237,9 +237,7 @@ class Worker:
 def check_python(version):
     """Refuse an interpreter that Cambricon's TensorFlow 1.x cannot run under."""
     if not OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON:
-        sentence = (
-            "{} is Python {}.{}, but TensorFlow 1.x needs 3.5 to 3.7; give --device-option python=PATH"
-        )
+        sentence = "{} is Python {}.{}, but TensorFlow 1.x needs 3.5 to 3.7; give --device-option python=PATH"
         raise Refused("usage", sentence.format(sys.executable, version[0], version[1]))
 
 

@@ -24,6 +24,7 @@ from conformance.graph.execution import GraphRunner
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes, key_nodes
 from conformance.graph.tensorflow import tensorflow_version
+from conformance.machine import cpu_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -295,6 +296,6 @@ class GoldenStore:
             tensorflow=tensorflow_version(),
             numpy=np.__version__,
             python=platform.python_version(),
-            cpu=platform.processor() or platform.machine(),
+            cpu=cpu_model(),
             float32_nodes=list(to_float64(self.network.graph)[1]),
         )

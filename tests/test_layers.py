@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
-    ("errors", "locations", "progress"),
+    ("errors", "locations", "machine", "progress"),
     ("files", "precision"),
     ("numerics",),
     ("graph", "judging"),

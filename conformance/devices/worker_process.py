@@ -32,6 +32,7 @@ LOG_LIMIT = 16 * 2**20
 TAIL_LINES = 5
 GRACE_SECONDS = 1.0
 """How long a worker that has closed its socket may take to end."""
+POLL_SECONDS = 0.01
 REFUSALS = {"usage": UsageError, "unsupported": Unsupported}
 
 
@@ -150,11 +151,21 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the worker and everything that it started; safe to call twice."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         self._process.wait()
+        until = time.monotonic() + GRACE_SECONDS
+        while self._signal_group(0) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)  # killed children of the child take a moment to go
         self._reader.join(GRACE_SECONDS)
         self._socket.close()
+
+    def _signal_group(self, number: int) -> bool:
+        """Send a signal to the process group; return whether there was anyone to get it."""
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
     def _keep_output(self) -> None:
         """Copy the worker's output to its log, up to the limit, and keep the last lines."""

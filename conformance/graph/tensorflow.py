@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import importlib.metadata
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import InfrastructureError
+from conformance.machine import TENSORFLOW, installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +60,7 @@ def _native_chatter_silenced() -> Iterator[None]:
 
 def tensorflow_version() -> str:
     """Return the version of the installed TensorFlow without importing it, or '' when there is none."""
-    for distribution in ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(distribution)
-    return ""
+    return installed_version(*TENSORFLOW) or ""
 
 
 @functools.cache

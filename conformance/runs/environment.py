@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt  # noqa: TC003 - msgspec reads the annotations
-import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -14,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance import __version__
+from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PACKAGES = {
     "numpy": ("numpy",),
-    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tensorflow-macos"),
+    "tensorflow": TENSORFLOW,
     "pytest": ("pytest",),
     "pytest-benchmark": ("pytest-benchmark",),
     "hypothesis": ("hypothesis",),
@@ -110,34 +108,6 @@ def gather_environment(
         device=_named_values(device, "device"),
         waivers=list(waivers),
     )
-
-
-def installed_version(*distributions: str) -> str | None:
-    """Return the version of the first installed one of ``distributions``, without importing it, or None."""
-    for distribution in distributions:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(distribution)
-    return None
-
-
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's model as ``cpuinfo`` names it, else what Python knows of it.
-
-    Source: the ``model name`` lines of Linux's proc(5).
-    """
-    try:
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, models), platform.processor() or platform.machine() or "unknown")
-
-
-def usable_cores() -> int:
-    """Return how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def git_commit(directory: Path) -> Commit | None:

@@ -14,16 +14,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from conformance.machine import cpu_model, installed_version, usable_cores
 from conformance.runs import environment as module
-from conformance.runs.environment import (
-    Commit,
-    Environment,
-    cpu_model,
-    gather_environment,
-    git_commit,
-    installed_version,
-    usable_cores,
-)
+from conformance.runs.environment import Commit, Environment, gather_environment, git_commit
 
 ROOT = Path(__file__).parents[2]
 NOW = dt.datetime(2030, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)

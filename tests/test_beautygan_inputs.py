@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tool_modules import tool_module
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = ROOT / "fixtures/networks/beautygan/inputs"
@@ -24,12 +23,8 @@ def pixels(path):
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("draw_faces", ROOT / "tools/draw_faces.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with tool_module("draw_faces") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -99,8 +100,10 @@ def test_the_optimisers_are_off():
 
 def test_a_closed_runner_is_freed():
     runner = GraphRunner(frozen(build, "o"), ["o"])
+    function = weakref.ref(runner._run)
     runner.close()
     runner.close()
+    assert function() is None
 
 
 def test_the_version_is_known_without_an_import():

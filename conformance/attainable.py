@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance.devices.emulator.device import EmulatorDevice
 from conformance.errors import GoldenError
-from conformance.files import read_json, write_json_atomically
+from conformance.files import read_json, sha256, write_json_atomically
 from conformance.graph.cut import cut, cut_input
 from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
@@ -24,6 +24,7 @@ from conformance.graph.tensorflow import op_definition, tensorflow
 from conformance.judging.bounds import Attainable, largest_limits, measured_limits
 from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS, FixedBits, Precision
+from conformance.quantization.parameter_file import format_scales
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,13 +46,14 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         graph_sha256, input_sha256: the network that it belongs to.
-
+        scales_sha256: the quantisation scales that it was made with, by ``int8`` and ``int16``.
         operators: the operator whose margin holds, per node.
         nodes: attainable errors, by node and precision.
     """
 
     graph_sha256: str
     input_sha256: str
+    scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable]]
 
@@ -71,6 +73,24 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
     return content
+
+
+def scales_digest(scales: QuantizationScales) -> str:
+    """Return the SHA-256 of scales as their file holds them."""
+    return sha256(format_scales(scales).encode())
+
+
+def check_scales(content: AttainableFile, scales: QuantizationScales, store: GoldenStore) -> None:
+    """Check that attainable errors were made with these scales: bounds depend on them.
+
+    Raises:
+        GoldenError: they were made with others.
+    """
+    if content.scales_sha256.get(f"int{scales.bits}") != scales_digest(scales):
+        raise GoldenError(
+            f"attainable errors {store.directory / FILE} were made with other int{scales.bits} quantisation "
+            f"scales than those of {store.network.directory}; {store.remedy}"
+        )
 
 
 def make_attainable(
@@ -99,6 +119,7 @@ def make_attainable(
     content = AttainableFile(
         provenance.graph_sha256,
         provenance.input_sha256,
+        {f"int{bits}": scales_digest(entry) for bits, entry in scales.items()},
         {name: deciding_operator(store.network.graph, name, _shapes(store)) for name in names},
         nodes,
     )

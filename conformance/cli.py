@@ -114,8 +114,8 @@ def _golden(options: argparse.Namespace) -> None:
     store = GoldenStore(network, options.golden_dir, progress)
     manifest = store.create()
     make_attainable(store, scales, read_profile(locations.IDEAL, locations.DEVICES), progress)
-    counts = f"{len(manifest.nodes)} goldens ({len(manifest.key)} key nodes)"
-    print(f"{counts} of {network.name} in {store.directory}")
+    everything, key = len(manifest.nodes), len(manifest.key)
+    print(f"{store.directory}: fingerprints and bounds of {everything} nodes, tensors of {key} key nodes")
 
 
 def _quantize(options: argparse.Namespace) -> None:

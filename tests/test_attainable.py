@@ -9,6 +9,7 @@ from emulation import frozen, halves, placeholder, profile
 
 from conformance.attainable import (
     FILE,
+    check_scales,
     deciding_operator,
     golden_feeds,
     make_attainable,
@@ -22,6 +23,7 @@ from conformance.networks import Network
 from conformance.numerics.fixed_point import quantize
 from conformance.numerics.metrics import compare
 from conformance.quantization.calibration import calibrate, largest_magnitudes
+from conformance.quantization.parameter_file import QuantizationScales
 
 PRECISIONS = {"int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32"}
 
@@ -254,3 +256,13 @@ def test_a_node_that_is_not_finite_on_an_ideal_device(tmp_path):
         GoldenError, match="node 'o' is not finite on an ideal device: a bound cannot be derived"
     ):
         attainable_of(tmp_path, build, x=np.full((1, 3), 70.0))
+
+
+def test_bounds_of_other_scales_are_refused(store, made):
+    scales = scales_of(store.network)[8]
+    check_scales(made, scales, store)
+    coarser = {key: value / 2 for key, value in scales.scales.items()}
+    with pytest.raises(
+        GoldenError, match=r"made with other int8 quantisation scales .*`mlu-conformance golden"
+    ):
+        check_scales(made, QuantizationScales(bits=8, scales=coarser), store)

@@ -135,7 +135,8 @@ def test_the_committed_scales_of_beautygan_regenerate_identically(said, tmp_path
 def test_golden_makes_the_same_again(said, network, tmp_path):
     code, text, log = said("golden", "--golden-dir", tmp_path, network.directory)
     assert code == 0
-    assert text == f"18 goldens ({KEY_NODES} key nodes) of small in {tmp_path / 'small'}\n"
+    expected = f"fingerprints and bounds of 18 nodes, tensors of {KEY_NODES} key nodes"
+    assert text == f"{tmp_path / 'small'}: {expected}\n"
     assert "making goldens of small" in log
     for name in ("manifest.json", "attainable.json"):
         assert (tmp_path / "small" / name).read_bytes() == (network.goldens / "small" / name).read_bytes()

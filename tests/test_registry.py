@@ -50,7 +50,7 @@ def test_auto_never_emulates_beside_a_visible_card(tmp_path):
     (tmp_path / "cambricon_dev12").touch()
     assert [path.name for path in visible_cards(tmp_path)] == ["cambricon_dev0", "cambricon_dev12"]
     with pytest.raises(
-        InfrastructureError, match=r"a card is visible \(.*cambricon_dev0\).*--device emulator"
+        InfrastructureError, match=r"a card is visible \(.*cambricon_dev0\).*--device=emulator"
     ):
         opened("auto", cards=tmp_path)
     assert opened("emulator", cards=tmp_path).info().simulated
@@ -109,8 +109,8 @@ def test_an_entry_point(devices, monkeypatch):
         ("some_devices:", "cannot be imported"),
         (":make", "cannot be imported"),
         ("some_devices:number", "'some_devices:number' is not callable"),
-        ("some_devices:nothing", "returned a NoneType, which lacks info, open or close"),
-        ("some_devices:half", "returned a Half, which lacks info, open or close"),
+        ("some_devices:nothing", "returned an object of type NoneType, which lacks info, open or close"),
+        ("some_devices:half", "returned an object of type Half, which lacks info, open or close"),
         ("some_devices:vague", "should return a complete DeviceInfo"),
     ],
 )

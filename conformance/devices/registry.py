@@ -49,7 +49,7 @@ def open_device(request: str, profile: str, profiles: Path, *, cards: Path = Pat
         return CpuDevice()
     if request == "cambricon":
         raise InfrastructureError(
-            "device 'cambricon' has no driver in this version; choose --device emulator"
+            "device 'cambricon' has no driver in this version; choose --device=emulator"
         )
     return _made(_factory(request), request)
 
@@ -57,7 +57,7 @@ def open_device(request: str, profile: str, profiles: Path, *, cards: Path = Pat
 def _automatic(cards: list[Path]) -> str:
     if cards:
         raise InfrastructureError(
-            f"a card is visible ({cards[0]}), but this version has no driver for it; give --device emulator "
+            f"a card is visible ({cards[0]}), but this version has no driver for it; give --device=emulator "
             "to judge the emulator on purpose"
         )
     return "emulator"
@@ -108,7 +108,8 @@ def _made(factory: Callable[[], object], request: str) -> Device:
     device = _called(factory, f"device {request!r} could not be made")
     if not isinstance(device, Device):
         raise UsageError(
-            f"device {request!r} returned a {type(device).__name__}, which lacks info, open or close"
+            f"device {request!r} returned an object of type {type(device).__name__}, which lacks info, open "
+            "or close"
         )
     info = _called(device.info, f"device {request!r} does not say what it is")
     if not (isinstance(info, DeviceInfo) and isinstance(info.simulated, bool)):

@@ -233,17 +233,18 @@ class WaiverLedger:
         self._used: dict[str, None] = {}
         self._stale: dict[tuple[str, str], None] = {}
 
-    def record(self, case: Case, outcome: Outcome) -> tuple[Outcome, str | None]:
+    def record(self, case: Case, outcome: Outcome, *, measured: bool = True) -> tuple[Outcome, str | None]:
         """Return the outcome of ``case`` after waivers, and the id of its waiver.
 
-        Only ``deviates`` is ever waived. The id is also returned where the case conforms, which makes the
+        Only ``deviates`` is ever waived, and only where errors were measured: no waiver covers a missing
+        output, a wrong shape, or a NaN. The id is also returned where the case conforms, which makes the
         waiver stale; what could not be judged (unsupported, broken, measured) leaves a waiver as it is.
 
         Raises:
             UsageError: two waivers match the case.
         """
         waiver = match(self._waivers, case)
-        if waiver is None or outcome not in ("deviates", "conforms"):
+        if waiver is None or not measured or outcome not in ("deviates", "conforms"):
             return outcome, None
         self._used[waiver.id] = None
         if outcome == "deviates":

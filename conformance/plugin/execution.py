@@ -131,8 +131,8 @@ class Run:
 
     @property
     def judged(self) -> bool:
-        """Whether the device gave anything to judge."""
-        return any(record.outcome != "unsupported" for record in self.records)
+        """Whether anything was held against a bound or an acceptance; a measured error is not."""
+        return any(record.outcome not in ("unsupported", "measured") for record in self.records)
 
 
 def _first_of_each(problems: Sequence[WaiverProblem]) -> list[str]:
@@ -205,7 +205,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         config.stash[RUN].finish()
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = _exit_code(config.stash[RUN])
-    elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and _asks_for_suite(config):
+    elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and asks_for_suite(config):
         session.exitstatus = EXIT_INFRASTRUCTURE
 
 
@@ -215,6 +215,6 @@ def _exit_code(run: Run) -> int:
     return EXIT_FINE if run.judged else EXIT_INFRASTRUCTURE
 
 
-def _asks_for_suite(config: pytest.Config) -> bool:
+def asks_for_suite(config: pytest.Config) -> bool:
     """Whether ``-m`` names the suite, so that selecting nothing means that nothing ran."""
     return re.search(r"(?<!not )\bmlu\b", config.option.markexpr or "") is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance import locations
+from conformance.errors import near_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +110,14 @@ def _help(option: Option) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Resolve options and environment once."""
+    """Resolve options and environment once.
+
+    Raises:
+        pytest.UsageError: an option or variable is wrong, or cases are spread over processes, each of which
+            would judge and record a run of its own.
+    """
+    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("-n spreads cases over processes, which this version cannot join; drop -n")
     config.stash[SETTINGS] = read_settings(
         {option.name: config.getoption(option.destination) for option in OPTIONS},
         os.environ,
@@ -129,6 +137,7 @@ def read_settings(given: Mapping[str, object], environment: Mapping[str, str], d
         pytest.UsageError: an option is empty, a switch's variable is neither true nor false, or options
             contradict each other.
     """
+    _check_variables(environment)
     chosen = {option.name: _chosen(option, given, environment) for option in OPTIONS}
     for first, second in EXCLUSIVE:
         if chosen[first] and chosen[second]:
@@ -140,6 +149,14 @@ def read_settings(given: Mapping[str, object], environment: Mapping[str, str], d
     for name in ("network_path", "waivers", "run_dir", "golden_dir"):
         values[name] = directory / str(values[name]) if values[name] else None
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt twin, which would otherwise be ignored."""
+    known = [option.variable for option in OPTIONS]
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            raise pytest.UsageError(f"environment variable {name} means nothing{near_names(name, known)}")
 
 
 def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> object:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conformance import __version__
-from conformance.errors import ConformanceError
+from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
 from conformance.graph.tensorflow import tensorflow_version
-from conformance.plugin.execution import RUN, device_of
+from conformance.plugin.execution import RUN, asks_for_suite, device_of
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.selection import of_suite
 from conformance.report.table import summary_lines
@@ -49,9 +49,11 @@ def describe(info: DeviceInfo) -> str:
     return ", ".join([f"{info.kind} ({info.model}, {reality})", *profile, *versions])
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:  # noqa: ANN401 - pytest's own
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:  # noqa: ANN401 - pytest's own
     """Print the table, what fails the run although no test did, and where the time went."""
     if RUN not in config.stash:
+        if exitstatus == EXIT_INFRASTRUCTURE and asks_for_suite(config):
+            terminalreporter.write_line("no case was selected, so nothing was judged", red=True)
         return
     run = config.stash[RUN]
     terminalreporter.section("conformance")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 
-from conformance.attainable import AttainableFile, golden_feeds, read_attainable
+from conformance.attainable import AttainableFile, check_scales, golden_feeds, read_attainable
 from conformance.errors import GoldenError
 from conformance.graph.cut import cut
 from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
@@ -88,8 +88,15 @@ class Evaluation:
 
     @functools.cache  # noqa: B019 - an evaluation lives as long as its run
     def scales(self, bits: int) -> QuantizationScales:
-        """The network's quantisation scales of this width."""
-        return read_scales(self.network.directory, bits, self.network.graph)
+        """The network's quantisation scales of this width.
+
+        Raises:
+            UsageError: the parameter file is missing or wrong.
+            GoldenError: attainable errors, and so the bounds, were made with other scales.
+        """
+        scales = read_scales(self.network.directory, bits, self.network.graph)
+        check_scales(self.attainable, scales, self.store)
+        return scales
 
     def case(self, node: str, precision: Precision, mode: Mode) -> Case:
         """Return the case of a node at a precision in a mode."""

@@ -97,7 +97,7 @@ def record_of(
     Raises:
         UsageError: two waivers match the case.
     """
-    outcome, waiver = ledger.record(case, verdict.outcome)
+    outcome, waiver = ledger.record(case, verdict.outcome, measured=verdict.metrics is not None)
     return Record(
         case=case_id or str(case),
         outcome=outcome,

@@ -176,3 +176,20 @@ def test_hardware_that_is_required_is_not_emulated(network, tmp_path, device):
     assert "--require-hardware is set, but device " in result.text
     assert "is simulated; no card was used" in result.text
     assert not result.directory.exists()
+
+
+def test_a_misspelt_twin_is_not_ignored():
+    with pytest.raises(
+        pytest.UsageError, match=r"MLU_CONFORMANCE_REQUIRE_HARDWAR means nothing \(near names"
+    ):
+        settings(environment={"MLU_CONFORMANCE_REQUIRE_HARDWAR": "1"})
+
+
+@pytest.mark.parametrize("spread", [{"numprocesses": 2}])
+def test_cases_spread_over_processes_are_refused(spread):
+    from types import SimpleNamespace
+
+    from conformance.plugin.options import pytest_configure
+
+    with pytest.raises(pytest.UsageError, match="-n spreads cases over processes"):
+        pytest_configure(SimpleNamespace(option=SimpleNamespace(**spread)))

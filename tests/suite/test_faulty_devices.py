@@ -146,7 +146,7 @@ def test_a_device_that_cannot_be_closed_fails_the_run(run):
     ("device", "code", "sentence"),
     [
         ("broken_factory", 3, "could not be made: OSError: no driver"),
-        ("no_device", 4, "returned a object, which lacks info, open or close"),
+        ("no_device", 4, "returned an object of type object, which lacks info, open or close"),
         ("NamelessDevice", 4, "says that it is {'kind': 'faulty'}, but should return a complete DeviceInfo"),
         ("SilentDevice", 3, "does not say what it is: RuntimeError: mute"),
     ],

@@ -159,14 +159,17 @@ def test_a_broken_case_is_never_waived(judged):
     assert result.cases("broken") == result.failed == set(result.outcomes)
 
 
-def test_what_is_no_number_in_the_chain_can_be_waived(network, tmp_path):
-    waiver = GOOD | {"nodes": ["wide/Conv2D"], "operators": None, "modes": ["chained"], "profile": None}
+@pytest.mark.parametrize("fault", ["one_nan", "one_infinity", "dropped", "one_row_less"])
+@pytest.mark.parametrize("mode", ["own", "chained"])
+def test_no_waiver_covers_what_is_missing_or_no_number(network, tmp_path, fault, mode):
+    waiver = GOOD | {"nodes": ["wide/Conv2D"], "operators": None, "modes": [mode], "profile": None}
     path = tmp_path / "waivers.toml"
     path.write_text(_table(waiver | {"precisions": ["*"]}))
-    arguments = (f"--waivers={path}", "--device=suite.faulty_devices:one_nan")
-    result = run_suite(tmp_path / "run", *arguments, network=network, markers="mlu and chained")
-    assert result.code == 0
-    assert {record.node for record in result.records if record.outcome == "waived"} == {"wide/Conv2D"}
+    arguments = (f"--waivers={path}", f"--device=suite.faulty_devices:{fault}")
+    result = run_suite(tmp_path / "run", *arguments, network=network, markers=f"mlu and {mode}")
+    assert result.code == 1
+    assert not [record for record in result.records if record.outcome == "waived"]
+    assert {record.node for record in result.records if record.outcome == "deviates"} == {"wide/Conv2D"}
 
 
 def test_a_waiver_of_the_projects_own_file_for_a_network_that_does_not_exist_fails(

@@ -63,8 +63,15 @@ def test_the_chained_test_measures_but_does_not_let_through_what_is_no_number(ru
 
 
 def test_the_chained_test_has_no_opinion_on_the_size_of_an_error(run):
-    result = run("doubled", markers="mlu and chained")
-    assert (result.code, result.failed) == (0, set())
+    result = run("doubled", markers="mlu and (chained or own)")
+    assert not {name for name in result.failed if "chained" in name}
+    assert result.cases("measured")
+
+
+def test_errors_that_were_only_measured_are_no_pass(run):
+    result = run("FaultyDevice", markers="mlu and chained")
+    assert (result.code, result.failed) == (3, set())
+    assert "nothing was judged" in result.text
 
 
 def test_results_that_are_handed_out_again_are_found_while_they_are_timed(run):

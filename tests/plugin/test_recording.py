@@ -21,7 +21,7 @@ RIGHT, WRONG = judge(ONES, ONES, LIMITS), judge(ONES, 2 * ONES, LIMITS)
 class Everything(WaiverLedger):
     """A ledger whose one waiver is for every case."""
 
-    def record(self, _, outcome, *, measured=True):
+    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
         return ("waived" if outcome == "deviates" else outcome), "w"
 
 

@@ -23,7 +23,7 @@ LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
 class EveryCase(WaiverLedger):
     """A ledger whose one waiver is for every case."""
 
-    def record(self, _, outcome, *, measured=True):
+    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
         return ("waived" if outcome == "deviates" else outcome), "w"
 
 

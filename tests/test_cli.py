@@ -12,6 +12,7 @@ from kept_network import KEY_NODES, kept_network, write_network
 from suite_run import ROOT
 
 from conformance import cli, locations
+from conformance.commands import nodes
 from conformance.quantization.parameter_file import format_scales, read
 
 
@@ -211,6 +212,7 @@ def test_help_and_version(said):
         ["nodes", "--help"],
         ["golden", "--help"],
         ["quantize", "--help"],
+        ["devices", "--help"],
         ["--version"],
     ):
         code, text, error = said(*arguments)
@@ -222,7 +224,7 @@ def test_ctrl_c_is_one_sentence(said, monkeypatch, network):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_nodes", interrupt)
+    monkeypatch.setattr(nodes, "list_nodes", interrupt)
     code, text, error = said("nodes", network.directory)
     assert (code, text, error) == (130, "", "mlu-conformance: interrupted; what was written is whole\n")
 

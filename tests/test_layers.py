@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
     ("errors", "locations", "machine", "progress"),
-    ("files", "precision"),
+    ("device_options", "files", "precision"),
     ("numerics",),
     ("graph", "judging"),
     ("quantization",),
@@ -21,7 +21,9 @@ LAYERS = (
     ("devices",),
     ("attainable",),
     ("runs",),
-    ("diagnosis", "gating", "report"),
+    ("gating", "report"),
+    ("diagnosis",),
+    ("commands",),
     ("cli", "plugin", "suite"),
 )
 """Lowest first; what stands together does not import each other."""

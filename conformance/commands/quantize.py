@@ -1,0 +1,81 @@
+"""``mlu-conformance quantize``: the parameter files of Cambricon's TensorFlow, by our calibration or its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.commands.devices_given import add_device_options
+from conformance.commands.networks import add_network, network_of
+from conformance.commands.terminal import say
+from conformance.device_options import pairs, seconds
+from conformance.devices.registry import CAMBRICON
+from conformance.errors import UsageError
+from conformance.precision import FIXED_BITS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from conformance.commands import Commands
+    from conformance.networks import Network
+    from conformance.quantization.parameter_file import QuantizationScales
+
+CPU = "cpu"
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser("quantize", help="write a network's quantisation parameter files")
+    command.add_argument("--bits", type=int, choices=FIXED_BITS, help="only this width (default: 8 and 16)")
+    command.add_argument(
+        "--device",
+        choices=(CPU, CAMBRICON),
+        default=CPU,
+        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework (cambricon)",
+    )
+    add_device_options(command)
+    add_network(command)
+    command.set_defaults(command=write_scale_files)
+
+
+def write_scale_files(options: argparse.Namespace) -> None:
+    """Calibrate on all samples and write one file per width; one that would not change stays as it is."""
+    from conformance.quantization.calibration import quantized_tensors
+    from conformance.quantization.files import scales_path, write_scales
+
+    network = network_of(options.network)
+    if not quantized_tensors(network.graph):
+        raise UsageError(
+            f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"
+        )
+    calibrated = (_by_the_vendor if options.device == CAMBRICON else _by_us)(network, options)
+    for bits in (options.bits,) if options.bits else FIXED_BITS:
+        path, scales = scales_path(network.directory, bits), calibrated(bits)
+        written = write_scales(path, scales)
+        say(f"{path}: {len(scales.scales)} scales, {'written' if written else 'unchanged'}")
+
+
+def _by_us(network: Network, options: argparse.Namespace) -> Callable[[int], QuantizationScales]:
+    from conformance.quantization.calibration import calibrate, largest_magnitudes
+
+    if options.device_option:
+        raise UsageError(
+            f"--device-option {options.device_option[0]} means nothing without --device=cambricon"
+        )
+    largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
+    return lambda bits: calibrate(largest, bits)
+
+
+def _by_the_vendor(network: Network, options: argparse.Namespace) -> Callable[[int], QuantizationScales]:
+    from conformance.devices.cambricon.calibration import vendor_scales
+    from conformance.devices.cambricon.options import parse_options
+
+    given = parse_options(pairs(options.device_option))
+    return lambda bits: vendor_scales(
+        given,
+        network.graph,
+        [output.name for output in network.outputs],
+        map(network.feeds, range(network.samples)),
+        bits,
+        timeout=seconds(options.device_timeout),
+    )

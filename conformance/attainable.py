@@ -149,8 +149,8 @@ def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[
 
 
 def golden_feeds(store: GoldenStore, inputs: Sequence[str], sample: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the feeds of a cut graph: network inputs, and goldens for the placeholders of key nodes."""
-    fed = {cut_input(node.name): node.name for node in store.manifest.key}
+    """Return the feeds of a cut graph: network inputs, and goldens for the placeholders of nodes."""
+    fed = {cut_input(node.name): node.name for node in store.manifest.nodes}
     return {
         name: store.get(fed[name], sample) if name in fed else store.network.feeds(sample)[name]
         for name in inputs

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import numpy as np
 
 from conformance.errors import DeviceError
@@ -22,6 +24,18 @@ ALIGNMENT = 64
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
 ROOM = 4 * 2**30
 """Free bytes that shared memory must have; containers often give it 64 MB."""
+DTYPE = r"^[<>|][A-Za-z]\d*(\[\w+\])?$"
+"""What ``numpy.dtype.str`` looks like; more would be taken, such as fields."""
+Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Where a tensor lies in an arena, as messages say it."""
+
+    name: str
+    dtype: Annotated[str, msgspec.Meta(pattern=DTYPE)]
+    shape: list[Size]
+    offset: Size
 
 
 class SharedDirectory:
@@ -51,10 +65,20 @@ class Arena:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._map: mmap.mmap | None = None
+        self._lent: weakref.ref[Array] | None = None
         path.touch()
 
+    @property
+    def free(self) -> bool:
+        """Whether no tensor that was taken from it is in use any more."""
+        return self._lent is None or self._lent() is None
+
     def place(self, arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
-        """Copy arrays into the file and return where each lies, as messages say it."""
+        """Copy arrays into the file and return where each lies, as messages say it.
+
+        Raises:
+            DeviceError: there is no room for them.
+        """
         entries: list[dict[str, Any]] = []
         total = 0
         for name, array in arrays.items():
@@ -68,37 +92,79 @@ class Arena:
         return entries
 
     def take(self, entries: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
-        """Return copies of the tensors that another process has placed.
+        """Return the tensors that another process has placed, where they lie: nothing is copied.
 
         Raises:
             DeviceError: an entry does not lie within the file, or is no tensor.
         """
-        mapped = self._mapped(0)
+        everything: Array = np.frombuffer(self._mapped(0), np.uint8)
+        self._lent = weakref.ref(everything)  # every tensor is a view of it and keeps it
         try:
-            return {str(entry["name"]): _copied(mapped, entry) for entry in entries}
-        except (KeyError, TypeError, ValueError) as error:
+            found = msgspec.convert(entries, list[Entry])
+            return {entry.name: _tensor(everything, entry) for entry in found}
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise DeviceError(
                 f"the worker returned no tensor where it says that one lies: {error}"
             ) from error
 
+    def close(self) -> None:
+        """Let go of the memory, once no tensor that was taken is in use any more."""
+        self._map = None
+
     def _mapped(self, size: int) -> mmap.mmap:
-        """Return a map of the whole file, grown to ``size`` bytes if it is shorter."""
-        now = max(self.path.stat().st_size, 1)
-        if now < size or self.path.stat().st_size == 0:
-            os.truncate(self.path, max(now, size))
-            now = max(now, size)
-        if self._map is None or len(self._map) != now:
+        """Return a map of the whole file, which has ``size`` bytes at least, and room for them for sure."""
+        try:
             with self.path.open("r+b") as file:
-                self._map = mmap.mmap(file.fileno(), now)
+                now = os.fstat(file.fileno()).st_size
+                if now < max(size, 1):
+                    now = max(size, 1)
+                    os.posix_fallocate(file.fileno(), 0, now)
+                if self._map is None or len(self._map) != now:
+                    self._map = mmap.mmap(file.fileno(), now)
+        except OSError as error:
+            raise DeviceError(
+                f"{size} bytes of tensors cannot be shared in {self.path.parent}: {error.strerror}; free some"
+            ) from error
         return self._map
 
 
-def _copied(mapped: mmap.mmap, entry: Mapping[str, Any]) -> Array:
-    shape = [int(size) for size in entry["shape"]]
-    dtype = np.dtype(str(entry["dtype"]))
-    if dtype.hasobject or min(shape, default=0) < 0:
-        raise ValueError(f"{entry['name']} is {dtype}{shape}")
-    count = int(np.prod(shape, dtype=np.int64))
-    flat: Array = np.frombuffer(mapped, dtype, count, int(entry["offset"]))
-    copied: Array = flat.reshape(shape).copy()
-    return copied
+def _tensor(everything: Array, entry: Entry) -> Array:
+    """Return a view of a tensor.
+
+    Raises:
+        ValueError: it does not lie within the file, or is of no plain type.
+    """
+    dtype = np.dtype(entry.dtype)
+    end = entry.offset + math.prod(entry.shape) * dtype.itemsize
+    if dtype.hasobject or not dtype.itemsize:
+        raise ValueError(f"{entry.name} is of type {entry.dtype}")
+    if end > everything.size:
+        raise ValueError(f"{entry.name} ends at byte {end} of {everything.size}")
+    return everything[entry.offset : end].view(dtype).reshape(entry.shape)
+
+
+class ArenaPool:
+    """Arenas for results, each used again once nothing that was taken from it is in use.
+
+    Args:
+        prefix: of the arenas' paths.
+    """
+
+    def __init__(self, prefix: Path) -> None:
+        self._prefix = prefix
+        self._arenas: list[Arena] = []
+
+    def close(self) -> None:
+        """Let go of all arenas."""
+        for arena in self._arenas:
+            arena.close()
+        self._arenas.clear()
+
+    def free(self) -> Arena:
+        """Return an arena that is free, a new one if need be; memory that was used before is faster."""
+        for arena in self._arenas:
+            if arena.free:
+                return arena
+        arena = Arena(self._prefix.with_name(f"{self._prefix.name}-{len(self._arenas)}"))
+        self._arenas.append(arena)
+        return arena

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence  # noqa: TC003 - msgspec looks at the types of DeviceInfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from conformance.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import numpy as np
@@ -28,6 +30,8 @@ class DeviceInfo:
         simulated: whether results come from anything but the card itself.
         driver, firmware, runtime, framework: versions, empty where there are none.
         profile: an emulator's numeric profile, with the switches that were changed.
+        serial: the card's serial number.
+        settings: what else decides results, by precision: environment and options that the framework sees.
     """
 
     kind: str
@@ -38,6 +42,12 @@ class DeviceInfo:
     runtime: str = ""
     framework: str = ""
     profile: str = ""
+    serial: str = ""
+    settings: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+
+
+class DeviceLost(DeviceError):  # noqa: N818 - an event
+    """The device is gone for good: nothing that follows could be judged, so the run ends here."""
 
 
 class Unsupported(DeviceError):  # noqa: N818 - a declaration, not a failure
@@ -106,10 +116,62 @@ class Device(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True)
+class Hosted:
+    """What a device leaves to the host CPU, which computes it in float32.
+
+    Attributes:
+        operators: operator types, all nodes of them.
+        nodes: names of single nodes.
+    """
+
+    operators: frozenset[str] = frozenset()
+    nodes: frozenset[str] = frozenset()
+
+    def nodes_of(self, graph: FrozenGraph) -> frozenset[str]:
+        """Return the names of the nodes of ``graph`` that this means."""
+        return frozenset(
+            name for name, node in graph.nodes.items() if name in self.nodes or node.op in self.operators
+        )
+
+
+NOTHING_HOSTED = Hosted()
+
+
+@runtime_checkable
+class Hosts(Protocol):
+    """A device that can leave operators to the host."""
+
+    def hosting(self, hosted: Hosted) -> Device:
+        """Return the same device with these left to the host; it is closed with the device it came from.
+
+        Raises:
+            Unsupported: it cannot leave just these to the host.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsLogs(Protocol):
+    """A device whose processes print; it is told where a run keeps its files."""
+
+    def keep_logs(self, directory: Path) -> None:
+        """Write what the device's processes print, from now on, into files of ``directory``."""
+        ...
+
+
 class SessionBase:
-    """A session's context manager, to inherit; also notes for the run's report."""
+    """A session's context manager, to inherit, and what a session may say of its runs.
+
+    Attributes:
+        notes: what a reader of the run's report should know.
+        problems: why a fetch is missing from the results, by its name: the device cannot or did break there.
+        incidents: failures that no single fetch is to blame for; any of them fails the run.
+    """
 
     notes: tuple[str, ...] = ()
+    problems: Mapping[str, DeviceError] = MappingProxyType({})
+    incidents: Sequence[str] = ()
 
     def close(self) -> None:
         """Free nothing, by default."""

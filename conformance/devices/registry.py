@@ -2,65 +2,91 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import importlib
 import importlib.metadata
 import operator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance import locations
 from conformance.devices.base import Device, DeviceInfo
 from conformance.errors import ConformanceError, InfrastructureError, UsageError, near_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-AUTO = "auto"
-BUILT_IN = (AUTO, "emulator", "cpu", "cambricon")
+AUTO, EMULATOR, CPU, CAMBRICON = "auto", "emulator", "cpu", "cambricon"
+BUILT_IN = (AUTO, EMULATOR, CPU, CAMBRICON)
 ENTRY_POINTS = "conformance.devices"
-CARDS = "cambricon_dev[0-9]*"
 
 
-def visible_cards(directory: Path = Path("/dev")) -> list[Path]:
-    """Return the device files of the Cambricon cards that this machine shows."""
-    return sorted(directory.glob(CARDS))
+@dataclasses.dataclass(frozen=True)
+class DeviceRequest:
+    """What the user asks for.
 
-
-def open_device(request: str, profile: str, profiles: Path, *, cards: Path = Path("/dev")) -> Device:
-    """Return the device that ``--device`` asks for.
-
-    Args:
-        request: ``auto`` (a card when one is visible, else the emulator), ``emulator``, ``cpu``,
+    Attributes:
+        name: ``auto`` (a card when one is visible, else the emulator), ``emulator``, ``cpu``, ``cambricon``,
             ``package.module:factory``, or the name of an entry point in ``conformance.devices``.
         profile: the emulator's profile, ``NAME[,switch=value…]``.
+        options: of the device; a factory gets them as keyword arguments.
+        timeout: seconds that a device in a process of its own may take to compile a graph, and to run it.
+        isolate: whether the device is to run in a process of its own.
         profiles: directory of profiles.
-        cards: directory of device files.
+    """
+
+    name: str = AUTO
+    profile: str = "mlu270"
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout: float = 300.0
+    isolate: bool = False
+    profiles: Path = locations.DEVICES
+
+
+def open_device(request: DeviceRequest) -> Device:
+    """Return the device that a user asks for.
 
     Raises:
-        UsageError: the name, module, factory or profile is unknown.
+        UsageError: the name, module, factory, profile or an option is unknown.
         InfrastructureError: the device exists but cannot be had.
     """
-    if request == AUTO:
-        request = _automatic(visible_cards(cards))
-    if request == "emulator":
-        return _emulator(profile, profiles)
-    if request == "cpu":
-        from conformance.devices.cpu import CpuDevice
+    name = _automatic() if request.name == AUTO else request.name
+    if name == CAMBRICON:
+        from conformance.devices.cambricon.device import CambriconDevice
 
-        return CpuDevice()
-    if request == "cambricon":
-        raise InfrastructureError(
-            "device 'cambricon' has no driver in this version; choose --device=emulator"
-        )
-    return _made(_factory(request), request)
+        return CambriconDevice(request.options, timeout=request.timeout)
+    if request.isolate:
+        from conformance.devices.isolated import IsolatedDevice
+
+        return IsolatedDevice(dataclasses.replace(request, name=name, isolate=False))
+    return _in_this_process(name, request)
 
 
-def _automatic(cards: list[Path]) -> str:
-    if cards:
-        raise InfrastructureError(
-            f"a card is visible ({cards[0]}), but this version has no driver for it; give --device=emulator "
-            "to judge the emulator on purpose"
-        )
-    return "emulator"
+def _automatic() -> str:
+    """Return the driver of a visible card, which never falls back to the emulator, or the emulator."""
+    from conformance.devices.cambricon.cards import survey
+
+    return CAMBRICON if survey().cards else EMULATOR
+
+
+def _in_this_process(name: str, request: DeviceRequest) -> Device:
+    if name in (EMULATOR, CPU):
+        if request.options:
+            given = ", ".join(request.options)
+            raise UsageError(f"device {name!r} takes no --device-option, but got {given}; drop it")
+        return _emulator(request.profile, request.profiles) if name == EMULATOR else _cpu()
+    return _made(functools.partial(_factory(name), **_arguments(request.options)), name)
+
+
+def _arguments(options: Mapping[str, str]) -> dict[str, str]:
+    return {key.replace("-", "_"): value for key, value in options.items()}
+
+
+def _cpu() -> Device:
+    from conformance.devices.cpu import CpuDevice
+
+    return CpuDevice()
 
 
 def _emulator(profile: str, profiles: Path) -> Device:
@@ -91,7 +117,7 @@ def _imported(request: str) -> object:
 def _loaded(request: str, load: Callable[[], object]) -> Callable[[], object]:
     try:
         factory = load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = "; put its directory on PYTHONPATH" if isinstance(error, ModuleNotFoundError) else ""
         raise UsageError(
             f"device {request!r} cannot be imported: {type(error).__name__}: {error}{hint}"

@@ -6,20 +6,19 @@ child leads a process group of its own, which is killed as a whole, so nothing t
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import signal
 import socket
 import struct
 import subprocess
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from conformance.devices.base import Unsupported
+from conformance.devices.worker_output import WorkerOutput
 from conformance.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_ANSWER = 64 * 2**20
-LOG_LIMIT = 16 * 2**20
-"""Bytes of a worker's output that are kept; a flood is read on and dropped."""
-TAIL_LINES = 5
 GRACE_SECONDS = 1.0
-"""How long a worker that has closed its socket may take to end."""
-POLL_SECONDS = 0.01
+"""How long a worker that has closed its socket, or was killed, may take to end."""
+POLL_SECONDS = 0.02
 REFUSALS = {"usage": UsageError, "unsupported": Unsupported}
 
 
@@ -46,34 +42,46 @@ class WorkerProcess:
     Args:
         command: the child's command line, to which the number of its socket is appended.
         environment: its whole environment.
-        log: file for its output.
+        log: file for its output; None keeps its last lines only.
         what: what it is, for sentences: "the Cambricon worker".
+        descriptors: open files that it holds as long as it lives, such as a card's lock.
+        shared: a directory that it deletes when this process is gone without having ended it.
 
     Raises:
         DeviceError: it cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, what: str) -> None:
-        self._what, self.log = what, log
-        self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path | None,
+        what: str,
+        descriptors: Sequence[int] = (),
+        shared: Path | None = None,
+    ) -> None:
+        self._what, self.killed = what, False
+        self._output = WorkerOutput(log)
         self._socket, theirs = socket.socketpair()
+        arguments = [str(theirs.fileno()), *([str(shared)] if shared else [])]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-                [*command, str(theirs.fileno())],
-                env=dict(environment),
+                [*command, *arguments],
+                env={**environment, "PYTHONUNBUFFERED": "1"},  # what is still in a buffer dies with it
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *descriptors],
                 start_new_session=True,
             )
         except OSError as error:
             self._socket.close()
+            self._output.finish(0)
             raise DeviceError(f"{what} cannot be started: {command[0]}: {error.strerror}") from error
         finally:
             theirs.close()
-        self._reader = threading.Thread(target=self._keep_output, daemon=True)
-        self._reader.start()
+        assert self._process.stdout is not None, "it was opened as a pipe"
+        self._output.follow(self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -91,41 +99,52 @@ class WorkerProcess:
             WorkerFailed: it crashed, hung or answered garbage; it is dead now.
             UsageError, Unsupported, DeviceError: it refused, with its own sentence.
         """
-        until = time.monotonic() + deadline
+        command = message["command"]
         try:
-            body = msgspec.json.encode(dict(message))
-            self._socket.settimeout(deadline)
-            self._socket.sendall(struct.pack(">I", len(body)) + body)
-            answer = msgspec.json.decode(self._receive(until), type=dict[str, Any])
+            answer = self._exchanged(msgspec.json.encode(dict(message)), deadline)
         except TimeoutError:
-            raise self._failed(f"gave no answer to {message['command']!r} within {deadline:g} s") from None
-        except (ConnectionError, EOFError):
-            raise self._failed(self._ending()) from None
+            raise self.failed(f"gave no answer to {command!r} within {deadline:g} s") from None
+        except (OSError, EOFError):
+            raise self.failed(self._ending()) from None
         except (msgspec.DecodeError, ValueError) as error:
-            raise self._failed(f"answered {message['command']!r} with garbage ({error})") from None
-        if not answer.get("ok"):
+            raise self.failed(f"answered {command!r} with garbage ({error})") from None
+        except BaseException:  # Ctrl-C: its answer would be taken for that of the next request
+            self.kill()
+            raise
+        if answer.get("ok") is not True:
             kind, sentence = str(answer.get("kind")), str(answer.get("error", "it refused without a word"))
             raise REFUSALS.get(kind, DeviceError)(sentence)
         return answer
 
-    def _receive(self, until: float) -> bytes:
+    def _exchanged(self, body: bytes, deadline: float) -> dict[str, Any]:
+        until = time.monotonic() + deadline
+        self._socket.settimeout(deadline)
+        self._socket.sendall(struct.pack(">I", len(body)) + body)
         (size,) = struct.unpack(">I", self._read(4, until))
         if size > LARGEST_ANSWER:
             raise ValueError(f"{size} bytes announced")
-        return self._read(size, until)
+        return msgspec.json.decode(self._read(size, until), type=dict[str, Any])
 
     def _read(self, size: int, until: float) -> bytes:
         parts = bytearray()
         while len(parts) < size:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._socket.settimeout(left)
-            part = self._socket.recv(size - len(parts))
+            part = self._received(size - len(parts), until)
             if not part:
                 raise EOFError
             parts += part
         return bytes(parts)
+
+    def _received(self, size: int, until: float) -> bytes:
+        """Return the next bytes; a worker may be dead while what it has started holds its socket open."""
+        while time.monotonic() < until:
+            ended = self._process.poll() is not None
+            self._socket.settimeout(POLL_SECONDS)
+            try:
+                return self._socket.recv(size)
+            except TimeoutError:
+                if ended:
+                    return b""
+        raise TimeoutError
 
     def _ending(self) -> str:
         """Return how the worker ended after it closed its socket."""
@@ -135,28 +154,45 @@ class WorkerProcess:
             return "closed its connection but did not end"
         if code >= 0:
             return f"ended with exit code {code}"
-        return f"was ended by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}
+        return f"was ended by {names.get(-code, f'signal {-code}')}"
 
-    def _failed(self, how: str) -> WorkerFailed:
+    def failed(self, how: str) -> WorkerFailed:
+        """Kill the worker and return what to raise.
+
+        Args:
+            how: what it did, to be said of it: "ended with exit code 3".
+        """
         self.kill()
-        last = " | ".join(self._tail)
-        return WorkerFailed(f"{self._what} {how}; last output: {last or 'none'} (log: {self.log})")
+        alive = " and cannot be killed" if self._process.poll() is None else ""
+        last = " | ".join(self._output.tail)
+        where = f" (log: {self._output.log})" if self._output.log else ""
+        return WorkerFailed(f"{self._what} {how}{alive}; last output: {last or 'none'}{where}")
 
     def close(self, deadline: float = 5.0) -> None:
-        """Ask the worker to end, then end it."""
-        if self._process.poll() is None:
-            with contextlib.suppress(DeviceError, UsageError):
+        """Ask the worker to end, give it time to, then end it."""
+        until = time.monotonic() + deadline
+        if not self.killed and self._process.poll() is None:
+            with contextlib.suppress(DeviceError, UsageError, subprocess.TimeoutExpired):
                 self.request({"command": "quit"}, deadline)
+                self._process.wait(max(0.0, until - time.monotonic()))
         self.kill()
 
     def kill(self) -> None:
-        """End the worker and everything that it started; safe to call twice."""
+        """End the worker and everything that it started; safe to call twice.
+
+        One that waits inside the kernel, for a card that does not answer, cannot die and is left behind.
+        """
+        if self.killed:
+            return  # its number may be another's by now
         self._signal_group(signal.SIGKILL)
-        self._process.wait()
+        self.killed = True
         until = time.monotonic() + GRACE_SECONDS
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
         while self._signal_group(0) and time.monotonic() < until:
             time.sleep(POLL_SECONDS)  # killed children of the child take a moment to go
-        self._reader.join(GRACE_SECONDS)
+        self._output.finish(max(0.0, until - time.monotonic()))
         self._socket.close()
 
     def _signal_group(self, number: int) -> bool:
@@ -166,17 +202,3 @@ class WorkerProcess:
         except (ProcessLookupError, PermissionError):
             return False
         return True
-
-    def _keep_output(self) -> None:
-        """Copy the worker's output to its log, up to the limit, and keep the last lines."""
-        assert self._process.stdout is not None, "it was opened as a pipe"
-        kept = 0
-        with self._process.stdout as output, self.log.open("ab") as log:
-            while chunk := os.read(output.fileno(), 2**16):
-                if kept < LOG_LIMIT:
-                    log.write(chunk[: LOG_LIMIT - kept])
-                    log.flush()
-                kept += len(chunk)
-                self._tail += [
-                    line.strip() for line in chunk.decode(errors="replace").splitlines() if line.strip()
-                ]

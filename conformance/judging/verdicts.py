@@ -47,6 +47,12 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     cosine: float | None
     psnr: float | None
 
+    def meets(self, acceptance: Acceptance) -> bool:
+        """Return whether this is enough; what is undefined or infinite is."""
+        return (self.cosine is None or self.cosine >= acceptance.cosine) and (
+            self.psnr is None or self.psnr >= acceptance.psnr
+        )
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The outcome of one comparison, and why.
@@ -158,7 +164,7 @@ def accept_comparisons(
     """
     _require(comparisons)
     reasons = [reason for item in comparisons for reason in item.reasons]
-    reached = None if reasons else _reached(comparisons, value_range)
+    found = None if reasons else reached(comparisons, value_range)
     reasons += _shortfalls(comparisons, acceptance, value_range)
     return Verdict(
         outcome="deviates" if reasons else "conforms",
@@ -166,7 +172,7 @@ def accept_comparisons(
         notes=[note for item in comparisons for note in item.notes],
         metrics=_worst_metrics(comparisons),
         acceptance=acceptance,
-        reached=reached,
+        reached=found,
     )
 
 
@@ -190,8 +196,8 @@ def _excesses(item: Comparison, limits: ErrorLimits) -> list[str]:
     return [f"{names[name]} {_above(*pair)})" for name, pair in pairs.items() if pair[0] > pair[1]]
 
 
-def _reached(comparisons: Sequence[Comparison], value_range: float) -> Reached:
-    """Return cosine and PSNR of the worst sample, each on its own."""
+def reached(comparisons: Sequence[Comparison], value_range: float) -> Reached:
+    """Return cosine and PSNR of the worst sample of an output, each on its own."""
     cosines = [cosine for item in comparisons if (cosine := _cosine(item)) is not None]
     psnr = min(_psnr(item, value_range) for item in comparisons)
     return Reached(cosine=min(cosines, default=None), psnr=psnr if math.isfinite(psnr) else None)

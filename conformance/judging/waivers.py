@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-Mode = Literal["own", "chained", "fused"]
+Mode = Literal["own", "chained", "fused", "calibration"]
 Outcome = Literal["conforms", "deviates", "waived", "unsupported", "broken", "measured"]
 
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
@@ -34,7 +34,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         node: the node's name in the graph.
         op: its operator type.
         precision: such as ``int8-fp16``.
-        mode: ``own`` (golden inputs), ``chained`` (fusion broken at key nodes) or ``fused`` (as it ships).
+        mode: ``own`` (golden inputs), ``chained`` (fusion broken at key nodes), ``fused`` (as it ships), or
+            ``calibration`` (scales that the device's framework finds; the precision is ``int8`` or ``int16``).
     """
 
     network: str
@@ -226,12 +227,10 @@ def stale_problem(waiver: str, case: str) -> WaiverProblem:
 
 
 class WaiverLedger:
-    """Applies the waivers during a run and remembers which turned out stale."""
+    """Applies the waivers of a run to its cases; which of them are stale, the records tell."""
 
     def __init__(self, waivers: Iterable[Waiver] = ()) -> None:
         self._waivers = list(waivers)
-        self._used: dict[str, None] = {}
-        self._stale: dict[tuple[str, str], None] = {}
 
     def record(self, case: Case, outcome: Outcome, *, measured: bool = True) -> tuple[Outcome, str | None]:
         """Return the outcome of ``case`` after waivers, and the id of its waiver.
@@ -246,17 +245,4 @@ class WaiverLedger:
         waiver = match(self._waivers, case)
         if waiver is None or not measured or outcome not in ("deviates", "conforms"):
             return outcome, None
-        self._used[waiver.id] = None
-        if outcome == "deviates":
-            return "waived", waiver.id
-        self._stale[waiver.id, str(case)] = None
-        return outcome, waiver.id
-
-    @property
-    def used(self) -> list[str]:
-        """Ids of the waivers that met a judged case, in the order of the first."""
-        return list(self._used)
-
-    def stale(self) -> list[WaiverProblem]:
-        """Return a problem per waiver and conforming case of it."""
-        return [stale_problem(*key) for key in self._stale]
+        return ("waived" if outcome == "deviates" else outcome), waiver.id

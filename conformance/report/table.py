@@ -38,7 +38,12 @@ def excess(record: Record) -> float:
         return 0.0
     if record.needed is None:
         return math.inf
-    return max(_ratios(record.needed, record.bounds))
+    return excess_of(record.needed, record.bounds)
+
+
+def excess_of(needed: ErrorLimits, bounds: ErrorLimits) -> float:
+    """Return the largest of an error's criteria over its bound, as amplitudes."""
+    return max(_ratios(needed, bounds))
 
 
 def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:
@@ -97,8 +102,12 @@ def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str]:
 
 def summary_lines(records: Sequence[Record]) -> list[str]:
     """Return the table as aligned lines of text."""
-    rows = [HEADINGS, *summary_rows(records)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return aligned([HEADINGS, *summary_rows(records)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of equally many cells as lines of text, every column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import numbers
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from conformance.devices.base import Unsupported
-from conformance.errors import ConformanceError, DeviceError, GoldenError
+from conformance.devices.checked_run import checked_run
+from conformance.errors import ConformanceError, GoldenError
 from conformance.files import sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from conformance.devices.base import Session
 
 Array = np.ndarray[Any, Any]
@@ -43,31 +43,30 @@ def problem_of(error: BaseException) -> Problem:
     return Problem("broken", f"the device raised {type(error).__name__}: {error}")
 
 
+def problems_of(session: Session) -> dict[str, Problem]:
+    """Return what a session that goes on without some of its fetches says of each of them."""
+    return {name: problem_of(error) for name, error in getattr(session, "problems", {}).items()}
+
+
 @dataclasses.dataclass
 class Stopwatch:
-    """Runs sessions, and adds up the wall time that was spent inside them, in seconds."""
+    """Runs sessions; counts the runs, and adds up the wall time that was spent inside them, in seconds."""
 
     seconds: float = 0.0
+    runs: int = 0
 
     def run(self, session: Session, feeds: Mapping[str, Array]) -> tuple[dict[str, Any], float]:
         """Return what the session returned, and the device time of the run in seconds.
-
-        Feeds are read-only: a device that writes into them would change what every later run is fed.
 
         Raises:
             DeviceError: it returned no mapping, or a device time that is none.
         """
         started = time.perf_counter()
+        self.runs += 1
         try:
-            results = session.run({name: _read_only(value) for name, value in feeds.items()})
+            return checked_run(session, feeds)
         finally:
             self.seconds += time.perf_counter() - started
-        if not isinstance(results, Mapping):
-            kind = type(results).__name__
-            raise DeviceError(
-                f"the device returned a {kind}, but should return a mapping of node name to array"
-            )
-        return dict(results), _device_seconds(session)
 
 
 def digest(result: object) -> list[str]:
@@ -75,18 +74,3 @@ def digest(result: object) -> list[str]:
     if not isinstance(result, (np.ndarray, np.generic)) or result.dtype.hasobject:
         return []
     return [sha256(np.ascontiguousarray(result).reshape(-1).view(np.uint8).data)]
-
-
-def _device_seconds(session: Session) -> float:
-    seconds = session.device_seconds
-    if not (isinstance(seconds, numbers.Real) and math.isfinite(seconds) and seconds >= 0):
-        raise DeviceError(
-            f"the device says that the run took {seconds!r} seconds, but should give a number >= 0"
-        )
-    return float(seconds)
-
-
-def _read_only(value: Array) -> Array:
-    view: Array = value.view()
-    view.flags.writeable = False
-    return view

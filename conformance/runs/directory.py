@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING
@@ -87,6 +88,15 @@ class RunDirectory:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def discard(self) -> None:
+        """Give the directory up, for a run that could not start; what has records or other files is kept."""
+        self.close()
+        with contextlib.suppress(OSError):
+            if not self._cases:
+                (self.path / RECORDS).unlink()
+                (self.path / ENVIRONMENT).unlink(missing_ok=True)
+                self.path.rmdir()
 
     def __enter__(self) -> RunDirectory:  # noqa: PYI034 - typing.Self is of Python 3.11
         return self

@@ -21,10 +21,17 @@ PACKAGES = {
     "tensorflow": TENSORFLOW,
     "pytest": ("pytest",),
     "pytest-benchmark": ("pytest-benchmark",),
+    "pytest-xdist": ("pytest-xdist",),
     "hypothesis": ("hypothesis",),
     "msgspec": ("msgspec",),
 }
 """Each package with the distributions that bring it."""
+
+MAIN = "main"
+"""Name of a process that judges by itself; workers have the names that pytest-xdist gives them."""
+
+SAME = ("kind", "model", "simulated", "driver", "firmware", "runtime", "framework", "profile")
+"""What the devices of one run must have in common; cards differ in their serial numbers."""
 
 GIT_TIMEOUT = 10
 """Seconds after which git on a slow disk is given up."""
@@ -51,6 +58,20 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     cores: int
 
 
+class UsedDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device of a run, and what was found out on it.
+
+    Attributes:
+        process: who opened it: ``main``, or a worker such as ``gw0``.
+        device: its own information.
+        judged: mode and precision of its records, such as ``own int8-fp16``.
+    """
+
+    process: str
+    device: dict[str, Any]
+    judged: list[str] = []
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reader needs to repeat a run, or to doubt it.
 
@@ -62,8 +83,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         machine: the computer.
         commit: of the working directory; None outside of a git checkout.
         options: every option of the run with its value.
-        device: the device's own information.
+        device: the device's own information; of several devices, the first one's. Empty if none was opened.
         waivers: ids of the waivers that applied.
+        devices: every device, one per process that judged.
     """
 
     started: dt.datetime
@@ -75,6 +97,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     options: dict[str, Any]
     device: dict[str, Any]
     waivers: list[str]
+    devices: list[UsedDevice] = []
 
 
 def gather_environment(
@@ -104,10 +127,31 @@ def gather_environment(
         packages={name: installed_version(*distributions) for name, distributions in PACKAGES.items()},
         machine=Machine(platform=platform.platform(), cpu=cpu_model(), cores=usable_cores()),
         commit=git_commit(directory or Path.cwd()),
-        options=_named_values(dict(options), "options"),
-        device=_named_values(device, "device"),
+        options=named_values(dict(options), "options"),
+        device=(information := named_values(device, "device")),
         waivers=list(waivers),
+        devices=[UsedDevice(process=MAIN, device=information)] if information else [],
     )
+
+
+def differences(devices: Sequence[UsedDevice]) -> list[str]:
+    """Return a sentence per property in which devices of one run differ although they must not."""
+    return [
+        f"the devices of this run differ in {name}: {shown}; a run over several gates none of them, so judge "
+        "them one by one"
+        for name in SAME
+        if (shown := _shown(name, devices))
+    ]
+
+
+def _shown(name: str, devices: Sequence[UsedDevice]) -> str:
+    """Return each value of a property with the processes that saw it, or '' if there is just one."""
+    seen: dict[str, list[str]] = {}
+    for used in devices:
+        seen.setdefault(repr(used.device.get(name)), []).append(used.process)
+    if len(seen) <= 1:
+        return ""
+    return ", ".join(f"{value} ({' '.join(processes)})" for value, processes in seen.items())
 
 
 def git_commit(directory: Path) -> Commit | None:
@@ -132,7 +176,7 @@ def _git(directory: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _named_values(value: object, what: str) -> dict[str, Any]:
+def named_values(value: object, what: str) -> dict[str, Any]:
     """Return ``value`` as a mapping of what JSON knows, everything else as text.
 
     Raises:

@@ -10,22 +10,24 @@ import msgspec
 import numpy as np
 
 from conformance.attainable import AttainableFile, check_scales, golden_feeds, read_attainable
+from conformance.devices.base import DeviceLost
 from conformance.errors import GoldenError
 from conformance.graph.cut import cut
 from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
 from conformance.judging.comparison import Comparison, compare_sample
-from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
+from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons, reached
 from conformance.judging.waivers import Case, Mode
 from conformance.quantization.files import read_scales
-from conformance.runs.device_runs import Problem, Stopwatch, digest, problem_of
+from conformance.runs.device_runs import Problem, Stopwatch, digest, problem_of, problems_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.devices.base import Device, Session
     from conformance.goldens import GoldenStore
     from conformance.graph.frozen import FrozenGraph
     from conformance.networks import Output
+    from conformance.numerics.metrics import Metrics
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -54,6 +56,16 @@ class Finding:
     seconds: float | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def metrics(self) -> Metrics | None:
+        """The errors, where there are any."""
+        return self.verdict.metrics if self.verdict else None
+
+    @property
+    def outcome(self) -> str:
+        """``conforms`` or ``deviates`` where it was judged, else its state."""
+        return self.verdict.outcome if self.state == "judged" and self.verdict else self.state
+
     @classmethod
     def of(cls, case: Case, problem: Problem) -> Finding:
         """Return the finding of a case that the device could not run."""
@@ -71,11 +83,32 @@ class Evaluation:
         store: the goldens.
         margins: margin per operator class.
         nodes: the judged nodes.
+        fuse: False runs layer by layer, in every mode.
+        samples: the samples that are judged; None for all.
+        watch: is shown every result with its mode, node and sample, before it is dropped.
+
+    Attributes:
+        lost: set when the device is gone for good; nothing more can be judged.
+        incidents: failures of the device that no node is to blame for.
     """
 
-    def __init__(self, device: Device, store: GoldenStore, margins: Margins, nodes: Sequence[str]) -> None:
-        self.device, self.store, self.nodes = device, store, tuple(nodes)
+    def __init__(
+        self,
+        device: Device,
+        store: GoldenStore,
+        margins: Margins,
+        nodes: Sequence[str],
+        *,
+        fuse: bool = True,
+        samples: Sequence[int] | None = None,
+        watch: Callable[[Mode, str, int, Any], object] = lambda *_: None,
+    ) -> None:
+        self.device, self.store, self.nodes, self.fuse = device, store, tuple(nodes), fuse
+        self.lost: DeviceLost | None = None
+        self.incidents: list[str] = []
         self.network = store.network
+        self.samples = tuple(range(self.network.samples)) if samples is None else tuple(samples)
+        self._watch = watch
         self.stopwatch = Stopwatch()
         self._margins = margins
         self._shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
@@ -145,7 +178,7 @@ class Evaluation:
     def chained(self, precision: Precision) -> dict[str, Finding]:
         """Measure the error of every node in the whole network, fusion broken at these nodes."""
         self.store.ensure(self.nodes)
-        limitless = ErrorLimits(2.0, *(np.finfo(np.float64).max,) * 3)
+        outputs = {output.name: output for output in self.network.outputs}
         graph = self.network.graph.prune(self.nodes)
         return self._found(
             precision,
@@ -153,9 +186,7 @@ class Evaluation:
             graph,
             self.nodes,
             lambda sample: self._inputs(graph, sample),
-            lambda _, compared: msgspec.structs.replace(
-                judge_comparisons(compared, limitless), bounds=None, needed=None
-            ),
+            lambda node, compared: _measured(compared, outputs.get(node)),
         )
 
     @functools.cache  # noqa: B019
@@ -172,6 +203,31 @@ class Evaluation:
             lambda node, compared: self.accept(outputs[node], compared),
         )
 
+    def restored(
+        self, precision: Precision, nodes: Collection[str], broken: Sequence[str] = ()
+    ) -> dict[str, Finding]:
+        """Judge the outputs of a network in which goldens stand in for some nodes, as if these were exact.
+
+        Args:
+            precision: fixed-point × float width.
+            nodes: whose readers read the golden instead.
+            broken: fetched besides, so that fusion is broken there.
+        """
+        outputs = {output.name: output for output in self.network.outputs}
+        self.store.ensure([*outputs, *nodes, *broken])
+        shapes = {name: self.store.node(name).samples[0].shape for name in nodes}
+        fetches = tuple(dict.fromkeys([*outputs, *broken]))
+        graph = cut(self.network.graph, shapes, fetches) if shapes else self.network.graph.prune(fetches)
+        found = self._found(
+            precision,
+            "fused",
+            graph,
+            fetches,
+            lambda sample: golden_feeds(self.store, graph.inputs, sample),
+            lambda node, compared: self.accept(outputs.get(node, self.network.outputs[0]), compared),
+        )
+        return {name: found[name] for name in outputs}
+
     def accept(self, output: Output, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of an output against the network's acceptance."""
         return accept_comparisons(compared, self.network.acceptance, output.span)
@@ -183,6 +239,7 @@ class Evaluation:
             [output.name for output in self.network.outputs],
             precision=precision,
             scales=self.scales(precision.fixed_bits),
+            fuse=self.fuse,
         )
 
     def run(self, session: Session, feeds: Mapping[str, Array]) -> tuple[dict[str, Any], float]:
@@ -211,29 +268,65 @@ class Evaluation:
         scales = self.scales(precision.fixed_bits)
         cases = {node: self.case(node, precision, mode) for node in fetches}
         try:
-            with self.device.open(graph, fetches, precision=precision, scales=scales) as session:
-                compared, digests, seconds = self._compared(session, fetches, feeds)
+            with self.device.open(
+                graph, fetches, precision=precision, scales=scales, fuse=self.fuse
+            ) as session:
+                compared, digests, seconds = self._compared(session, mode, fetches, feeds)
                 notes = tuple(getattr(session, "notes", ()))
+            problems = self.heard(session)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - what a device raises is a finding about it
-            problem = problem_of(error)
+            problem = self.problem(error)
             return {node: Finding.of(case, problem) for node, case in cases.items()}
         state: Literal["judged", "measured"] = "measured" if mode == "chained" else "judged"
         return {
-            node: Finding(case, state, judge(node, compared[node]), "", tuple(digests[node]), seconds, notes)
+            node: Finding.of(case, problems[node])
+            if node in problems
+            else Finding(case, state, judge(node, compared[node]), "", tuple(digests[node]), seconds, notes)
             for node, case in cases.items()
         }
 
+    def fusion(self, mode: Mode) -> str:
+        """Return how the graph of a mode is compiled, in words."""
+        if not self.fuse:
+            return "layer by layer"
+        return "fused" if mode == "fused" else "broken at nodes"
+
+    def problem(self, error: BaseException) -> Problem:
+        """Return what an exception out of the device means, and remember a device that is lost."""
+        if isinstance(error, DeviceLost):
+            self.lost = error
+        return problem_of(error)
+
+    def heard(self, session: Session) -> dict[str, Problem]:
+        """Return a session's problems by fetch, and remember its incidents."""
+        self.incidents += [text for text in getattr(session, "incidents", ()) if text not in self.incidents]
+        return problems_of(session)
+
     def _compared(
-        self, session: Session, fetches: Sequence[str], feeds: Callable[[int], Mapping[str, Array]]
+        self,
+        session: Session,
+        mode: Mode,
+        fetches: Sequence[str],
+        feeds: Callable[[int], Mapping[str, Array]],
     ) -> tuple[dict[str, list[Comparison]], dict[str, list[str]], float]:
         compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
         digests: dict[str, list[str]] = {node: [] for node in fetches}
         total = 0.0
-        for sample in range(self.network.samples):
+        for sample in self.samples:
             results, seconds = self.run(session, feeds(sample))
             total += seconds
             for node in fetches:
                 result = results.pop(node, None)
+                self._watch(mode, node, sample, result)
                 compared[node].append(self.compare(node, sample, result))
                 digests[node] += digest(result)
         return compared, digests, total
+
+
+def _measured(compared: Sequence[Comparison], output: Output | None) -> Verdict:
+    """Return the errors of a node without a bound; of an output also what it reached."""
+    limitless = ErrorLimits(2.0, *(np.finfo(np.float64).max,) * 3)
+    verdict = judge_comparisons(compared, limitless)
+    whole = output is not None and verdict.outcome == "conforms"
+    found = reached(compared, output.span) if output is not None and whole else None
+    return msgspec.structs.replace(verdict, bounds=None, needed=None, reached=found)

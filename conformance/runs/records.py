@@ -43,6 +43,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         sha256: of the device's output, one per sample.
         seconds: device time, where it was measured.
         simulated: whether the device is emulated.
+        device: its kind, such as ``emulator``, ``cambricon``, or ``cambricon-stock``.
+        fusion: how the graph was compiled: ``fused``, ``broken at nodes``, ``layer by layer``.
     """
 
     case: Text
@@ -63,6 +65,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     waiver: str | None = None
     sha256: list[str] = []
     seconds: float | None = None
+    device: str = ""
+    fusion: str = ""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
@@ -79,6 +83,8 @@ def record_of(
     ledger: WaiverLedger,
     *,
     simulated: bool,
+    device: str = "",
+    fusion: str = "",
     case_id: str | None = None,
     sha256: Sequence[str] = (),
     seconds: float | None = None,
@@ -90,6 +96,8 @@ def record_of(
         verdict: the judgement.
         ledger: the waivers of this run; it learns of the case.
         simulated: whether the device is emulated.
+        device: its kind.
+        fusion: how the graph was compiled.
         case_id: the record's id where ``str(case)`` is taken, as for outputs judged while they are timed.
         sha256: of the outputs, one per sample.
         seconds: device time.
@@ -103,6 +111,8 @@ def record_of(
         outcome=outcome,
         waiver=waiver,
         simulated=simulated,
+        device=device,
+        fusion=fusion,
         sha256=list(sha256),
         seconds=seconds,
         **msgspec.structs.asdict(case),

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import DeviceError
-from conformance.runs.device_runs import Problem, digest, problem_of
+from conformance.runs.device_runs import Problem, digest
 from conformance.runs.evaluation import Evaluation, Finding
 from conformance.runs.roofline import roofline
 
@@ -68,6 +68,7 @@ class Timed:
         if self._session is not None:
             with self._device_watched():
                 self._session.close()
+            self._evaluation.heard(self._session)
 
     def run(self) -> None:
         """Run once, advance the device clock, and compare what came out.
@@ -85,6 +86,9 @@ class Timed:
         evaluation = self._evaluation
         sample = (len(self._seconds) + 1) % evaluation.network.samples
         results, seconds = evaluation.run(session, evaluation.network.feeds(sample))
+        if problems := evaluation.heard(session):
+            self._problem = next(iter(problems.values()))
+            return
         if seconds <= 0:
             raise DeviceError(
                 f"the device says that the run took {seconds} seconds, so there is no speed to judge"
@@ -103,7 +107,7 @@ class Timed:
         try:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is a finding
-            self._problem = self._problem or problem_of(error)
+            self._problem = self._problem or self._evaluation.problem(error)
 
     def findings(self) -> list[Finding]:
         """Return a finding per output over all timed runs."""

@@ -1,8 +1,10 @@
 """Runs graphs under the vendor's interpreter: CPython 3.5 to 3.7, NumPy, TensorFlow 1.x, and nothing of ours.
 
-Started as ``python worker.py FD`` with one end of a Unix socket pair as file descriptor FD. A message is four
-bytes of length (big endian) and that many bytes of JSON; every request gets one answer. Tensors do not pass
-through the socket: they lie in memory-mapped files, 64-byte aligned, and messages say where.
+Started as ``python worker.py FD [DIRECTORY]`` with one end of a Unix socket pair as file descriptor FD. A
+message is four bytes of length (big endian) and that many bytes of JSON; every request gets one answer.
+Tensors do not pass through the socket: they lie in memory-mapped files, 64-byte aligned, and messages say
+where. A worker ends when the other end of the socket is closed; a second later its process group is killed,
+and DIRECTORY, which holds what it shares with the process that started it, is deleted.
 
 Requests, each with "command":
 
@@ -22,6 +24,9 @@ Never run on a card: the ``mlu_options`` are set as public examples set them. Ex
 import json
 import mmap
 import os
+import select
+import shutil
+import signal
 import socket
 import struct
 import sys
@@ -32,6 +37,7 @@ PROTOCOL = 1
 ALIGNMENT = 64
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 5), (3, 7)
 LARGEST_MESSAGE = 64 * 1024 * 1024
+LAST_SECONDS = 1.0
 
 
 class Refused(Exception):
@@ -60,8 +66,12 @@ class Channel:
         return None if body is None else json.loads(body.decode("utf-8"))
 
     def send(self, message):
-        """Send one message."""
-        body = json.dumps(message).encode("utf-8")
+        """Send one message, or the refusal to, if it is one that JSON cannot hold."""
+        try:
+            body = json.dumps(message, allow_nan=False).encode("utf-8")
+        except (TypeError, ValueError) as error:
+            sentence = "the answer cannot be sent: {}".format(first_line(error))
+            body = json.dumps(refusal("device", sentence)).encode("utf-8")
         self._connection.sendall(struct.pack(">I", len(body)) + body)
 
     def _read(self, size):
@@ -73,6 +83,45 @@ class Channel:
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+
+class Session:
+    """A graph loaded into a TensorFlow session.
+
+    Args:
+        tf: TensorFlow 1.x.
+        config: its session's configuration.
+        request: names the graph, what is fed, and what is fetched.
+    """
+
+    def __init__(self, tf, config, request):
+        graph_def = tf.compat.v1.GraphDef()
+        with open(request["graph"], "rb") as file:
+            graph_def.ParseFromString(file.read())
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+        feeds = [graph.get_tensor_by_name(full(name)) for name in request["feeds"]]
+        fetches = [graph.get_tensor_by_name(full(name)) for name in request["fetches"]]
+        self._feeds, self._fetches = request["feeds"], request["fetches"]
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        self._call = self._session.make_callable(fetches, feed_list=feeds)
+
+    def run(self, feeds):
+        """Return the results by name, and the seconds of the session's run alone: feeds are placed before."""
+        arguments = [feeds[name] for name in self._feeds]
+        started = time.perf_counter()
+        results = self._call(*arguments)
+        seconds = time.perf_counter() - started
+        return dict(zip(self._fetches, results)), seconds
+
+    def facts(self):
+        """Return what the answers to open, run and close say besides: nothing."""
+        return {}
+
+    def close(self):
+        """Close the session; the vendor's framework writes its calibration then, and only then."""
+        self._session.close()
 
 
 class Worker:
@@ -91,14 +140,16 @@ class Worker:
         }
 
     def serve(self):
-        """Answer requests until quit or the end of the connection."""
+        """Answer requests until quit or the end of the connection; return whether it was quit."""
         while True:
             request = self._channel.receive()
             if request is None:
-                return
+                return False
             if request.get("command") == "quit":
+                for session in self._sessions.values():
+                    session.close()
                 self._channel.send({"ok": True})
-                return
+                return True
             self._channel.send(self._answer(request))
 
     def _answer(self, request):
@@ -143,20 +194,15 @@ class Worker:
 
     def open(self, request):
         """Load a graph and make a session that fetches what is asked for."""
-        started = time.time()
+        started = time.perf_counter()
+        session = self.opened(request)
+        self._sessions[request["session"]] = session
+        return dict(session.facts(), seconds=time.perf_counter() - started)
+
+    def opened(self, request):
+        """Return the session that a request asks for."""
         tf = self._framework()
-        graph_def = tf.compat.v1.GraphDef()
-        with open(request["graph"], "rb") as file:
-            graph_def.ParseFromString(file.read())
-        graph = tf.Graph()
-        with graph.as_default():
-            tf.import_graph_def(graph_def, name="")
-        session = tf.compat.v1.Session(graph=graph, config=self._config(request))
-        feeds = [graph.get_tensor_by_name(full(name)) for name in request["feeds"]]
-        fetches = [graph.get_tensor_by_name(full(name)) for name in request["fetches"]]
-        call = session.make_callable(fetches, feed_list=feeds)
-        self._sessions[request["session"]] = (session, call, request["feeds"], request["fetches"])
-        return {"seconds": time.time() - started}
+        return Session(tf, self._config(request), request)
 
     def _config(self, request):
         """Return the session's configuration; mlu_options only where the framework has them."""
@@ -165,19 +211,18 @@ class Worker:
             config.mlu_options.core_num = int(request["core_num"])
             config.mlu_options.core_version = request["core_version"]
             if request.get("optype_black_list"):
-                config.mlu_options.optype_black_list = request["optype_black_list"]
+                set_or_extend(config.mlu_options, "optype_black_list", request["optype_black_list"])
         return config
 
     def run(self, request):
-        """Run a session once; seconds are those of the session's run alone."""
+        """Run a session once and say where its results lie."""
         if request["session"] not in self._sessions:
             raise Refused("usage", "session {!r} is not open".format(request["session"]))
-        call, feeds, fetches = self._sessions[request["session"]][1:]
-        placed = {entry["name"]: self._placed(request["arena"], entry) for entry in request["feeds"]}
-        started = time.perf_counter()
-        results = call(*[placed[name] for name in feeds])
-        seconds = time.perf_counter() - started
-        return {"seconds": seconds, "results": self._stored(request["results"], fetches, results)}
+        session = self._sessions[request["session"]]
+        feeds = {entry["name"]: self._placed(request["arena"], entry) for entry in request["feeds"]}
+        results, seconds = session.run(feeds)
+        stored = self._stored(request["results"], results)
+        return dict(session.facts(), seconds=seconds, results=stored)
 
     def _placed(self, path, entry):
         """Return a feed where it lies in the arena, without a copy."""
@@ -189,21 +234,21 @@ class Worker:
         flat = numpy.frombuffer(self._mapped(path, None), entry["dtype"], count, entry["offset"])
         return flat.reshape(entry["shape"])
 
-    def _stored(self, path, names, results):
+    def _stored(self, path, results):
         """Copy results into the arena and return where each lies."""
         import numpy
 
-        arrays = [numpy.ascontiguousarray(result) for result in results]
+        names, arrays = list(results), [numpy.ascontiguousarray(value) for value in results.values()]
         offsets, total = [], 0
         for array in arrays:
             offsets.append(total)
             total += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
         arena = self._mapped(path, max(total, 1))
         entries = []
-        for name, array, result, offset in zip(names, arrays, results, offsets):
+        for name, array, offset in zip(names, arrays, offsets):
             flat = numpy.frombuffer(arena, array.dtype, array.size, offset)
             flat[:] = array.reshape(-1)
-            shape = list(numpy.shape(result))
+            shape = list(numpy.shape(results[name]))
             entries.append({"name": name, "dtype": array.dtype.str, "shape": shape, "offset": offset})
         return entries
 
@@ -212,7 +257,7 @@ class Worker:
         now = os.path.getsize(path)
         if size is not None and now < size:
             with open(path, "r+b") as file:
-                file.truncate(size)
+                os.posix_fallocate(file.fileno(), 0, size)  # an error now, not a SIGBUS when it is written
             now = size
         known = self._arenas.get(path)
         if known is None or len(known) != now:
@@ -222,11 +267,12 @@ class Worker:
         return known
 
     def close(self, request):
-        """Close a session; the vendor's framework writes its calibration then, and only then."""
-        entry = self._sessions.pop(request["session"], None)
-        if entry is not None:
-            entry[0].close()
-        return {}
+        """Close a session, which may have something to say of that, too."""
+        session = self._sessions.pop(request["session"], None)
+        if session is None:
+            return {}
+        session.close()
+        return dict(session.facts())
 
     def _framework(self):
         if self._tensorflow is None:
@@ -254,6 +300,14 @@ def import_tensorflow():
     return tensorflow
 
 
+def set_or_extend(message, field, text):
+    """Set a text field, or fill a repeated one from the comma-separated text: which it is was not found."""
+    try:
+        setattr(message, field, text)
+    except AttributeError:  # protobuf's way to say that it is repeated
+        getattr(message, field).extend(text.split(","))
+
+
 def refusal(kind, sentence):
     """Return the answer to a request that failed."""
     return {"ok": False, "kind": kind, "error": sentence}
@@ -270,12 +324,38 @@ def first_line(error):
     return lines[0] if lines else type(error).__name__
 
 
-def main(arguments):
+def guard(connection, directories):
+    """Fork a process that ends this group once the other end of the connection is gone; return its id.
+
+    A process, because a thread would wait for a framework that hangs with Python's lock in its hands. The
+    kernel reports the end of a connection even if no event is asked for.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        poller = select.poll()
+        poller.register(connection, 0)
+        poller.poll()
+        time.sleep(LAST_SECONDS)  # a worker that is well ends by itself
+        for directory in directories:
+            shutil.rmtree(directory, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)
+    finally:
+        os._exit(1)
+
+
+def main(arguments, worker=Worker):
     """Serve the socket whose descriptor is the first argument."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=int(arguments[1]))
-    Worker(Channel(connection)).serve()
+    connection.set_inheritable(False)
+    guardian = guard(connection, arguments[2:])
+    if worker(Channel(connection)).serve():
+        os.kill(guardian, signal.SIGKILL)
+        os.waitpid(guardian, 0)
     return 0
 
 
 if __name__ == "__main__":
+    del sys.path[0]  # this directory, whose modules are none of TensorFlow's
     sys.exit(main(sys.argv))

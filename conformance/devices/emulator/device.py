@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.devices.base import DeviceInfo, SessionBase
+from conformance.devices.base import NOTHING_HOSTED, DeviceInfo, Hosted, SessionBase
 from conformance.devices.emulator.rewrite import emulate
 from conformance.graph.execution import GraphRunner
 from conformance.graph.tensorflow import tensorflow_version
@@ -47,10 +47,11 @@ class EmulatorDevice:
 
     Args:
         profile: the numeric switches.
+        hosted: what is left to the host.
     """
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
+    def __init__(self, profile: Profile, hosted: Hosted = NOTHING_HOSTED) -> None:
+        self._profile, self._hosted = profile, hosted
 
     def info(self) -> DeviceInfo:
         """Return what the device is."""
@@ -73,9 +74,19 @@ class EmulatorDevice:
     ) -> EmulatorSession:
         """Rewrite ``graph`` and load it; see :class:`conformance.devices.base.Device`."""
         emulated = emulate(
-            graph, fetches, precision=precision, scales=scales, profile=self._profile, fuse=fuse
+            graph,
+            fetches,
+            precision=precision,
+            scales=scales,
+            profile=self._profile,
+            fuse=fuse,
+            on_host=self._hosted.nodes_of(graph),
         )
         return EmulatorSession(GraphRunner(emulated.graph, fetches), emulated.unmodelled)
+
+    def hosting(self, hosted: Hosted) -> EmulatorDevice:
+        """Return the same emulator with some operators left to the host."""
+        return EmulatorDevice(self._profile, hosted)
 
     def close(self) -> None:
         """Nothing to free: compiled kernels live as long as the process."""

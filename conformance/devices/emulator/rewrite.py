@@ -26,7 +26,7 @@ from conformance.graph.tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from conformance.devices.emulator.profile import Profile
     from conformance.precision import Precision
@@ -49,6 +49,7 @@ def emulate(
     scales: QuantizationScales,
     profile: Profile,
     fuse: bool,
+    on_host: Collection[str] = (),
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
 
@@ -59,10 +60,12 @@ def emulate(
         scales: a scale per fixed-point operator's input and filter.
         profile: the numeric switches.
         fuse: whether intermediates may stay on chip, as the profile's ``fused_intermediates`` says.
+        on_host: nodes that the host computes in float32; what they return is stored as any other tensor.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
-    return _Rewriter(graph.prune(fetches), set(fetches), precision, scales, profile, fuse).rewritten()
+    pruned = graph.prune(fetches)
+    return _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host)).rewritten()
 
 
 class _Rewriter:
@@ -74,6 +77,7 @@ class _Rewriter:
         scales: QuantizationScales,
         profile: Profile,
         fuse: bool,  # noqa: FBT001
+        on_host: frozenset[str],
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.graph, narrow = to_float64(graph) if wide else (graph, ())
@@ -86,7 +90,8 @@ class _Rewriter:
             self.graph, self.types, scales, precision, profile, self.library, self.dtype.as_numpy_dtype
         )
         fused = fuse and profile.fused_intermediates == "fp32"
-        self.kept_wide = unstored(self.graph, fetches) if fused else frozenset()
+        self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
+        self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.graph_def.node)
         self.renamed: dict[str, str] = {}
         self.unmodelled: list[str] = list(narrow)
@@ -102,6 +107,8 @@ class _Rewriter:
         """Return what takes over ``node``, under its name."""
         if not self._touches_float(node):
             return [node]
+        if node.name in self.on_host:
+            return self._on_the_host(node)
         if node.op in FIXED_POINT:
             return self.fixed_point.rewrite(node)
         if (modelled := self._modelled(node)) is not None:
@@ -111,6 +118,15 @@ class _Rewriter:
         if node.op not in ELEMENTWISE | EXACT | INPUT_OPERATORS:
             self.unmodelled.append(node.name)
         return self._rounded(node)
+
+    def _on_the_host(self, node: Node) -> list[Node]:
+        """Return the node as TensorFlow computes it, from constants that the host keeps, stored once."""
+        inputs, kept = list(node.input), []
+        for index, tensor in enumerate(node.input):
+            if not tensor.startswith("^") and self.graph.nodes[producer(tensor)].op == "Const":
+                kept.append(copied(self.graph.nodes[producer(tensor)], name=f"{node.name}/host_{index}"))
+                inputs[index] = kept[-1].name
+        return [*kept, *self._rounded(copied(node, inputs=inputs))]
 
     def _modelled(self, node: Node) -> list[Node] | None:
         """Return what takes over an operator that has numerics of its own, else None."""

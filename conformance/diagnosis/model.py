@@ -1,0 +1,151 @@
+"""What a diagnosis says; ``diagnosis.json`` is this, word for word."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+FORMAT = 1
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a diagnosis."""
+
+
+class Quality(Struct):
+    """How good the outputs are.
+
+    Attributes:
+        accepted: whether they meet the network's acceptance.
+        cosine, psnr: of the worst output and sample; None where there is none, an exact output has no PSNR.
+        reasons: what misses the acceptance, or why nothing came out.
+    """
+
+    accepted: bool
+    cosine: float | None = None
+    psnr: float | None = None
+    reasons: list[str] = []
+
+
+class NodeErrors(Struct):
+    """The errors of one node, as root mean squares relative to its golden's.
+
+    Attributes:
+        node: its name.
+        op: its operator type.
+        branch: the inputs that it descends from, such as ``X`` or ``X+Y``.
+        outcome: of its own error.
+        own: what it adds itself, fed with goldens.
+        attainable: what an ideal device of the precision adds.
+        chained: its error in the whole network.
+        inherited: what reached it: chained without own.
+        amplification: inherited over the largest chained error among the nodes that it reads.
+        excess: own error over its bound, the worst criterion as amplitudes.
+    """
+
+    node: str
+    op: str
+    branch: str
+    outcome: str
+    own: float | None
+    attainable: float
+    chained: float | None
+    inherited: float | None
+    amplification: float | None
+    excess: float | None
+
+
+class Effect(Struct):
+    """What putting goldens in place of a culprit does to the outputs: measured, not guessed."""
+
+    before: Quality
+    after: Quality
+
+
+class Reason(Struct):
+    """Evidence in the golden's own numbers for why a node fails; see :mod:`conformance.diagnosis.evidence`."""
+
+    node: str
+    kind: str
+    sentence: str
+    figures: dict[str, Any]
+
+
+class Culprit(Struct):
+    """An operator type or a node whose own error exceeds its bound.
+
+    Attributes:
+        what: the operator type, or the node's name.
+        kind: which of these ``what`` is; ``fused`` for a node that fails only when fused with others, and
+            ``precision`` for operators that do what they should, at a precision that is too low.
+        nodes: the nodes, producers first.
+        worst: the node of the largest excess.
+        excess: its own error over its bound; None where there is no number.
+        effect: of goldens in its place; None if not measured.
+        reasons: evidence, strongest first.
+        failure: what the device said, where it broke.
+    """
+
+    what: str
+    kind: Literal["operator", "node", "fused", "precision"]
+    nodes: list[str]
+    worst: str
+    excess: float | None = None
+    effect: Effect | None = None
+    reasons: list[Reason] = []
+    failure: str = ""
+
+
+class Choice(Struct):
+    """One way to run the network.
+
+    Attributes:
+        precision: such as ``int16-fp32``.
+        host_operators, host_nodes: what is left to the host CPU.
+        quality: what came out.
+        modelled_seconds: least time of one core, by its roofline; None for a device without data.
+    """
+
+    precision: str
+    quality: Quality
+    modelled_seconds: float | None
+    host_operators: list[str] = []
+    host_nodes: list[str] = []
+
+
+class Diagnosis(Struct):
+    """Everything that a diagnosis found.
+
+    Attributes:
+        format: version of this format.
+        network, precision, device, simulated, profile, sample: what was diagnosed.
+        quality: of the fused outputs.
+        chained_quality: of the outputs with fusion broken at every key node.
+        errors: along the network, producers first.
+        born: the first node whose own error exceeds its bound, or the one with the largest own error.
+        culprits: the largest effect first.
+        choices: the precisions, and other ways, that were run; the cheapest that is accepted first.
+        recommended: the index of the one to use; None if none is accepted.
+        forwards: how often the network, or a part of it, was run.
+        seconds: how long the diagnosis took.
+        remarks: what else a reader should know.
+    """
+
+    network: str
+    precision: str
+    device: str
+    simulated: bool
+    profile: str
+    sample: int
+    quality: Quality
+    chained_quality: Quality
+    errors: list[NodeErrors]
+    born: str
+    culprits: list[Culprit]
+    choices: list[Choice]
+    recommended: int | None
+    forwards: int
+    seconds: float
+    remarks: list[str] = []
+    format: int = FORMAT

@@ -1,0 +1,138 @@
+"""The error along the network: what each node adds, what reaches it, and what it makes of that."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from conformance.diagnosis.model import NodeErrors
+from conformance.graph.dataflow import dataflow
+from conformance.report.table import excess_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import networkx as nx
+
+    from conformance.graph.frozen import FrozenGraph
+    from conformance.judging.bounds import Attainable, ErrorLimits
+    from conformance.numerics.metrics import Metrics
+    from conformance.runs.evaluation import Finding
+
+
+def errors_along(
+    graph: FrozenGraph,
+    own: Mapping[str, Finding],
+    chained: Mapping[str, Finding],
+    attainable: Mapping[str, Attainable],
+) -> list[NodeErrors]:
+    """Return the errors of every node of ``own``, in its order: producers first.
+
+    Args:
+        graph: the network.
+        own: findings fed with goldens.
+        chained: findings of the whole network, fusion broken at these nodes.
+        attainable: what an ideal device attains.
+    """
+    flow = dataflow(graph)
+    branches = branches_of(graph)
+    sources = {node: reading(flow, node, own.keys()) for node in own}
+    relative = {node: _relative(finding.metrics, attainable[node]) for node, finding in chained.items()}
+    return [
+        _errors(
+            finding,
+            branches[node],
+            attainable[node],
+            relative.get(node),
+            max((relative.get(source) or 0.0 for source in sources[node]), default=0.0),
+        )
+        for node, finding in own.items()
+    ]
+
+
+def _errors(
+    finding: Finding, branch: str, attainable: Attainable, chained: float | None, reached: float
+) -> NodeErrors:
+    own = _relative(finding.metrics, attainable)
+    inherited = None if own is None or chained is None else math.sqrt(max(chained**2 - own**2, 0.0))
+    return NodeErrors(
+        node=finding.case.node,
+        op=finding.case.op,
+        branch=branch,
+        outcome=finding.outcome,
+        own=own,
+        attainable=_rms(attainable.errors, attainable),
+        chained=chained,
+        inherited=inherited,
+        amplification=inherited / reached if inherited is not None and reached > 0 else None,
+        excess=_excess(finding),
+    )
+
+
+def _relative(metrics: Metrics | None, attainable: Attainable) -> float | None:
+    return None if metrics is None else _rms(metrics, attainable)
+
+
+def _rms(errors: Metrics | ErrorLimits, attainable: Attainable) -> float:
+    """Return the root mean square of an error over that of the golden; absolute where the golden is zero."""
+    return math.sqrt(errors.mse / attainable.golden_square) if attainable.golden_square else math.sqrt(errors.mse)
+
+
+def _excess(finding: Finding) -> float | None:
+    verdict = finding.verdict
+    if verdict is None or verdict.bounds is None or verdict.needed is None:
+        return None
+    return excess_of(verdict.needed, verdict.bounds)
+
+
+def branches_of(graph: FrozenGraph) -> dict[str, str]:
+    """Return, for every node, the inputs that it descends from, joined by ``+`` in their order."""
+    import networkx as nx
+
+    flow = dataflow(graph)
+    inputs = [name for name in graph.inputs if name in flow]
+    reached = {name: nx.descendants(flow, name) | {name} for name in inputs}
+    return {node: "+".join(name for name in inputs if node in reached[name]) for node in graph.nodes}
+
+
+def reading(flow: nx.DiGraph, node: str, among: Iterable[str]) -> list[str]:
+    """Return those of ``among`` whose values reach ``node`` through none of the others."""
+    stops, found, waiting = set(among), [], list(flow.predecessors(node)) if node in flow else []
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in stops:
+            found.append(name)
+        else:
+            waiting += flow.predecessors(name)
+    return sorted(found)
+
+
+def segment(flow: nx.DiGraph, node: str, key: Iterable[str]) -> list[str]:
+    """Return the nodes between the key nodes that ``node`` reads and ``node`` itself, in no order."""
+    stops, waiting = set(key), list(flow.predecessors(node)) if node in flow else []
+    seen: dict[str, None] = {}
+    while waiting:
+        name = waiting.pop()
+        if name not in stops and name not in seen:
+            seen[name] = None
+            waiting += flow.predecessors(name)
+    return list(seen)
+
+
+def side_by_side(errors: Sequence[NodeErrors]) -> list[tuple[NodeErrors | None, ...]]:
+    """Return rows of corresponding nodes: those of parallel branches beside each other, the rest alone.
+
+    Branches correspond while their operator types do, one by one; what is left of the longer one stands alone.
+    """
+    names = list(dict.fromkeys(item.branch for item in errors))
+    alone = [name for name in names if "+" not in name]
+    columns = {name: [item for item in errors if item.branch == name] for name in alone}
+    rows: list[tuple[NodeErrors | None, ...]] = []
+    for row in range(max(map(len, columns.values()), default=0)):
+        rows.append(tuple(column[row] if row < len(column) else None for column in columns.values()))
+    rest = [item for item in errors if item.branch not in columns]
+    return [*rows, *((item, *(None,) * (len(alone) - 1)) for item in rest)]

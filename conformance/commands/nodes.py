@@ -1,37 +1,145 @@
-"""``mlu-conformance nodes``: which nodes of a network are judged, and why."""
+"""``mlu-conformance nodes``: what a network is made of, which of its nodes are judged, and why."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from conformance.commands.networks import add_network, network_of
 from conformance.commands.terminal import note, say
+from conformance.graph.selection import SELECTION
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Sequence
 
     from conformance.commands import Commands
+    from conformance.graph.census import OperatorCount
+    from conformance.graph.selection import SelectableNode
+    from conformance.graph.structure import Structure
+    from conformance.networks import Network
+
+CENSUS = ("operator", "count", "share", "on the MLU", "first node")
+NODES = ("node", "operator", "why")
+NUMBERS = frozenset({"count", "share"})
+"""Columns that are aligned to the right."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedNode:
+    """A chosen node.
+
+    Attributes:
+        name: its name.
+        op: its operator type.
+        key: whether it is a key node.
+        shape: of its first output; None for an unknown rank, with None for an unknown dimension.
+        reasons: why it is a key node.
+    """
+
+    name: str
+    op: str
+    key: bool
+    shape: tuple[int | None, ...] | None
+    reasons: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Everything that the command prints.
+
+    Attributes:
+        network: the network's name.
+        operators: the census, rare operator types first.
+        inputs: how many inputs there are.
+        constants: how many nodes do not depend on an input.
+        key: how many key nodes there are, chosen or not.
+        nodes: the chosen nodes, producers first.
+    """
+
+    network: str
+    operators: list[OperatorCount]
+    inputs: int
+    constants: int
+    key: int
+    nodes: list[ListedNode]
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser(
-        "nodes", help="list the key nodes of a network, each with the reasons for it"
+        "nodes", help="count a network's operators, rare ones first, and list its key nodes, each with why"
     )
-    command.add_argument("--nodes", default="key", help="key, all, a name or a glob (default: %(default)s)")
+    command.add_argument("--nodes", default="key", help=f"{SELECTION} (default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
     add_network(command)
     command.set_defaults(command=list_nodes)
 
 
 def list_nodes(options: argparse.Namespace) -> None:
-    """Print name, operator and reasons of every chosen node."""
-    from conformance.graph.selection import judgeable_nodes, key_nodes, select
+    """Print the census of operators, then name, operator and reasons of every chosen node."""
+    listing = gather(network_of(options.network), options.nodes)
+    if options.json:
+        say(msgspec.json.format(msgspec.json.encode(listing)).decode())
+        return
+    for line in lines(listing):
+        say(line)
+    note(f"{len(listing.nodes)} nodes, {listing.key} of {listing.network} are key nodes")
 
-    network = network_of(options.network)
-    key = key_nodes(network.graph)
-    chosen = select(options.nodes, judgeable_nodes(network.graph), key, network.name)
-    operators = [network.graph.nodes[name].op for name in chosen]
-    width, op_width = (max(map(len, texts), default=0) for texts in (chosen, operators))
-    for name, op in zip(chosen, operators, strict=True):
-        say(f"{name:<{width}}  {op:<{op_width}}  {', '.join(key.get(name, ['-']))}")
-    note(f"{len(chosen)} nodes, {len(key)} of {network.name} are key nodes")
+
+def gather(network: Network, pattern: str) -> Listing:
+    """Find out everything that the command prints.
+
+    Raises:
+        UsageError: the pattern matches no node.
+    """
+    from conformance.graph.census import census
+    from conformance.graph.selection import select_nodes, selectable_nodes
+    from conformance.graph.structure import Structure
+
+    structure = Structure(network.graph)
+    nodes = {node.name: node for node in selectable_nodes(structure)}
+    chosen = select_nodes(pattern, nodes.values(), network.name)
+    return Listing(
+        network.name,
+        census(structure),
+        len(network.graph.inputs),
+        len(network.graph.nodes) - len(structure.live),
+        sum(bool(node.reasons) for node in nodes.values()),
+        [_listed(structure, nodes[name]) for name in chosen],
+    )
+
+
+def _listed(structure: Structure, node: SelectableNode) -> ListedNode:
+    from conformance.graph.explanations import explained
+
+    shape = structure.types[node.name][0].shape
+    return ListedNode(node.name, node.op, bool(node.reasons), shape, explained(structure, node))
+
+
+def lines(listing: Listing) -> Iterator[str]:
+    """Return the listing as text: the census, then the chosen nodes."""
+    yield from _table(
+        CENSUS,
+        [
+            (entry.op, str(entry.count), f"{entry.share:.1%}", entry.treatment, entry.first)
+            for entry in listing.operators
+        ],
+    )
+    computed = sum(entry.count for entry in listing.operators)
+    yield f"{computed} nodes compute on {listing.inputs} inputs; {listing.constants} more are constants"
+    yield ""
+    yield from _table(NODES, [(node.name, node.op, "; ".join(node.reasons) or "-") for node in listing.nodes])
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    table = [headings, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
+    for row in table:
+        cells = [
+            cell.rjust(width) if heading in NUMBERS else cell.ljust(width)
+            for heading, cell, width in zip(headings, row, widths, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()

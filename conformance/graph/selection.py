@@ -1,108 +1,181 @@
 """Key nodes: the nodes worth a golden and a verdict, chosen by the graph's structure, each with reasons.
 
 The rules find what an engineer looks at by hand: where branches meet, where many terms are summed, where
-numbers become fixed point, what is rare, and where modules end.
+numbers become fixed point, what is rare, and where modules end. ``--nodes`` selects by the same reasons.
 """
 
 from __future__ import annotations
 
 import collections
 import fnmatch
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from conformance.errors import UsageError, near_names
-from conformance.graph.dataflow import dataflow, tensor_types, topological, unobservable
-from conformance.graph.operators import FIXED_POINT, REDUCTIONS, STRUCTURAL
+from conformance.graph.operators import FIXED_POINT, REDUCTIONS
+from conformance.graph.structure import Structure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import networkx as nx
+    from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.graph.frozen import FrozenGraph
 
-RARE_AT_MOST = 2
-"""An operator type that occurs at most this often in the dataflow is rare."""
+OUTPUT = "output of the network"
+FIXED = "fixed-point operator"
+REDUCTION = "reduction"
+JOIN = "first join of branches from different inputs"
+END = "end of a module"
+RARE = "rare operator"
+"""The reasons, as golden manifests keep them."""
 
 KEY = "key"
 ALL = "all"
+REASON_CLASSES = {"outputs": OUTPUT, "joins": JOIN, "modules": END, "rare": RARE}
+OPERATOR_CLASSES = {"reductions": REDUCTIONS, "fixed-point": FIXED_POINT}
+OPERATOR = "op:"
+SELECTION = (
+    "nodes by name, glob or class, separated by commas; classes: key, all, outputs, reductions, fixed-point, "
+    "joins, modules, rare, op:TYPE"
+)
+"""Help of every option that selects nodes."""
+
+
+class Described(Protocol):
+    """A node that can be selected, such as an entry of a golden manifest."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def op(self) -> str:
+        """Its operator type."""
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """Why it is a key node; empty if it is none."""
+
+
+class SelectableNode(NamedTuple):
+    """A judgeable node of a graph; see :class:`Described`."""
+
+    name: str
+    op: str
+    reasons: Sequence[str]
 
 
 def judgeable_nodes(graph: FrozenGraph) -> list[str]:
     """Return the nodes whose first output is floating point and depends on an input, producers first."""
-    live = set(dataflow(graph)).difference(graph.inputs, unobservable(graph))
-    types = tensor_types(graph)
-    return [name for name in topological(graph) if name in live and types[name] and types[name][0].floating]
+    return Structure(graph).judgeable
 
 
 def key_nodes(graph: FrozenGraph) -> dict[str, list[str]]:
     """Return the key nodes of ``graph``, producers first, each with the reasons why it was chosen."""
-    live = dataflow(graph)
-    candidates = judgeable_nodes(graph)
-    reasons: dict[str, list[str]] = {name: [] for name in candidates}
+    return {node.name: list(node.reasons) for node in selectable_nodes(Structure(graph)) if node.reasons}
+
+
+def selectable_nodes(structure: Structure) -> list[SelectableNode]:
+    """Return the judgeable nodes, producers first, with the reasons that make some of them key nodes."""
+    reasons: dict[str, list[str]] = {name: [] for name in structure.judgeable}
     for chosen, reason in (
-        (graph.outputs, "output of the network"),
-        (_of_operators(graph, candidates, FIXED_POINT), "fixed-point operator"),
-        (_of_operators(graph, candidates, REDUCTIONS), "reduction"),
-        (_joins(graph, live), "first join of branches from different inputs"),
-        (_module_ends(live, graph.outputs), "end of a module"),
-        (_rare(graph, candidates), "rare operator"),
+        (structure.graph.outputs, OUTPUT),
+        (structure.of_operators(FIXED_POINT), FIXED),
+        (structure.of_operators(REDUCTIONS), REDUCTION),
+        (structure.joins, JOIN),
+        (structure.module_ends.keys() | structure.blocks.keys(), END),
+        (structure.rare, RARE),
     ):
-        for name in chosen:
-            if name in reasons and reason not in reasons[name]:
+        for name in dict.fromkeys(chosen):
+            if name in reasons:
                 reasons[name].append(reason)
-    return {name: why for name, why in reasons.items() if why}
+    return [SelectableNode(name, structure.graph.nodes[name].op, why) for name, why in reasons.items()]
 
 
-def select(pattern: str, names: Sequence[str], key: Iterable[str], source: str) -> list[str]:
-    """Return the nodes that ``--nodes pattern`` means: ``key``, ``all``, a name, or a glob.
+def node_classes(nodes: Iterable[Described]) -> dict[str, list[str]]:
+    """Return the names that each class of ``--nodes`` means; a class without nodes is there, and empty.
+
+    Needs no graph: the entries of a golden manifest will do.
+    """
+    described = list(nodes)
+    classes = {ALL: [node.name for node in described], KEY: [node.name for node in described if node.reasons]}
+    for word, reason in REASON_CLASSES.items():
+        classes[word] = [node.name for node in described if reason in node.reasons]
+    for word, operators in OPERATOR_CLASSES.items():
+        classes[word] = [node.name for node in described if node.op in operators]
+    of_type = collections.defaultdict(list)
+    for node in described:
+        of_type[OPERATOR + node.op].append(node.name)
+    return {**classes, **of_type}
+
+
+def select_nodes(pattern: str, nodes: Iterable[Described], source: str) -> list[str]:
+    """Return the names of those ``nodes`` that ``--nodes pattern`` means, in their order.
 
     Raises:
-        UsageError: nothing matches.
+        UsageError: a word of the pattern means none of them.
     """
-    if pattern == ALL:
-        return list(names)
-    chosen = set(key) if pattern == KEY else set(fnmatch.filter(names, pattern))
-    if not chosen:
-        raise UsageError(f"--nodes {pattern!r} matches no node of {source}{near_names(pattern, list(names))}")
+    described = list(nodes)
+    classes = node_classes(described)
+    return select(pattern, classes[ALL], classes[KEY], source, classes)
+
+
+def select(
+    pattern: str,
+    names: Sequence[str],
+    key: Iterable[str],
+    source: str,
+    classes: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """Return the nodes that ``--nodes pattern`` means: names, globs and classes, separated by commas.
+
+    A word that is a class means the class; a node of the same name is meant by ``name:0``.
+
+    Args:
+        pattern: what the user wrote.
+        names: every node that can be selected.
+        key: those of them that are key nodes.
+        source: what the nodes belong to, for errors.
+        classes: what :func:`node_classes` returns; without it, ``key`` and ``all`` are the only classes.
+
+    Raises:
+        UsageError: a word means no node.
+    """
+    known: Mapping[str, Sequence[str]] = {ALL: names, KEY: list(key), **(classes or {})}
+    words = [word.strip() for word in pattern.split(",")]
+    if len(words) > 1 and "" in words:
+        raise UsageError(f"--nodes {pattern!r} has nothing between two commas, or at an end; drop a comma")
+    chosen: set[str] = set()
+    for word in words:
+        chosen.update(_meant(word, pattern, names, known, source))
     return [name for name in names if name in chosen]
 
 
-def _of_operators(graph: FrozenGraph, names: Iterable[str], operators: frozenset[str]) -> list[str]:
-    return [name for name in names if graph.nodes[name].op in operators]
+def _meant(
+    word: str, pattern: str, names: Sequence[str], classes: Mapping[str, Sequence[str]], source: str
+) -> Sequence[str]:
+    """Return what one word of a pattern means.
+
+    Raises:
+        UsageError: nothing.
+    """
+    meant = classes.get(word) or _matching(word, names, classes)
+    if meant:
+        return meant
+    shown = f"--nodes {pattern!r}" if word == pattern else f"{word!r} of --nodes {pattern!r}"
+    if word in classes:
+        raise UsageError(f"{shown} matches no node of {source}: none is of this class; choose another")
+    if (tensor := re.fullmatch(r"(.*):\d+", word)) and tensor[1] in names:
+        raise UsageError(
+            f"{shown} matches no node of {source}: only the first output of a node is judged; "
+            f"write {tensor[1]!r}"
+        )
+    near = near_names(word, [*names, *classes]) or "; `mlu-conformance nodes` lists nodes and classes"
+    raise UsageError(f"{shown} matches no node of {source}{near}")
 
 
-def _rare(graph: FrozenGraph, names: Sequence[str]) -> list[str]:
-    """Nodes of rare operator types; operators without arithmetic or movement of their own do not count."""
-    counts = collections.Counter(graph.nodes[name].op for name in names)
-    return [
-        name
-        for name in names
-        if counts[graph.nodes[name].op] <= RARE_AT_MOST and graph.nodes[name].op not in STRUCTURAL
-    ]
-
-
-def _joins(graph: FrozenGraph, live: nx.DiGraph) -> list[str]:
-    """Nodes whose predecessors descend from different inputs, none from all that the node descends from."""
-    import networkx as nx
-
-    ancestry: dict[str, frozenset[str]] = {}
-    joins = []
-    for name in nx.topological_sort(live) if nx.is_directed_acyclic_graph(live) else ():
-        before = [ancestry[source] for source in live.predecessors(name)]
-        ancestry[name] = frozenset({name}) if name in graph.inputs else frozenset().union(*before)
-        if before and all(inherited != ancestry[name] for inherited in before):
-            joins.append(name)
-    return joins
-
-
-def _module_ends(live: nx.DiGraph, outputs: Sequence[str]) -> list[str]:
-    """Where the branches of each fork have all come together again: the fork's immediate post-dominator."""
-    import networkx as nx
-
-    end = "\0end"
-    backwards = live.reverse(copy=True)
-    backwards.add_edges_from((end, name) for name in outputs if name in live)
-    dominators = nx.immediate_dominators(backwards, end)
-    forks = (name for name in live if live.out_degree(name) > 1)
-    return [dominators[name] for name in forks if dominators.get(name) not in (None, end)]
+def _matching(word: str, names: Sequence[str], classes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the nodes that a name or a glob means; a glob after ``op:`` is one of operator types."""
+    if word.startswith(OPERATOR):
+        kinds = fnmatch.filter((kind for kind in classes if kind.startswith(OPERATOR)), word)
+        return [name for kind in kinds for name in classes[kind]]
+    return fnmatch.filter(names, word.removesuffix(":0"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.errors import UsageError
+from conformance.files import read_json
+from conformance.goldens import MANIFEST, Manifest
 from conformance.graph.operators import (
     ELEMENTWISE,
     EXACT,
@@ -21,7 +25,16 @@ from conformance.graph.operators import (
     SUMS,
     TRANSCENDENTAL,
 )
-from conformance.graph.selection import judgeable_nodes, key_nodes, select
+from conformance.graph.selection import (
+    SelectableNode,
+    judgeable_nodes,
+    key_nodes,
+    node_classes,
+    select,
+    select_nodes,
+    selectable_nodes,
+)
+from conformance.graph.structure import Structure
 from conformance.graph.tensorflow import op_definition
 from conformance.networks import Network
 
@@ -106,6 +119,16 @@ def test_the_end_of_a_module_is_where_all_branches_of_a_fork_meet():
 
     found = reasons(build, "o")
     assert [name for name, why in found.items() if END in why] == ["inner", "outer"]
+
+
+def test_the_ends_of_repeated_blocks_are_ends_of_modules():
+    def build(tf):
+        x = common(tf, placeholder(tf))
+        for index in range(3):
+            x = tf.tanh(tf.nn.conv2d(x, FILTER, 1, "SAME"), name=f"end{index}")
+        tf.identity(x, name="o")
+
+    assert [name for name, why in reasons(build, "o").items() if END in why] == ["end0", "end1", "end2"]
 
 
 def test_branches_that_never_meet_have_no_end():
@@ -195,6 +218,9 @@ KEY = {"b/mean", "a/mean"}
         ("*/conv", ["a/conv", "b/conv"]),
         ("o", ["o"]),
         ("[ab]/m*", ["a/mean", "b/mean"]),
+        ("o, a/conv", ["a/conv", "o"]),
+        ("a/conv:0,b/*", ["a/conv", "b/conv", "b/mean"]),
+        ("o,key,o", ["a/mean", "b/mean", "o"]),
     ],
 )
 def test_patterns(pattern, expected):
@@ -207,6 +233,78 @@ def test_patterns(pattern, expected):
 def test_a_pattern_that_matches_nothing(pattern, near):
     with pytest.raises(UsageError, match=f"--nodes .* matches no node of net.*{near}"):
         select(pattern, NAMES, KEY, "net")
+
+
+DESCRIBED = [
+    SelectableNode("conv", "Conv2D", [FIXED]),
+    SelectableNode("relu", "Relu", []),
+    SelectableNode("mean", "Mean", [REDUCTION, RARE]),
+    SelectableNode("concat", "ConcatV2", [JOIN]),
+    SelectableNode("add", "Add", [END]),
+    SelectableNode("pool", "MaxPool", [REDUCTION]),
+    SelectableNode("key", "Add", [OUTPUT, END]),
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("all", ["conv", "relu", "mean", "concat", "add", "pool", "key"]),
+        ("key", ["conv", "mean", "concat", "add", "pool", "key"]),
+        ("key:0", ["key"]),
+        ("outputs", ["key"]),
+        ("reductions", ["mean", "pool"]),
+        ("fixed-point", ["conv"]),
+        ("joins", ["concat"]),
+        ("modules", ["add", "key"]),
+        ("rare", ["mean"]),
+        ("op:Add", ["add", "key"]),
+        ("op:Relu", ["relu"]),
+        ("op:M*", ["mean", "pool"]),
+        ("rare,op:Conv2D,c*t:0", ["conv", "mean", "concat"]),
+    ],
+)
+def test_classes(pattern, expected):
+    assert select_nodes(pattern, DESCRIBED, "net") == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        ("reduction", "--nodes 'reduction' matches no node of net (near names: reductions)"),
+        ("op:Maen", "--nodes 'op:Maen' matches no node of net (near names: op:Mean"),
+        ("op:mean", "--nodes 'op:mean' matches no node of net (near names: op:Mean"),
+        ("key,cnov", "'cnov' of --nodes 'key,cnov' matches no node of net (near names: conv"),
+        ("zzz*", "--nodes 'zzz*' matches no node of net; `mlu-conformance nodes` lists nodes and classes"),
+        ("conv:1", "--nodes 'conv:1' matches no node of net: only the first output of a node is judged; "),
+        ("conv,", "--nodes 'conv,' has nothing between two commas, or at an end; drop a comma"),
+        ("conv,,add", "--nodes 'conv,,add' has nothing between two commas, or at an end; drop a comma"),
+    ],
+)
+def test_bad_words(pattern, sentence):
+    with pytest.raises(UsageError) as caught:
+        select_nodes(pattern, DESCRIBED, "net")
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("word", ["joins", "rare", "fixed-point", "reductions", "outputs", "modules", "key"])
+def test_a_class_without_nodes_is_an_error_that_says_so(word):
+    with pytest.raises(UsageError, match=f"'{word}' of .* matches no node of net: none is of this class"):
+        select_nodes(f"relu,{word}", [DESCRIBED[1]], "net")
+
+
+def test_without_classes_their_words_are_names_like_others():
+    with pytest.raises(UsageError, match="--nodes 'rare' matches no node of net"):
+        select("rare", NAMES, KEY, "net")
+
+
+@given(words=st.lists(st.sampled_from([*node_classes(DESCRIBED), "conv", "c*", "relu:0"]), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_a_list_means_what_its_words_mean_together(words):
+    alone = [set(select_nodes(word, DESCRIBED, "net")) for word in words]
+    names = [node.name for node in DESCRIBED]
+    expected = [name for name in names if name in set.union(*alone)]
+    assert select_nodes(", ".join(words), DESCRIBED, "net") == expected
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +339,37 @@ def test_reasons_of_beautygan(beautygan):
     assert list(found)[-1] == "generator/xs"
 
 
+def test_the_manifest_of_beautygan_has_these_key_nodes_with_these_reasons(beautygan):
+    _, found = beautygan
+    manifest = read_json(ROOT / "goldens/beautygan" / MANIFEST, Manifest, "golden manifest")
+    assert {node.name: node.reasons for node in manifest.key} == found
+
+
+def test_a_manifest_selects_what_the_graph_selects(beautygan):
+    graph, _ = beautygan
+    manifest = read_json(ROOT / "goldens/beautygan" / MANIFEST, Manifest, "golden manifest")
+    nodes = selectable_nodes(Structure(graph))
+    classes = node_classes(nodes)
+    assert node_classes(manifest.nodes) == classes
+    counts = {word: len(names) for word, names in classes.items() if not word.startswith("op:")}
+    assert counts == {
+        "all": 265,
+        "key": 91,
+        "outputs": 1,
+        "joins": 1,
+        "modules": 26,
+        "rare": 4,
+        "reductions": 40,
+        "fixed-point": 21,
+    }
+    assert select_nodes("op:ResizeNearestNeighbor,outputs,joins", manifest.nodes, "beautygan") == [
+        "generator/concat",
+        "generator/ResizeNearestNeighbor",
+        "generator/ResizeNearestNeighbor_1",
+        "generator/xs",
+    ]
+
+
 def test_the_sets_of_operators_fit_each_other():
     assert STRUCTURAL < MOVEMENT < EXACT
     assert SUMS < REDUCTIONS
@@ -254,3 +383,20 @@ def test_the_sets_of_operators_fit_each_other():
 )
 def test_every_operator_is_one_of_tensorflow(operators):
     assert sorted(op for op in operators if op_definition(op) is None) == []
+
+
+WITHOUT_TENSORFLOW = """
+import pathlib, sys
+from conformance.files import read_json
+from conformance.goldens import Manifest
+from conformance.graph.selection import select_nodes
+manifest = read_json(pathlib.Path(sys.argv[1]), Manifest, "golden manifest")
+print(len(select_nodes("reductions,modules,op:Tanh", manifest.nodes, "beautygan")))
+sys.exit("TensorFlow was imported" if "tensorflow" in sys.modules else 0)
+"""
+
+
+def test_selecting_from_a_manifest_needs_no_tensorflow():
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(ROOT / "goldens/beautygan" / MANIFEST)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{40 + 26 + 1}\n"

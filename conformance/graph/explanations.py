@@ -1,0 +1,59 @@
+"""Why each key node was chosen, in as much detail as the graph tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.graph.operators import STRUCTURAL
+from conformance.graph.selection import END, FIXED, JOIN, OUTPUT, RARE, REDUCTION
+from conformance.graph.sums import sum_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from conformance.graph.selection import Described
+    from conformance.graph.structure import Structure
+
+SHOWN_OPERATORS = 4
+"""How many operator types of a block are listed."""
+
+
+def explained(structure: Structure, node: Described) -> list[str]:
+    """Return a phrase for each reason, or several, of a node: numbers of terms, which block, which inputs."""
+    return [phrase for reason in node.reasons for phrase in _phrases(structure, node, reason)]
+
+
+def _phrases(structure: Structure, node: Described, reason: str) -> Iterator[str]:
+    if reason == OUTPUT:
+        yield OUTPUT
+    elif reason == FIXED:
+        yield f"fixed point: {sum_of(structure.graph, structure.types, node.name)}"
+    elif reason == REDUCTION:
+        yield f"reduction: {sum_of(structure.graph, structure.types, node.name)}"
+    elif reason == JOIN:
+        yield f"first join of the branches from {_listed(structure.joins[node.name])}"
+    elif reason == END:
+        yield from _ends(structure, node.name)
+    elif reason == RARE:
+        index, count = structure.rare[node.name]
+        yield f"rare: the only {node.op}" if count == 1 else f"rare: {node.op} {index} of {count}"
+
+
+def _ends(structure: Structure, name: str) -> Iterator[str]:
+    """Return which module and which repeated block a node is the end of."""
+    if block := structure.blocks.get(name):
+        operators = [structure.graph.nodes[inner].op for inner in block.nodes]
+        yield f"end of block {block.index} of {block.count} ({_shortened(operators)})"
+    if name in structure.module_ends:
+        yield f"end of the module after {structure.module_ends[name]}"
+
+
+def _shortened(operators: Iterable[str]) -> str:
+    """Return the first few operator types, each once, without those that only hand values on."""
+    kinds = list(dict.fromkeys(op for op in operators if op not in STRUCTURAL))
+    return ", ".join([*kinds[:SHOWN_OPERATORS], *(["…"] if len(kinds) > SHOWN_OPERATORS else [])])
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

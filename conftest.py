@@ -4,7 +4,8 @@ pytest_plugins = (
     "conformance.plugin.options",
     "conformance.plugin.stopping",
     "conformance.plugin.selection",
-    "conformance.plugin.execution",
     "conformance.plugin.benchmarks",
+    "conformance.plugin.distribution",
+    "conformance.plugin.session",
     "conformance.plugin.terminal",
 )

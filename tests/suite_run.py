@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -58,7 +60,18 @@ class Listener:
             self.outcomes[name] = "failed" if self.outcomes.get(name) == "failed" else outcome
 
 
-def run_suite(directory: Path, *arguments: str, network=None, markers: str = "mlu and own") -> SuiteRun:
+@contextlib.contextmanager
+def no_worker():
+    """What a worker of pytest-xdist that runs these tests is, the pytest that they run is not."""
+    with mock.patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            del os.environ[name]
+        yield
+
+
+def run_suite(
+    directory: Path, *arguments: str, network=None, markers: str = "mlu and own", workers: int = 0
+) -> SuiteRun:
     """Run ``pytest -m MARKERS`` on the suite.
 
     Args:
@@ -66,10 +79,12 @@ def run_suite(directory: Path, *arguments: str, network=None, markers: str = "ml
         arguments: more of the command line.
         network: a :class:`kept_network.KeptNetwork`.
         markers: what is selected.
+        workers: how many processes judge; 0 for this one.
     """
     listener, text = Listener(), io.StringIO()
     kept = (f"--network-path={network.directory}", f"--golden-dir={network.goldens}") if network else ()
-    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+    spread = (f"-n{workers}", f"-opythonpath={ROOT / 'tests'}") if workers else ()
+    with no_worker(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         code = pytest.main(
             [
                 f"--config-file={ROOT / 'pytest.ini'}",
@@ -79,6 +94,7 @@ def run_suite(directory: Path, *arguments: str, network=None, markers: str = "ml
                 f"-m{markers}",
                 f"--run-dir={directory}",
                 *kept,
+                *spread,
                 *arguments,
             ],
             plugins=[listener],

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conformance import locations
-from conformance.errors import near_names
+from conformance.device_options import pairs, seconds
+from conformance.errors import UsageError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +24,13 @@ FALSE = frozenset({"0", "false", "no", "off", ""})
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option: its flag, what it means, and whether it takes a value."""
+    """One option: its flag, what it means, and whether it takes a value, or several."""
 
     flag: str
     help: str
     default: str = ""
     switch: bool = False
+    repeated: bool = False
     value: str = "NAME"
 
     @property
@@ -49,10 +52,25 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option(
         "--device",
-        "auto (a card when one is visible, else the emulator), emulator, cpu, package.module:factory, or an "
-        "entry point's name",
+        "auto (a card when one is visible, else the emulator), emulator, cpu, cambricon, "
+        "package.module:factory, or an entry point's name",
         "auto",
     ),
+    Option(
+        "--device-option",
+        "KEY=VALUE for the device, such as python=PATH for cambricon; may be given again (in the "
+        "environment: several, separated by spaces)",
+        repeated=True,
+        value="KEY=VALUE",
+    ),
+    Option(
+        "--device-timeout",
+        "seconds that a device in a process of its own may take to compile a graph, and to run it",
+        "300",
+        value="SECONDS",
+    ),
+    Option("--isolate", "run the device in a process of its own, which may crash or hang", switch=True),
+    Option("--layer-by-layer", "do not fuse operators, in any mode", switch=True),
     Option("--require-hardware", "exit 3 unless the device is a real card", switch=True),
     Option("--network", "name of the network below fixtures/networks", "beautygan"),
     Option("--network-path", "directory with the network.toml of a network kept elsewhere", value="DIR"),
@@ -81,6 +99,10 @@ class Settings:
     """What the user asked for; paths are absolute or None where not given."""
 
     device: str
+    device_option: dict[str, str]
+    device_timeout: float
+    isolate: bool
+    layer_by_layer: bool
     require_hardware: bool
     network: str
     network_path: Path | None
@@ -99,7 +121,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option; the environment gives the defaults, the command line wins."""
     group = parser.getgroup("mlu-conformance", "conformance of Cambricon MLUs")
     for option in OPTIONS:
-        kind = {"action": "store_true"} if option.switch else {"metavar": option.value}
+        kind: dict[str, Any] = {"action": "store_true"} if option.switch else {"metavar": option.value}
+        if option.repeated:
+            kind["action"] = "append"
         group.addoption(option.flag, dest=option.destination, default=None, help=_help(option), **kind)
 
 
@@ -113,12 +137,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Resolve options and environment once.
 
     Raises:
-        pytest.UsageError: an option or variable is wrong, or cases are spread over processes, each of which
-            would judge and record a run of its own.
+        pytest.UsageError: an option or variable is wrong.
     """
-    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("-n spreads cases over processes, which this version cannot join; drop -n")
-    config.stash[SETTINGS] = read_settings(
+    config.stash[SETTINGS] = settings_of(config)
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Return what the user asks for.
+
+    Raises:
+        pytest.UsageError: an option or variable is wrong.
+    """
+    return read_settings(
         {option.name: config.getoption(option.destination) for option in OPTIONS},
         os.environ,
         Path(str(config.invocation_params.dir)),
@@ -143,12 +173,25 @@ def read_settings(given: Mapping[str, object], environment: Mapping[str, str], d
         if chosen[first] and chosen[second]:
             flags = [option.flag for option in OPTIONS if option.name in (first, second)]
             raise pytest.UsageError(f"{' and '.join(flags)} contradict each other; drop one")
-    values = {
+    values: dict[str, Any] = {
         option.name: chosen[option.name] or (False if option.switch else option.default) for option in OPTIONS
     }
     for name in ("network_path", "waivers", "run_dir", "golden_dir"):
         values[name] = directory / str(values[name]) if values[name] else None
-    return Settings(**values)  # type: ignore[arg-type]
+    try:
+        values["device_option"] = pairs(values["device_option"] or [])
+        values["device_timeout"] = seconds(values["device_timeout"])
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    return Settings(**values)
+
+
+def _words(option: Option, text: str) -> list[str]:
+    """Return a variable's values; quotes keep spaces together, as in a shell."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise pytest.UsageError(f"{option.variable}={text!r} has an open quote; close it") from error
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:
@@ -161,12 +204,14 @@ def _check_variables(environment: Mapping[str, str]) -> None:
 
 def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> object:
     """Return what the command line says, else the environment; None or False where both are silent."""
-    if given[option.name] == "":
+    if given[option.name] in ("", [""]):
         raise pytest.UsageError(f"{option.flag} is empty; give a {option.value} or drop it")
     rivals = {name for pair in EXCLUSIVE if option.name in pair for name in pair}
     if any(given[name] for name in {option.name, *rivals}):
         return given[option.name]
     text = environment.get(option.variable, "")
+    if option.repeated:
+        return _words(option, text)
     if not option.switch:
         return text
     if text.lower() not in TRUE | FALSE:

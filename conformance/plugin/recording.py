@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -17,36 +17,39 @@ if TYPE_CHECKING:
 
 
 def recorded(
-    finding: Finding, ledger: WaiverLedger, *, simulated: bool, case_id: str | None = None
+    finding: Finding,
+    ledger: WaiverLedger,
+    *,
+    simulated: bool,
+    device: str = "",
+    fusion: str = "",
+    case_id: str | None = None,
 ) -> Record:
     """Return the record of a finding after waivers.
 
     Args:
         finding: what came out.
-        ledger: the waivers; it learns of the case.
+        ledger: the waivers of this run.
         simulated: whether the device is emulated.
+        device: its kind.
+        fusion: how the graph was compiled.
         case_id: the record's id where the case's own is taken already.
     """
+    origin: dict[str, Any] = {"simulated": simulated, "device": device, "fusion": fusion, "case_id": case_id}
     if finding.verdict is None or (finding.state == "measured" and finding.verdict.outcome == "conforms"):
-        return _unjudged(finding, simulated=simulated, case_id=case_id)
+        return _unjudged(finding, **origin)
     return record_of(
-        finding.case,
-        finding.verdict,
-        ledger,
-        simulated=simulated,
-        case_id=case_id,
-        sha256=finding.sha256,
-        seconds=finding.seconds,
+        finding.case, finding.verdict, ledger, **origin, sha256=finding.sha256, seconds=finding.seconds
     )
 
 
-def _unjudged(finding: Finding, *, simulated: bool, case_id: str | None) -> Record:
+def _unjudged(finding: Finding, *, case_id: str | None, **origin: Any) -> Record:  # noqa: ANN401 - fields
     """Return the record of what no bound was held against: measured, unsupported, broken."""
     verdict = finding.verdict
     return Record(
         case=case_id or str(finding.case),
         outcome=cast("Outcome", finding.state),
-        simulated=simulated,
+        **origin,
         reasons=[finding.reason] if finding.state == "broken" else [],
         notes=[finding.reason] if finding.state == "unsupported" else [*(verdict.notes if verdict else ())],
         metrics=verdict.metrics if verdict else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from conformance.goldens import GoldenStore, Manifest
 from conformance.graph.selection import select
 from conformance.networks import Network, find_network
 from conformance.plugin.options import SETTINGS, Settings
+from conformance.plugin.processes import is_worker
 from conformance.plugin.stopping import stop
 from conformance.precision import PRECISIONS, Precision
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
 FAILURE = pytest.StashKey["ConformanceError | OSError"]()
 PLAN = pytest.StashKey["Plan"]()
+PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
 OWN, PER_PRECISION = "own_case", "precision"
-ORDER = ("own", "chained", "fused", "benchmark")
+ORDER = ("own", "chained", "fused", "calibration", "benchmark")
 """Kinds of suite tests by marker, in the order in which they run: the finest judgement first, speed last."""
 
 
@@ -103,14 +106,25 @@ def _parameter(value: object, prefix: str, precision: Precision) -> Any:  # noqa
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the suite's tests, and say what went wrong while cases were made if that is why none are here."""
-    if FAILURE in config.stash and (not items or any(map(of_suite, items))):
-        stop(config.stash[FAILURE], config)
+    if FAILURE in config.stash and (not items or any(map(of_suite, items))) and not is_worker(config):
+        stop(config.stash[FAILURE], config)  # of a worker's failure its controller knows by itself
     items.sort(key=_rank)
 
 
 def of_suite(item: pytest.Item) -> bool:
     """Whether a test runs on the device."""
     return item.get_closest_marker("mlu") is not None
+
+
+def asks_for_suite(config: pytest.Config) -> bool:
+    """Whether ``-m`` names the suite, so that selecting nothing means that nothing ran."""
+    return re.search(r"(?<!not )\bmlu\b", config.option.markexpr or "") is not None
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return what one session of a device judges at once: a suite test with all its cases of a precision."""
+    precisions = [name for name in PRECISION_MARKERS if item.get_closest_marker(name)]
+    return f"{item.nodeid.partition('[')[0]}[{'-'.join(precisions)}]"
 
 
 def _rank(item: pytest.Item) -> int:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+STOPPED = pytest.StashKey[ConformanceError]()
+"""Why the run was ended."""
+
+
 def stop(error: ConformanceError | OSError, config: pytest.Config) -> NoReturn:
     """Stop pytest before any test runs, with one sentence and the error's exit code."""
     if isinstance(error, UsageError):
@@ -24,6 +28,7 @@ def abort(error: ConformanceError | OSError, config: pytest.Config) -> NoReturn:
     """Stop pytest at once, even in the middle of a test."""
     if isinstance(error, OSError):
         error = InfrastructureError(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+    config.stash[STOPPED] = error
     if not config.pluginmanager.has_plugin("terminalreporter"):
         sys.stderr.write(f"{error}\n")  # nobody else would say it
     pytest.exit(str(error), returncode=error.exit_code)

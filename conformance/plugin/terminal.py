@@ -4,37 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from conformance import __version__
-from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
+from conformance.errors import ConformanceError
 from conformance.graph.tensorflow import tensorflow_version
-from conformance.plugin.execution import RUN, asks_for_suite, device_of
+from conformance.plugin.execution import device_of
+from conformance.plugin.journal import JOURNAL
 from conformance.plugin.options import SETTINGS
-from conformance.plugin.selection import of_suite
+from conformance.plugin.processes import is_worker, workers_of
+from conformance.plugin.selection import asks_for_suite, of_suite
 from conformance.report.table import summary_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pytest
+    from collections.abc import Iterator, Sequence
 
     from conformance.devices.base import DeviceInfo
-    from conformance.plugin.execution import Run
+    from conformance.plugin.journal import Journal
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
     """Say what is judged, by what, before anything runs; the suite's own tests need no device."""
-    if not any(map(of_suite, items)):
+    if is_worker(config) or not any(map(of_suite, items)):
         return []
     settings = config.stash[SETTINGS]
     try:
-        device = describe(device_of(config).info())
+        by_what = _by_what(config)
     except ConformanceError:
         return []  # said where the run stops for it
     return [
         f"mlu-conformance: {__version__}, tensorflow {tensorflow_version() or 'not installed'}",
-        f"device: {device}",
+        by_what,
         f"network: {settings.network_path or settings.network}, nodes: {settings.nodes}",
     ]
+
+
+def _by_what(config: pytest.Config) -> str:
+    """Return the line about the device, or about the workers, whose devices are not open yet."""
+    workers, word = workers_of(config), config.stash[SETTINGS].device
+    if workers:
+        return f"workers: {workers}, each opens a device of its own ({word})"
+    if config.option.collectonly:
+        return f"device: {word}, which is not opened to collect"
+    return f"device: {describe(device_of(config).info())}"
 
 
 def describe(info: DeviceInfo) -> str:
@@ -51,30 +63,37 @@ def describe(info: DeviceInfo) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:  # noqa: ANN401 - pytest's own
     """Print the table, what fails the run although no test did, and where the time went."""
-    if RUN not in config.stash:
-        if exitstatus == EXIT_INFRASTRUCTURE and asks_for_suite(config):
+    if JOURNAL not in config.stash:
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and asks_for_suite(config):
             terminalreporter.write_line("no case was selected, so nothing was judged", red=True)
         return
-    run = config.stash[RUN]
+    journal = config.stash[JOURNAL]
     terminalreporter.section("conformance")
-    for line in (*summary_lines(run.records), ""):
+    for line in (*summary_lines(journal.records), ""):
         terminalreporter.write_line(line)
-    for sentence in _failures(run):
+    for sentence in _failures(journal):
         terminalreporter.write_line(f"FAILED: {sentence}", red=True)
-    for line in _remarks(run):
+    for line in _remarks(journal):
         terminalreporter.write_line(line)
 
 
-def _failures(run: Run) -> list[str]:
-    return [*run.problems, *([] if run.judged else ["nothing was judged, so the run shows nothing"])]
+def _failures(journal: Journal) -> list[str]:
+    return [*journal.problems, *([] if journal.judged else ["nothing was judged, so the run shows nothing"])]
 
 
-def _remarks(run: Run) -> list[str]:
-    inside = run.evaluation.stopwatch.seconds
-    share = inside / run.wall_seconds if run.wall_seconds else 0.0
-    notes = [f"note: {note}" for note in dict.fromkeys(run.notes)]
-    closing = (
-        f"device: {describe(run.info)}; {len(run.records)} records in {run.directory.path}; "
-        f"{run.wall_seconds:.0f} s, {share:.0%} of it inside device runs"
+def _remarks(journal: Journal) -> Iterator[str]:
+    yield from (f"note: {note}" for note in journal.notes)
+    if journal.workers:
+        yield from (_worker_line(journal, name) for name in journal.accounts)
+    device = describe(journal.info) if journal.info is not None else "none was opened"
+    yield (
+        f"device: {device}; {len(journal.records)} records in {journal.directory.path}; "
+        f"{journal.wall_seconds:.0f} s, {journal.busy_share:.0%} of it inside device runs"
     )
-    return [*notes, closing]
+
+
+def _worker_line(journal: Journal, name: str) -> str:
+    """Return what one worker did, and on which card."""
+    serial = journal.accounts[name].info.serial
+    card = f", serial number {serial}" if serial else ""
+    return f"{name}: {journal.count_of(name)} records ({', '.join(journal.judged_by(name))}){card}"

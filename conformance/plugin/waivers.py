@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance import locations
+from conformance.graph.operators import FIXED_POINT
 from conformance.judging.waivers import (
     Case,
     applicable,
@@ -14,7 +15,7 @@ from conformance.judging.waivers import (
     unknown_networks,
     unmatched,
 )
-from conformance.precision import PRECISIONS
+from conformance.precision import FIXED_BITS, PRECISIONS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.devices.base import DeviceInfo
+    from conformance.goldens import GoldenNode
     from conformance.judging.waivers import Mode, Waiver
     from conformance.plugin.selection import Plan
 
@@ -57,9 +59,14 @@ def cases(plan: Plan) -> Iterator[Case]:
         modes: tuple[Mode, ...] = ("own", "chained", "fused") if node.name in outputs else ("own", "chained")
         for precision in map(str, PRECISIONS):
             for mode in modes:
-                yield Case(
-                    network=plan.network.name, node=node.name, op=node.op, precision=precision, mode=mode
-                )
+                yield _case(plan, node, precision, mode)
+        if node.op in FIXED_POINT:
+            for bits in FIXED_BITS:
+                yield _case(plan, node, f"int{bits}", "calibration")
+
+
+def _case(plan: Plan, node: GoldenNode, precision: str, mode: Mode) -> Case:
+    return Case(network=plan.network.name, node=node.name, op=node.op, precision=precision, mode=mode)
 
 
 def _path(plan: Plan, info: DeviceInfo) -> Path | None:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from kept_network import kept_network
+
+from conformance.plugin.options import OPTIONS, read_settings
 
 
 @pytest.fixture(scope="session")
 def network():
     return kept_network()
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """What a journal needs of a plan: default settings, a network's name, what was said of goldens."""
+    settings = read_settings({option.name: None for option in OPTIONS}, {}, tmp_path)
+    return SimpleNamespace(
+        settings=settings, store=SimpleNamespace(said=["golden"]), network=SimpleNamespace(name="n")
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,14 @@ import pytest
 from suite_run import run_suite
 
 from conformance import locations
-from conformance.plugin.options import OPTIONS, read_settings
+from conformance.plugin.options import OPTIONS, PREFIX, read_settings
 
 NONE = {option.name: None for option in OPTIONS}
 HERE = Path("/somewhere")
-VALUED = [option for option in OPTIONS if not option.switch]
+VALUED = [option for option in OPTIONS if not (option.switch or option.repeated)]
+REPEATED = [option for option in OPTIONS if option.repeated]
+TEXTS = {"device_timeout": ("7.5", "9")}
+"""What an option takes that does not take any word."""
 SWITCHES = [option for option in OPTIONS if option.switch]
 PATHS = ("network_path", "waivers", "run_dir", "golden_dir")
 
@@ -28,18 +31,52 @@ def test_defaults():
     assert found.golden_dir == locations.GOLDENS
     assert (found.network_path, found.waivers, found.run_dir) == (None, None, None)
     assert (found.require_hardware, found.no_waivers) == (False, False)
+    assert (found.device_option, found.device_timeout) == ({}, 300.0)
+    assert (found.isolate, found.layer_by_layer) == (False, False)
 
 
 @pytest.mark.parametrize("option", VALUED, ids=lambda option: option.name)
 def test_every_option_has_a_twin_and_the_command_line_wins(option):
     def shown(value):
-        return HERE / value if option.name in PATHS else value
+        return HERE / value if option.name in PATHS else type(getattr(settings(), option.name) or "")(value)
 
+    first, second = TEXTS.get(option.name, ("from-environment", "given"))
     assert option.variable == "MLU_CONFORMANCE_" + option.flag[2:].replace("-", "_").upper()
-    twin = {option.variable: "from-environment"}
-    assert getattr(settings({}, twin), option.name) == shown("from-environment")
-    assert getattr(settings({option.name: "given"}, twin), option.name) == shown("given")
+    twin = {option.variable: first}
+    assert getattr(settings({}, twin), option.name) == shown(first)
+    assert getattr(settings({option.name: second}, twin), option.name) == shown(second)
     assert settings({}, {option.variable: ""}) == settings()
+
+
+@pytest.mark.parametrize("option", REPEATED, ids=lambda option: option.name)
+def test_an_option_that_may_be_given_again_has_a_twin_that_holds_several(option):
+    twin = {option.variable: "cards=0,1 'python=/a b/python' empty="}
+    given = {option.name: ["core-num=4", "python=/c"]}
+    assert getattr(settings({}, twin), option.name) == {"cards": "0,1", "python": "/a b/python", "empty": ""}
+    assert getattr(settings(given, twin), option.name) == {"core-num": "4", "python": "/c"}
+    assert settings({}, {option.variable: ""}) == settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "sentence"),
+    [
+        ({"device_option": ["stock"]}, {}, "--device-option 'stock' is not KEY=VALUE; write it like"),
+        ({"device_option": ["=1"]}, {}, "--device-option '=1' is not KEY=VALUE"),
+        ({"device_option": ["a=1", "a=2"]}, {}, "--device-option a is given as '1' and '2'; drop one"),
+        ({"device_option": [""]}, {}, "--device-option is empty; give a KEY=VALUE or drop it"),
+        ({}, {"DEVICE_OPTION": "a"}, "--device-option 'a' is not KEY=VALUE"),
+        ({}, {"DEVICE_OPTION": "a='1"}, "has an open quote; close it"),
+        ({"device_timeout": "soon"}, {}, "--device-timeout 'soon' is no number of seconds above 0"),
+        ({"device_timeout": "0"}, {}, "--device-timeout '0' is no number of seconds above 0"),
+        ({"device_timeout": "-1"}, {}, "--device-timeout '-1' is no number of seconds above 0"),
+        ({"device_timeout": "nan"}, {}, "--device-timeout 'nan' is no number of seconds above 0"),
+        ({"device_timeout": "inf"}, {}, "--device-timeout 'inf' is no number of seconds above 0"),
+        ({}, {"DEVICE_TIMEOUT": "1m"}, "--device-timeout '1m' is no number of seconds above 0"),
+    ],
+)
+def test_values_that_are_none(given, environment, sentence):
+    with pytest.raises(pytest.UsageError, match=re.escape(sentence)):
+        settings(given, {PREFIX + name: text for name, text in environment.items()})
 
 
 @pytest.mark.parametrize("option", SWITCHES, ids=lambda option: option.name)
@@ -174,7 +211,7 @@ def test_hardware_that_is_required_is_not_emulated(network, tmp_path, device):
     result = run_suite(tmp_path / "run", f"--device={device}", "--require-hardware", network=network)
     assert (result.code, result.outcomes) == (3, {})
     assert "--require-hardware is set, but device " in result.text
-    assert "is simulated; no card was used" in result.text
+    assert "is simulated; no card was used (looked for /dev/cambricon_dev*: " in result.text
     assert not result.directory.exists()
 
 
@@ -185,11 +222,11 @@ def test_a_misspelt_twin_is_not_ignored():
         settings(environment={"MLU_CONFORMANCE_REQUIRE_HARDWAR": "1"})
 
 
-@pytest.mark.parametrize("spread", [{"numprocesses": 2}])
-def test_cases_spread_over_processes_are_refused(spread):
-    from types import SimpleNamespace
-
-    from conformance.plugin.options import pytest_configure
-
-    with pytest.raises(pytest.UsageError, match="-n spreads cases over processes"):
-        pytest_configure(SimpleNamespace(option=SimpleNamespace(**spread)))
+def test_options_reach_the_device_and_the_records(network, tmp_path):
+    arguments = ["--device=suite.faulty_devices:doubled_at_int16_fp32", "--layer-by-layer", "--nodes=joined"]
+    result = run_suite(tmp_path / "run", *arguments, network=network, markers="mlu and (own or fused)")
+    assert {record.fusion for record in result.records} == {"layer by layer"}
+    assert {record.device for record in result.records} == {"faulty"}
+    refused = run_suite(tmp_path / "again", "--device=cpu", "--device-option=cards=1", network=network)
+    assert refused.code == 4
+    assert "device 'cpu' takes no --device-option, but got cards; drop it" in refused.text

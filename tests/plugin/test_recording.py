@@ -45,6 +45,14 @@ def test_a_verdict_becomes_an_outcome_with_its_numbers(state, verdict, outcome):
     assert (made.sha256, made.seconds, made.case) == (["ab"], 0.5, "n/a/mean-int8-fp16-own")
 
 
+@pytest.mark.parametrize(("state", "verdict"), [("judged", WRONG), ("measured", RIGHT), ("broken", None)])
+def test_every_record_says_what_ran_it_and_how(state, verdict):
+    finding = Finding(CASE, state, verdict, "" if verdict else "lost")
+    origin = {"simulated": False, "device": "cambricon", "fusion": "layer by layer"}
+    made = recorded(finding, WaiverLedger(), **origin)
+    assert {name: getattr(made, name) for name in origin} == origin
+
+
 def test_what_has_no_verdict_keeps_its_reason():
     broken = recorded(
         Finding.of(CASE, Problem("broken", "lost")), WaiverLedger(), simulated=False, case_id="x"

@@ -29,7 +29,7 @@ def test_collecting_beautygan_imports_no_tensorflow_and_opens_nothing(tmp_path):
     own = [case for case in cases if case.startswith("test_node[")]
     assert len(own) == len(set(own)) == 91 * 4
     assert cases[: len(own)] == own
-    assert len(cases) == len(own) + 12
+    assert len(cases) == len(own) + 12 + 2  # chained, fused, timed; calibration
     assert own[0] == "test_node[generator/conv2d/Conv2D-int8-fp16]"
     assert "test_node[generator/xs-int16-fp32]" in own
     assert not (tmp_path / "run").exists()
@@ -41,25 +41,26 @@ def test_the_command_lines_help_imports_no_tensorflow():
 
 
 @pytest.mark.parametrize(
-    ("markers", "precisions", "tests"),
+    ("markers", "precisions", "tests", "widths"),
     [
-        ("mlu", 4, 4),
-        ("mlu and int16 and fp32", 1, 4),
-        ("mlu and int8", 2, 4),
-        ("mlu and fp16 and not own", 2, 3),
-        ("mlu and own", 4, 1),
-        ("mlu and chained", 4, 1),
-        ("mlu and fused", 4, 2),
-        ("mlu and benchmark", 4, 1),
-        ("fused and not benchmark and int8 and fp16", 1, 1),
+        ("mlu", 4, 4, 2),
+        ("mlu and int16 and fp32", 1, 4, 0),
+        ("mlu and int8", 2, 4, 1),
+        ("mlu and fp16 and not own", 2, 3, 0),
+        ("mlu and own", 4, 1, 0),
+        ("mlu and chained", 4, 1, 0),
+        ("mlu and fused", 4, 2, 0),
+        ("mlu and benchmark", 4, 1, 0),
+        ("mlu and calibration", 0, 0, 2),
+        ("fused and not benchmark and int8 and fp16", 1, 1, 0),
     ],
 )
-def test_markers_select(network, tmp_path, markers, precisions, tests):
+def test_markers_select(network, tmp_path, markers, precisions, tests, widths):
     result = run_suite(tmp_path / "run", "--collect-only", "-q", network=network, markers=markers)
     own = KEY_NODES if "own" in markers.replace("not own", "") or tests == 4 else 0
     whole = tests - (own > 0)
     assert result.code == 0
-    assert result.text.count("::test_") == precisions * (own + whole)
+    assert result.text.count("::test_") == precisions * (own + whole) + widths
 
 
 def test_a_marker_that_does_not_exist_is_an_error(network, tmp_path):

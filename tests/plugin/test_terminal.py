@@ -54,6 +54,21 @@ def test_a_run_that_stops_says_why_even_without_terminal(network, tmp_path):
     assert result.text.count("no card was used") == 1
 
 
+def test_no_case_at_all_is_said(network, tmp_path):
+    result = run_suite(tmp_path / "run", network=network, markers="mlu and int8 and int16")
+    assert result.code == 3
+    assert "no case was selected, so nothing was judged" in result.text
+    assert not result.directory.exists()
+
+
+def test_collecting_opens_no_device(network, tmp_path):
+    result = run_suite(
+        tmp_path / "run", "--device=suite.faulty_devices:broken_factory", "--collect-only", network=network
+    )
+    assert result.code == 0
+    assert "device: suite.faulty_devices:broken_factory, which is not opened to collect" in result.text
+
+
 def test_the_suites_own_tests_need_no_device(tmp_path):
     (tmp_path / "test_nothing.py").write_text("def test_nothing(): pass\n")
     command = [

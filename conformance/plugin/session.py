@@ -1,0 +1,96 @@
+"""The life of a run: begun when tests of the suite are about to run, closed and judged as a whole."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
+from conformance.plugin.distribution import CONTROLLER
+from conformance.plugin.execution import RUN, Run, close_device, device_of, prepare
+from conformance.plugin.journal import JOURNAL, Journal, run_path
+from conformance.plugin.processes import is_worker
+from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
+from conformance.plugin.stopping import stop
+from conformance.plugin.worker import WORKER
+from conformance.progress import Progress
+
+if TYPE_CHECKING:
+    from conformance.plugin.selection import Plan
+
+STARTED = pytest.StashKey[float]()
+ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+"""How a session ends that was not cut short."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the clock of the whole run."""
+    session.config.stash[STARTED] = time.perf_counter()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the run when tests of the suite are about to run; a worker waits for the first of its cases."""
+    config = session.config
+    if config.option.collectonly or is_worker(config) or not any(map(of_suite, session.items)):
+        return
+    try:
+        plan = plan_of(config)
+        plan.store.report = _progress(config)
+        if CONTROLLER in config.stash:
+            config.stash[CONTROLLER].begin(plan, session.items, config.stash[STARTED])
+        else:
+            _start(config, plan)
+        plan.store.report = lambda *_: None  # from here on every line would land in the output of some test
+    except (ConformanceError, OSError) as error:
+        stop(error, config)
+
+
+def _start(config: pytest.Config, plan: Plan) -> None:
+    """Open device and directory; the directory last, so that none is left by a run that could not start."""
+    run = Run(plan, device_of(config))
+    prepare(run.evaluation)
+    journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED])
+    journal.hear(run.account())
+    run.begin(journal.add, journal.directory.path / "logs")
+    config.stash[RUN], config.stash[JOURNAL] = run, journal
+
+
+def _progress(config: pytest.Config) -> Progress:
+    """Return a progress that writes past pytest's capture."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return Progress(reporter.write, terminal=reporter.isatty) if reporter else Progress(str, terminal=False)
+
+
+@pytest.fixture(scope="session")
+def conformance_run(request: pytest.FixtureRequest) -> Run:
+    """The run that records what suite tests find."""
+    config = request.config
+    return config.stash[WORKER].run() if is_worker(config) else config.stash[RUN]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close what is open; fail the run when nothing was judged or a waiver is wrong."""
+    config = session.config
+    if JOURNAL in config.stash:
+        _finish(session, config.stash[JOURNAL])
+    elif not is_worker(config):
+        close_device(config)
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and asks_for_suite(config):
+            session.exitstatus = EXIT_INFRASTRUCTURE
+
+
+def _finish(session: pytest.Session, journal: Journal) -> None:
+    config = session.config
+    if RUN in config.stash:
+        config.stash[RUN].close()
+        journal.hear(config.stash[RUN].account())
+    if CONTROLLER in config.stash and session.exitstatus in ENDED:
+        journal.failures += config.stash[CONTROLLER].missing()
+    journal.finish()
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = journal.exit_code

@@ -1,0 +1,80 @@
+"""One of several processes that judge: a device of its own, and records that travel with tests' reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance.errors import ConformanceError
+from conformance.plugin.benchmarks import take_timed
+from conformance.plugin.execution import Run, close_device, device_of
+from conformance.plugin.parcels import Parcel, Stop, pack
+from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
+from conformance.plugin.selection import FAILURE, plan_of
+from conformance.plugin.stopping import STOPPED, abort
+from conformance.runs.records import encode_record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from conformance.runs.records import Record
+
+WORKER = pytest.StashKey["Worker"]()
+
+
+class Worker:
+    """A plugin of a worker. Its device is opened for its first case, so that an idle worker takes no card."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._run: Run | None = None
+        self._lines: list[str] = []
+
+    def run(self) -> Run:
+        """Return this worker's part of the run, begun when first asked for; ends the run if it cannot."""
+        if self._run is None:
+            try:
+                self._run = self._begun()
+            except (ConformanceError, OSError) as error:
+                abort(error, self._config)
+        return self._run
+
+    def _begun(self) -> Run:
+        if FAILURE in self._config.stash:
+            raise self._config.stash[FAILURE]
+        run = Run(plan_of(self._config), device_of(self._config))
+        directory = Path(worker_input(self._config)[OURS])
+        run.begin(self._keep, directory / "logs" / worker_name(self._config))
+        return run
+
+    def _keep(self, record: Record) -> None:
+        self._lines.append(encode_record(record).decode())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send what is new with the test's report."""
+        report = yield
+        benchmarks = take_timed(self._config)
+        if self._lines or benchmarks:
+            setattr(report, OURS, pack(self._parcel(benchmarks)))
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Close the device; send what no report could carry."""
+        if self._run is not None:
+            self._run.close()
+        else:
+            close_device(self._config)
+        parcel = self._parcel(take_timed(self._config))
+        error = self._config.stash.get(STOPPED, None)
+        if error is not None:
+            parcel.stop = Stop(sentence=str(error), exit_code=error.exit_code)
+        worker_output(self._config)[OURS] = pack(parcel)
+
+    def _parcel(self, benchmarks: list[dict[str, Any]]) -> Parcel:
+        lines, self._lines = self._lines, []
+        account = self._run.account() if self._run is not None else None
+        return Parcel(worker=worker_name(self._config), account=account, records=lines, benchmarks=benchmarks)

@@ -13,6 +13,7 @@ import pytest
 from conformance import locations
 from conformance.device_options import pairs, seconds
 from conformance.errors import UsageError, near_names
+from conformance.graph.selection import SELECTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("--require-hardware", "exit 3 unless the device is a real card", switch=True),
     Option("--network", "name of the network below fixtures/networks", "beautygan"),
     Option("--network-path", "directory with the network.toml of a network kept elsewhere", value="DIR"),
-    Option("--nodes", "nodes to judge: key, all, a name or a glob", "key", value="GLOB"),
+    Option("--nodes", SELECTION, "key", value="LIST"),
     Option(
         "--profile",
         "the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches",

@@ -11,7 +11,7 @@ import pytest
 from conformance import locations
 from conformance.errors import ConformanceError
 from conformance.goldens import GoldenStore, Manifest
-from conformance.graph.selection import select
+from conformance.graph.selection import select_nodes
 from conformance.networks import Network, find_network
 from conformance.plugin.options import SETTINGS, Settings
 from conformance.plugin.processes import is_worker
@@ -57,10 +57,7 @@ class Plan:
         Raises:
             UsageError: ``--nodes`` matches none.
         """
-        names = [node.name for node in self.manifest.nodes]
-        return select(
-            self.settings.nodes, names, [node.name for node in self.manifest.key], self.network.name
-        )
+        return select_nodes(self.settings.nodes, self.manifest.nodes, self.network.name)
 
 
 def plan_of(config: pytest.Config) -> Plan:

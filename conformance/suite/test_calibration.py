@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @pytest.mark.mlu
 @pytest.mark.calibration
 @pytest.mark.parametrize(
-    "bits", [pytest.param(8, marks=pytest.mark.int8), pytest.param(16, marks=pytest.mark.int16)]
+    "bits",
+    [
+        pytest.param(8, id="int8", marks=pytest.mark.int8),
+        pytest.param(16, id="int16", marks=pytest.mark.int16),
+    ],
 )
 def test_scales(conformance_run: Run, bits: int) -> None:
     """Calibration by the device's framework gives our scales to 6 digits, of every tensor and no other."""

@@ -56,7 +56,7 @@ def _sentence(text):
         (["-kno_such_case"], "mlu"),
         ([], "mlu and int8 and int16"),
         (["--deselect=conformance/suite"], "mlu"),
-        ([], "(mlu) and not (own or chained or fused)"),
+        ([], "(mlu) and not (own or chained or fused or calibration)"),
     ],
 )
 def test_selecting_nothing_is_no_pass(network, tmp_path, arguments, markers):

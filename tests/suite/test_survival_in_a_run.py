@@ -1,0 +1,217 @@
+"""A run goes on whatever a card's process does: right outcome, right case, the rest judged, nothing left."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+
+import pytest
+from fake_worker import LAST_WORDS, Fault, fake_vendor, started_groups
+from kept_network import KEY_NODES, kept_network
+from processes import group_lives
+from suite_run import run_suite
+
+from conformance.devices import arena
+from conformance.devices.cambricon.card_lock import card_owner
+from conformance.goldens import GoldenStore
+from conformance.networks import Network
+
+CULPRIT = "norm/mean"
+NORM = {"norm/mean", "norm/squared", "norm/variance", "norm/scale", "norm/out"}
+UPSTREAM_OR_BESIDE = {"bare/Conv2D", "style/Conv2D"}
+OWN, CHAINED, FUSED = (f"mlu and int16 and fp32 and {mode}" for mode in ("own", "chained", "fused"))
+
+
+@functools.cache
+def goldens():
+    """Return what a card that computes right returns, and what it is fed, by ``SAMPLE|NODE``."""
+    kept = kept_network()
+    store = GoldenStore(Network(kept.directory), kept.goldens)
+    names = {node.name for node in store.manifest.key} | {output.name for output in store.network.outputs}
+    store.ensure(names)
+    return {
+        f"{sample}|{name}": value
+        for sample in range(store.network.samples)
+        for name, value in {
+            **{name: store.get(name, sample) for name in names},
+            **store.network.feeds(sample),
+        }.items()
+    }
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Private directories in the place of those that a run shares with everything else on the machine."""
+    places = tmp_path / "shm", tmp_path / "tmp"
+    for place in places:
+        place.mkdir()
+    monkeypatch.setattr(arena, "SHARED_MEMORY", places[0])
+    monkeypatch.setattr(tempfile, "tempdir", str(places[1]))
+    return places
+
+
+@pytest.fixture
+def run(network, tmp_path, places):
+    """Run the suite on the small network with a card whose process has faults; see that nothing is left."""
+
+    def run_with(*faults, markers=OWN, arguments=(), greeting=None):
+        python = fake_vendor(tmp_path / "vendor", *faults, table=goldens(), greeting=greeting)
+        options = {"allow-stock": "1", "python": python, "lock-dir": tmp_path / "locks"}
+        result = run_suite(
+            tmp_path / "run",
+            "--device=cambricon",
+            *(f"--device-option={key}={value}" for key, value in options.items()),
+            "--device-timeout=2",
+            "--no-waivers",
+            *arguments,
+            network=network,
+            markers=markers,
+        )
+        groups = started_groups(tmp_path / "vendor")
+        assert groups
+        assert not [group for group in groups if group_lives(group)]
+        assert [path for place in places for path in place.iterdir()] == []
+        assert card_owner(0, tmp_path / "locks") is None
+        assert "Traceback" not in result.text
+        return result
+
+    return run_with
+
+
+def test_a_card_that_does_no_wrong_passes_everything_at_once(run):
+    result = run(markers="mlu and (own or chained or fused)")
+    assert (result.code, result.failed) == (0, set())
+    assert {record.outcome for record in result.records} == {"conforms", "measured"}
+    assert {(record.device, record.simulated) for record in result.records} == {("cambricon-stock", True)}
+    assert "stock TensorFlow 1.15.0 in place of Cambricon's" in result.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("segv", "was ended by SIGSEGV"),
+        ("abort", "was ended by SIGABRT"),
+        ("exit", "ended with exit code 0"),
+        ("hang", "gave no answer to 'run' within 2 s"),
+        ("flood-and-die", "was ended by SIGABRT"),
+        ("tear", "ended with exit code 0"),
+        ("garbage", "answered 'run' with garbage"),
+        ("offset", "answered 'run' with garbage"),
+        ("child", "ended with exit code 9"),
+        ("refuse", "InvalidArgumentError: no kernel for this"),
+    ],
+)
+def test_the_node_that_breaks_the_card_is_broken_and_all_others_are_judged(run, kind, reason):
+    result = run(Fault(kind, node=CULPRIT), arguments=["--nodes=norm/*"])
+    (broken,) = [record for record in result.records if record.outcome == "broken"]
+    assert (broken.node, broken.precision, broken.mode) == (CULPRIT, "int16-fp32", "own")
+    assert (result.code, result.failed) == (1, {f"{CULPRIT}-int16-fp32"})
+    assert reason in broken.reasons[0]
+    assert result.cases("conforms") == {f"{node}-int16-fp32" for node in NORM - {CULPRIT}}
+    if kind in ("segv", "abort", "exit", "hang", "flood-and-die", "child"):
+        assert f"last output: {LAST_WORDS}" in broken.reasons[0] or f"| {LAST_WORDS}" in broken.reasons[0]
+        logs = list((result.directory / "logs").glob("*.log"))
+        assert any(str(log) in broken.reasons[0] and LAST_WORDS in log.read_text() for log in logs)
+
+
+def test_what_breaks_while_it_is_compiled_is_found_as_well(run):
+    result = run(Fault("segv", at="open", node=CULPRIT))
+    assert result.cases("broken") == {f"{CULPRIT}-int16-fp32"}
+    assert len(result.cases("conforms")) == KEY_NODES - 1
+
+
+def test_what_breaks_with_one_sample_only_is_broken(run):
+    result = run(Fault("segv", node=CULPRIT, sample=1))
+    assert result.cases("broken") == {f"{CULPRIT}-int16-fp32"}
+    assert len(result.cases("conforms")) == KEY_NODES - 1
+
+
+def test_every_file_that_a_worker_was_given_lies_in_the_run_directory(run):
+    result = run(Fault("segv", node=CULPRIT))
+    assert result.cases("broken") == {f"{CULPRIT}-int16-fp32"}
+    assert len(result.cases("conforms")) == KEY_NODES - 1
+    names = {path.name for path in (result.directory / "logs").iterdir()}
+    (parameters,) = [name for name in names if name.endswith(".quant.txt")]
+    assert parameters.startswith("int16-fp32-")
+    assert (result.directory / "logs" / parameters).read_text().startswith("bit_width:16\n")
+    assert len([name for name in names if name.startswith("int16-fp32-") and name.endswith(".log")]) > 1
+
+
+def test_several_culprits_are_each_found(run):
+    culprits = {CULPRIT, "joined", "out"}
+    result = run(*(Fault("segv", node=node) for node in culprits))
+    assert result.cases("broken") == {f"{node}-int16-fp32" for node in culprits}
+    assert len(result.cases("conforms")) == KEY_NODES - 3
+
+
+def test_in_the_chain_what_needs_the_culprit_is_not_run_and_what_does_not_is_measured(run):
+    result = run(Fault("segv", node=CULPRIT), markers=CHAINED)
+    broken = {record.node: record.reasons[0] for record in result.records if record.outcome == "broken"}
+    measured = {record.node for record in result.records if record.outcome == "measured"}
+    assert result.code == 1
+    assert measured == UPSTREAM_OR_BESIDE
+    assert broken.keys() >= NORM
+    assert len(broken) + len(measured) == KEY_NODES
+    assert broken.pop(CULPRIT).startswith("the Cambricon worker was ended by SIGSEGV")
+    for reason in broken.values():
+        assert reason.startswith(f"not run, because it needs {CULPRIT}, which failed: the Cambricon worker")
+
+
+def test_the_fused_network_breaks_as_a_whole_judged_and_timed(run):
+    result = run(Fault("segv", node=CULPRIT), markers=FUSED)
+    assert result.code == 1
+    assert [(record.node, record.outcome) for record in result.records] == [("out", "broken")] * 2
+    assert not (result.directory / "benchmark.json").exists()
+
+
+@pytest.mark.parametrize("fault", [Fault("segv", least=5), Fault("segv", times=1)])
+def test_a_failure_that_is_no_nodes_fault_fails_a_run_whose_nodes_are_all_judged(run, fault):
+    result = run(fault)
+    assert (result.code, result.failed) == (1, set())
+    assert len(result.cases("conforms")) == KEY_NODES
+    assert "FAILED: the device broke while" in result.text
+    assert "and not again when they were halved: the Cambricon worker was ended by SIGSEGV" in result.text
+
+
+@pytest.mark.parametrize("markers", [OWN, FUSED + " and benchmark"])
+def test_a_card_that_breaks_when_a_session_is_closed_fails_the_run(run, markers):
+    result = run(Fault("segv", at="close"), markers=markers)
+    assert (result.code, result.failed) == (1, set())
+    assert "FAILED: the device broke while it closed a session: the Cambricon worker was ended" in result.text
+    assert result.records
+
+
+def test_a_card_that_cannot_be_started_is_one_sentence(run):
+    result = run(Fault("segv", at="hello"))
+    assert (result.code, result.outcomes) == (3, {})
+    sentence = (
+        "the device is lost: 3 starts in a row failed, the last one so: the Cambricon worker was ended by"
+    )
+    assert f"{sentence} SIGSEGV" in result.text
+    assert not result.directory.exists()
+
+
+def test_a_greeting_that_makes_no_sense_is_one_sentence(run):
+    result = run(greeting={"stock": "maybe"})
+    assert (result.code, result.outcomes) == (3, {})
+    assert "the Cambricon worker does not say what it is: Expected `bool`, got `str`" in result.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault("segv", at="hello", after=3), "the device is lost: 3 starts in a row failed"),
+        (Fault("segv", node="sum"), "the device is lost: after a failure it does not even add two numbers"),
+        (Fault("offset", node="sum"), "the device is lost: after a failure it does not even add two numbers"),
+    ],
+)
+def test_a_card_that_is_lost_ends_the_run_and_keeps_what_was_judged(run, fault, sentence):
+    trigger = Fault("segv", node=CULPRIT, after=2)  # the two samples of int8 come first
+    result = run(trigger, fault, markers="mlu and own and fp32")
+    assert result.code == 3
+    assert sentence in result.text
+    assert len(result.cases("conforms")) == KEY_NODES
+    assert {record.precision for record in result.records if record.outcome == "conforms"} == {"int8-fp32"}
+    (broken,) = [record for record in result.records if record.outcome == "broken"]
+    assert (broken.precision, broken.node) == ("int16-fp32", "bare/Conv2D")
+    assert sentence in broken.reasons[0]

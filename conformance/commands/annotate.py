@@ -46,7 +46,8 @@ def write_annotated(options: argparse.Namespace) -> None:
     network = _network(options.run, options.network)
     _check_output(options.output, network)
     _require_one_network(records, network, options.run)
-    graph = annotated(network.graph, records, str(options.run))
+    judged = read_environment(options.run).graph_sha256
+    graph = annotated(network.graph, records, str(options.run), judged)
     try:
         graph.save(options.output)
     except OSError as error:

@@ -90,6 +90,7 @@ class Journal:
             waivers=[],
             now=dt.datetime.now(dt.timezone.utc),
             directory=locations.PROJECT,
+            graph_sha256=plan.manifest.provenance.graph_sha256,
         )
         self._write_environment()
 

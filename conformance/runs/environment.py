@@ -86,6 +86,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         device: the device's own information; of several devices, the first one's. Empty if none was opened.
         waivers: ids of the waivers that applied.
         devices: every device, one per process that judged.
+        graph_sha256: digest of the graph that was judged, where one was.
     """
 
     started: dt.datetime
@@ -98,6 +99,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     device: dict[str, Any]
     waivers: list[str]
     devices: list[UsedDevice] = []
+    graph_sha256: str | None = None
 
 
 def gather_environment(
@@ -107,6 +109,7 @@ def gather_environment(
     waivers: Sequence[str],
     now: dt.datetime,
     directory: Path | None = None,
+    graph_sha256: str | None = None,
 ) -> Environment:
     """Gather the environment of a run.
 
@@ -116,6 +119,7 @@ def gather_environment(
         waivers: ids of the waivers that apply.
         now: when the run started.
         directory: where to look for a git checkout; the working directory if None.
+        graph_sha256: digest of the graph that is judged, where one is.
 
     Raises:
         TypeError: ``device`` is not made of named values.
@@ -131,6 +135,7 @@ def gather_environment(
         device=(information := named_values(device, "device")),
         waivers=list(waivers),
         devices=[UsedDevice(process=MAIN, device=information)] if information else [],
+        graph_sha256=graph_sha256,
     )
 
 

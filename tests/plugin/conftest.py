@@ -21,7 +21,10 @@ def plan(tmp_path):
     """What a journal needs of a plan: default settings, a network's name, what was said of goldens."""
     settings = read_settings({option.name: None for option in OPTIONS}, {}, tmp_path)
     return SimpleNamespace(
-        settings=settings, store=SimpleNamespace(said=["golden"]), network=SimpleNamespace(name="n")
+        settings=settings,
+        store=SimpleNamespace(said=["golden"]),
+        network=SimpleNamespace(name="n"),
+        manifest=SimpleNamespace(provenance=SimpleNamespace(graph_sha256="ab")),
     )
 
 

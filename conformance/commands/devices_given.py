@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
+
+from conformance.device_options import pairs, seconds
+from conformance.devices.registry import AUTO, DeviceRequest, open_device
+from conformance.errors import DeviceError, UsageError
+from conformance.precision import PRECISIONS, parse_precision
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from conformance.devices.base import Device
+    from conformance.precision import Precision
 
 
 def add_device_options(command: argparse.ArgumentParser) -> None:
@@ -23,3 +33,81 @@ def add_device_options(command: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="what compiling a graph, and running it, may take (default: 300)",
     )
+
+
+def add_device(command: argparse.ArgumentParser, also: str = "") -> None:
+    """Add ``--device`` and everything that says more about it, and ``--precision``.
+
+    Args:
+        command: gets the arguments.
+        also: what else ``--device`` takes here.
+    """
+    command.add_argument(
+        "--device",
+        default=AUTO,
+        metavar="NAME",
+        help="auto (a card when one is visible, else the emulator), emulator, cpu, cambricon, "
+        f"package.module:factory, or an entry point's name{also} (default: %(default)s)",
+    )
+    command.add_argument(
+        "--profile",
+        default=DeviceRequest().profile,
+        metavar="NAME",
+        help="the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--isolate",
+        action="store_true",
+        help="run the device in a process of its own, which may crash or hang",
+    )
+    add_device_options(command)
+    names = ", ".join(map(str, PRECISIONS))
+    command.add_argument("--precision", metavar="NAME", help=f"what the device computes in: {names}")
+
+
+def device_request(options: argparse.Namespace) -> DeviceRequest:
+    """Return the device that parsed arguments of :func:`add_device` ask for.
+
+    Raises:
+        UsageError: an option is not as it must be.
+    """
+    return DeviceRequest(
+        options.device,
+        profile=options.profile,
+        options=pairs(options.device_option),
+        timeout=seconds(options.device_timeout),
+        isolate=options.isolate,
+    )
+
+
+@contextlib.contextmanager
+def opened_device(request: DeviceRequest) -> Iterator[Device]:
+    """Open a device for as long as a block lasts, and close it whatever happens there.
+
+    Raises:
+        UsageError, InfrastructureError: it cannot be had.
+        DeviceError: it cannot be closed after a block that went well.
+    """
+    device = open_device(request)
+    try:
+        yield device
+    except BaseException:
+        with contextlib.suppress(Exception):  # the error on its way out says more
+            device.close()
+        raise
+    try:
+        device.close()
+    except Exception as error:
+        raise DeviceError(f"the device could not be closed: {type(error).__name__}: {error}") from error
+
+
+def required_precision(options: argparse.Namespace) -> Precision:
+    """Return the precision that parsed arguments ask for.
+
+    Raises:
+        UsageError: there is none, or it does not exist.
+    """
+    if options.precision is None:
+        raise UsageError(f"--precision is missing; give one of {', '.join(map(str, PRECISIONS))}")
+    return parse_precision(options.precision)

@@ -1,0 +1,132 @@
+"""``mlu-conformance compare``: two dumps, two files, or either with a network's goldens."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance import locations
+from conformance.commands.networks import network_of
+from conformance.commands.terminal import note, progress, say
+from conformance.errors import UsageError
+from conformance.files import write_json_atomically
+
+if TYPE_CHECKING:
+    from conformance.commands import Commands
+    from conformance.dumps.report import ComparisonReport
+    from conformance.dumps.tensors import Side
+
+STANDARD_OUTPUT = "-"
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser("compare", help="compare two dumps, two files, or one of them with goldens")
+    command.add_argument(
+        "first", type=Path, help="a dump's directory, a .npy, .npz or .txt file, or what Polygraphy saved"
+    )
+    command.add_argument("second", type=Path, nargs="?", help="another one")
+    command.add_argument("--goldens", metavar="NETWORK", help="compare with this network's goldens instead")
+    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
+    command.add_argument(
+        "--sample", metavar="N", help="only this sample; also which one it is where a file does not say"
+    )
+    command.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="CRITERION=NUMBER",
+        help="least cosine, or largest mse, max_abs or worst_channel_mse, else exit 1; may be given again",
+    )
+    command.add_argument(
+        "--sort",
+        choices=("worst", "graph"),
+        default="worst",
+        help="order of the table (default: %(default)s)",
+    )
+    command.add_argument(
+        "--histograms",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="tensors, the worst first, whose errors are shown as bars (default: %(default)s)",
+    )
+    command.add_argument(
+        "--json", metavar="FILE", help="write all of it to FILE; - for standard output alone"
+    )
+    command.set_defaults(command=compare)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give one like 3")
+    return int(text)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Compare, print or write what was found, and say by the exit code whether the limits are kept.
+
+    Raises:
+        Deviation: the sides differ in NaN or Inf, or by more than a limit.
+        Inconclusive: the formats are too coarse for a limit.
+        UsageError: the sides cannot be compared.
+    """
+    from conformance.dumps.limits import parse_limits
+    from conformance.dumps.report import compare_sides
+    from conformance.dumps.sources import side_of
+
+    limits = parse_limits(options.limit)
+    second = _second(options)
+    found = compare_sides(
+        side_of(options.first), second, limits, sample=_sample(options.sample), report=progress()
+    )
+    if options.json != STANDARD_OUTPUT:
+        _print(found, options)
+    if options.json is not None:
+        _write(found, options.json)
+    found.conclude()
+    note(f"{len(found.tensors)} compared, {'all within the limits' if limits else 'no limits were given'}")
+
+
+def _second(options: argparse.Namespace) -> Side:
+    if (options.second is None) == (options.goldens is None):
+        raise UsageError("give two things to compare, or one and --goldens NETWORK")
+    if options.second is not None:
+        from conformance.dumps.sources import side_of
+
+        return side_of(options.second)
+    from conformance.dumps.sources import goldens_side
+    from conformance.goldens import GoldenStore
+
+    return goldens_side(GoldenStore(network_of(options.goldens), options.golden_dir, progress()))
+
+
+def _sample(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--sample {text!r} is no number of a sample; give one like 0")
+    return int(text)
+
+
+def _print(found: ComparisonReport, options: argparse.Namespace) -> None:
+    from conformance.dumps.table import details, remarks, table
+
+    worst = found.worst_first
+    for line in table(worst if options.sort == "worst" else found.tensors):
+        say(line)
+    for item in worst[: options.histograms]:
+        for line in ("", *details(item)):
+            say(line)
+    for line in (*found.notes, *remarks(worst[options.histograms :])):
+        note(line)
+
+
+def _write(found: ComparisonReport, target: str) -> None:
+    if target == STANDARD_OUTPUT:
+        say(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+    else:
+        write_json_atomically(Path(target), found)

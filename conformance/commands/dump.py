@@ -1,0 +1,120 @@
+"""``mlu-conformance dump``: what chosen nodes of a network compute on a device, written into files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance import locations
+from conformance.commands.devices_given import add_device, device_request, opened_device, required_precision
+from conformance.commands.networks import add_network, network_of
+from conformance.commands.terminal import note, progress, say
+from conformance.devices.registry import CPU
+from conformance.dumps.formats import FORMATS
+from conformance.dumps.names import GOLDEN
+from conformance.errors import UsageError
+from conformance.graph.selection import SELECTION
+
+if TYPE_CHECKING:
+    import argparse
+
+    from conformance.commands import Commands
+    from conformance.dumps.manifest import DumpManifest
+    from conformance.dumps.taking import Selection
+    from conformance.dumps.writing import DumpWriter
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser("dump", help="write what nodes of a network compute on a device into files")
+    command.add_argument(
+        "--nodes",
+        default="key",
+        metavar="LIST",
+        help=f"{SELECTION} (default: %(default)s)",
+    )
+    command.add_argument(
+        "--sample",
+        default="0",
+        metavar="N",
+        help="which of the network's inputs, or all (default: %(default)s)",
+    )
+    command.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default=next(iter(FORMATS)),
+        help="npy keeps every bit, text prints %%8.3f per line, text5 %%.5f (default: %(default)s)",
+    )
+    command.add_argument("--layer-by-layer", action="store_true", help="do not fuse operators")
+    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="where to; must be new or empty"
+    )
+    add_device(command, also=f", or {GOLDEN} for the goldens themselves")
+    add_network(command)
+    command.set_defaults(command=take_dump)
+
+
+def take_dump(options: argparse.Namespace) -> None:
+    """Write the dump, and print what it holds."""
+    from conformance.dumps.taking import Selection, chosen_samples
+    from conformance.dumps.writing import DumpWriter
+    from conformance.graph.selection import select_nodes, selectable_nodes
+    from conformance.graph.structure import Structure
+
+    network = network_of(options.network)
+    nodes = select_nodes(options.nodes, selectable_nodes(Structure(network.graph)), network.name)
+    selection = Selection(network, nodes, chosen_samples(options.sample, network))
+    take = _of_goldens if options.device == GOLDEN else _of_device
+    with DumpWriter(options.output, FORMATS[options.format]) as writer:
+        manifest = writer.finish(take(selection, options, writer))
+    for text in manifest.notes:
+        note(text)
+    say(f"{options.output}: {_summary(manifest)}")
+
+
+def _of_goldens(selection: Selection, options: argparse.Namespace, writer: DumpWriter) -> DumpManifest:
+    from conformance.dumps.taking import dump_goldens
+    from conformance.goldens import GoldenStore
+
+    for flag, given in (("--precision", options.precision), ("--layer-by-layer", options.layer_by_layer)):
+        if given:
+            raise UsageError(f"{flag} means nothing to goldens; drop it, or name another --device")
+    return dump_goldens(selection, GoldenStore(selection.network, options.golden_dir, progress()), writer)
+
+
+def _of_device(selection: Selection, options: argparse.Namespace, writer: DumpWriter) -> DumpManifest:
+    from conformance.dumps.taking import dump_device
+    from conformance.quantization.files import read_scales
+    from conformance.quantization.parameter_file import QuantizationScales
+
+    request, network = device_request(options), selection.network
+    if request.name == CPU and options.precision is None:
+        precision, scales = None, QuantizationScales(bits=16, scales={})
+    else:
+        precision = required_precision(options)
+        scales = read_scales(network.directory, precision.fixed_bits, network.graph)
+    with opened_device(request) as device:
+        return dump_device(
+            selection,
+            device,
+            writer,
+            precision=precision,
+            scales=scales,
+            fuse=not options.layer_by_layer,
+            report=progress(),
+        )
+
+
+def _summary(manifest: DumpManifest) -> str:
+    nodes = {file.node for file in manifest.files}
+    samples = sorted({file.sample for file in manifest.files})
+    form, kind = manifest.files[0].format, manifest.device["kind"]
+    precision = f" at {manifest.precision}" if manifest.precision else ""
+    what = f"{_counted(len(nodes), 'node')} of {manifest.network}"
+    numbers = f"sample{'s' if len(samples) > 1 else ''} {', '.join(map(str, samples))}"
+    return f"{what}, {numbers}, from {kind}{precision}, as {form}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,153 @@
+"""What can be compared: a dump, a file in one of several formats, or a network's goldens."""
+
+from __future__ import annotations
+
+import functools
+import io
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.dumps.formats import FORMATS
+from conformance.dumps.manifest import MANIFEST, DumpedFile, read_manifest
+from conformance.dumps.names import bare_name, tensor_name
+from conformance.dumps.polygraphy import ITERATION_FILE, polygraphy_directory, polygraphy_file
+from conformance.dumps.tensors import Array, Reading, Side, Tensor, canonical, floats
+from conformance.dumps.text import read_numbers
+from conformance.errors import UsageError
+from conformance.files import read_bytes, sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conformance.goldens import GoldenStore
+
+
+def side_of(path: Path) -> Side:
+    """Return what a path given by the user holds: a dump's directory or its manifest, or a file.
+
+    Raises:
+        UsageError: it does not exist, or holds nothing that can be compared.
+    """
+    if path.name == MANIFEST:
+        return _dump(path.parent)
+    if path.is_dir():
+        saved = not (path / MANIFEST).exists() and any(map(_is_iteration, path.iterdir()))
+        return polygraphy_directory(path) if saved else _dump(path)
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; give a dump's directory or a file")
+    if path.suffix not in _FILES:
+        raise UsageError(f"{path} is none of {', '.join(_FILES)}; rename it, or give a dump's directory")
+    return _FILES[path.suffix](path)
+
+
+def _is_iteration(path: Path) -> bool:
+    return ITERATION_FILE.fullmatch(path.name) is not None
+
+
+def goldens_side(store: GoldenStore) -> Side:
+    """Return a network's goldens: every node that has one, on every sample.
+
+    Raises:
+        GoldenError: there are none.
+    """
+    network = store.network
+    tensors = [
+        Tensor(tensor_name(node.name), sample, functools.partial(_golden, store, node.name, sample))
+        for node in store.manifest.nodes
+        for sample in range(network.samples)
+    ]
+    return Side(
+        f"the goldens of {network.name}",
+        tensors,
+        complete=False,
+        graph_sha256=network.graph.digest,
+        input_sha256=network.input_digest,
+        prepare=lambda names: store.ensure([name.removesuffix(":0") for name in names]),
+    )
+
+
+def _golden(store: GoldenStore, node: str, sample: int) -> Reading:
+    return Reading(store.get(node, sample))
+
+
+def _dump(directory: Path) -> Side:
+    manifest = read_manifest(directory)
+    tensors = [
+        Tensor(tensor_name(file.node), file.sample, functools.partial(_dumped, directory, file))
+        for file in manifest.files
+    ]
+    return Side(
+        str(directory),
+        tensors,
+        graph_sha256=manifest.graph_sha256,
+        input_sha256=manifest.input_sha256,
+    )
+
+
+def _dumped(directory: Path, file: DumpedFile) -> Reading:
+    """Read one tensor of a dump, which must be what was written."""
+    path = directory / file.file
+    data = read_bytes(path, "dumped tensor")
+    if sha256(data) != file.sha256:
+        raise UsageError(f"{path} is not what {MANIFEST} says (sha256 {file.sha256[:12]}…); dump again")
+    if not FORMATS[file.format].pattern:
+        return Reading(floats(_array(data, path), str(path)))
+    values = read_numbers(path).values
+    if values.size != int(np.prod(file.shape)):
+        raise UsageError(
+            f"{path} has {values.size} numbers, but {MANIFEST} says shape {file.shape}; dump again"
+        )
+    return Reading(values.reshape(file.shape), file.resolution)
+
+
+def _npy(path: Path) -> Side:
+    return _single(path, lambda: Reading(floats(_array(read_bytes(path, "file"), path), str(path))))
+
+
+def _text(path: Path) -> Side:
+    def read() -> Reading:
+        numbers = read_numbers(path)
+        return Reading(numbers.values, numbers.resolution, shaped=False)
+
+    return _single(path, read)
+
+
+def _single(path: Path, read: Any) -> Side:  # noqa: ANN401 - a function
+    name, sample = bare_name(path.stem)
+    return Side(str(path), [Tensor(name, sample, read, whole=False)], one_file=True)
+
+
+def _npz(path: Path) -> Side:
+    try:
+        archive = np.load(io.BytesIO(read_bytes(path, "file")), allow_pickle=False)
+        names = list(archive.files)
+    except (ValueError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} is no .npz archive, or a damaged one; save it again") from error
+    if not names:
+        raise UsageError(f"{path} holds no arrays; save it again")
+    tensors = [
+        Tensor(canonical(name), None, functools.partial(_member, archive, name, path)) for name in names
+    ]
+    return Side(str(path), tensors)
+
+
+def _member(archive: Any, name: str, path: Path) -> Reading:  # noqa: ANN401 - an NpzFile
+    try:
+        array: Array = archive[name]
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"array {name!r} of {path} cannot be read: {error}") from error
+    return Reading(floats(array, f"array {name!r} of {path}"))
+
+
+def _array(data: bytes, path: Path) -> Array:
+    try:
+        array: Array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise UsageError(f"{path} cannot be read as .npy: {error}") from error
+    return array
+
+
+_FILES = {".npy": _npy, ".npz": _npz, ".txt": _text, ".json": polygraphy_file}

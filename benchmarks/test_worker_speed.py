@@ -3,8 +3,8 @@
 
     pytest benchmarks/test_worker_speed.py
 
-The vendor's worker runs under stock TensorFlow 1.15 where a CPython 3.5 to 3.7 that has it is found (or named by
-MLU_CONFORMANCE_DEVICE_OPTION=python=PATH), and is skipped with the reason where not; the worker of isolated
+The vendor's worker runs under stock TensorFlow 1.15 where a CPython 3.5 to 3.7 that has it is found (or named
+by MLU_CONFORMANCE_DEVICE_OPTION=python=PATH), and is skipped with the reason where not; the worker of isolated
 devices runs anyway. What is asserted is ratios and rates of one run.
 """
 

@@ -1,4 +1,4 @@
-"""What a user says of a device in words: ``KEY=VALUE`` pairs and seconds, for the suite and the command line."""
+"""What a user says of a device in words: ``KEY=VALUE`` pairs and seconds."""
 
 from __future__ import annotations
 

@@ -15,10 +15,13 @@ import numpy as np
 
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
+from conformance.freezing.checkpoint import Checkpoint, checkpoint_digest
+from conformance.freezing.finding import find_checkpoint
+from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
 from conformance.judging.verdicts import Acceptance  # noqa: TC001 - msgspec reads the annotations
-from conformance.weights import Weights, filled
+from conformance.weights import Weights, filled, restored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,14 +97,24 @@ class Network:
 
     Reading the description is cheap; graph and inputs are read when first used.
 
+    Args:
+        directory: where ``network.toml`` lies.
+        weights: a checkpoint (a directory, a prefix or a SavedModel) whose variables take the place of the
+            network's own weights. The network is then called ``<name>-<digest>`` after the checkpoint, so
+            that what is made for it (goldens, bounds, scales, records) never meets that of other weights.
+
     Raises:
-        UsageError: ``network.toml`` is missing or malformed, or inputs have different numbers of samples.
+        UsageError: ``network.toml`` is missing or malformed, inputs have different numbers of samples, or
+            there is no such checkpoint.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, weights: Path | None = None) -> None:
         self.directory = directory
         self.description = read_toml(directory / FILE, Description, "network")
+        self.weights = None if weights is None else find_checkpoint(weights)
         self.name = self.description.network.name
+        if self.weights is not None:
+            self.name += f"-{checkpoint_digest(self.weights)}"
         self.outputs = self.description.output
         self.acceptance = self.description.acceptance
         self.samples = len(self.description.input[0].files)
@@ -111,6 +124,23 @@ class Network:
                     f"input {entry.name!r} in {directory / FILE} has {len(entry.files)} files, but "
                     f"{self.description.input[0].name!r} has {self.samples}; give one file per sample"
                 )
+
+    def with_weights(self, weights: Path) -> Network:
+        """Return this network with the variables of a checkpoint in place of its own weights."""
+        return Network(self.directory, weights)
+
+    @functools.cached_property
+    def weights_origin(self) -> str:
+        """Where the weights come from, and whether they are the published ones, after these were verified.
+
+        Raises:
+            UsageError: bytes of the checkpoint are damaged; names the variable.
+        """
+        if self.weights is None:
+            return "the network's own"
+        published = read_published(self.directory)
+        found = recognised(Checkpoint(self.weights), published) if published else None
+        return f"{self.weights}: {found}" if found else str(self.weights)
 
     @functools.cached_property
     def graph(self) -> FrozenGraph:
@@ -128,9 +158,15 @@ class Network:
                 f"{self.directory / FILE} feeds {', '.join(sorted(fed))}, but {path} has the inputs "
                 f"{', '.join(graph.inputs) or 'none'}; mend {wrong}"
             )
-        recipes = self.description.weights
+        return self._with_its_weights(graph)
+
+    def _with_its_weights(self, graph: FrozenGraph) -> FrozenGraph:
+        recipes, source = self.description.weights, self.directory / FILE
+        if self.weights is not None:
+            _ = self.weights_origin  # a damaged download is named before its values are used
+            return restored(graph, recipes, Checkpoint(self.weights), source)
         seed = self.description.network.weights_seed
-        return filled(graph, recipes, seed, self.directory / FILE) if recipes else graph
+        return filled(graph, recipes, seed, source) if recipes else graph
 
     def feeds(self, sample: int) -> dict[str, Array]:
         """Return one array per placeholder for this sample, read and scaled once.

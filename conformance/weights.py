@@ -1,9 +1,10 @@
-"""Weights of a network: recipes that fill the constants of a frozen graph."""
+"""Weights of a network: recipes that fill the constants of a frozen graph, or a checkpoint that does."""
 
 from __future__ import annotations
 
 import fnmatch
 import math
+import re
 import zipfile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,14 +12,17 @@ import msgspec
 import numpy as np
 
 from conformance.errors import UsageError, near_names
+from conformance.graph.frozen import producer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from conformance.graph.frozen import FrozenGraph
+    from conformance.freezing.checkpoint import Checkpoint
+    from conformance.graph.frozen import FrozenGraph, Node
 
 Array = np.ndarray[Any, Any]
+READ = re.compile(r"(^|/)ReadVariableOp(_\d+)?$")
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -59,6 +63,66 @@ def filled(graph: FrozenGraph, recipes: Sequence[Weights], seed: int, source: Pa
     for recipe in recipes:
         values |= _drawn(recipe, _matched(recipe, graph, source), random, source)
     return graph.with_constants(values)
+
+
+def restored(
+    graph: FrozenGraph, recipes: Sequence[Weights], checkpoint: Checkpoint, source: Path
+) -> FrozenGraph:
+    """Return ``graph`` with its variables as ``checkpoint`` has them, recipes or not.
+
+    Variables of a frozen graph are the constants that recipes fill, those that are read as variables are,
+    by an Identity called ``<name>/read`` or ``…/ReadVariableOp``, and those that the checkpoint knows by
+    name. It must have all of them.
+
+    Args:
+        graph: the graph; the values of its variables do not matter.
+        recipes: what would fill it otherwise.
+        checkpoint: the values, under the names of the constants.
+        source: the file with the recipes.
+
+    Raises:
+        UsageError: the graph has no variables, or one is missing, damaged, or of another shape or dtype.
+    """
+    names = dict.fromkeys(name for recipe in recipes for name in _matched(recipe, graph, source))
+    names |= dict.fromkeys(_read_as_variables(graph))
+    names |= dict.fromkeys(name for name in _constants(graph) if name in checkpoint.variables)
+    if not names:
+        raise UsageError(f"{graph.source} has no variables that checkpoint {checkpoint.prefix} could fill")
+    checkpoint.require(names, graph.source)
+    return graph.with_constants({name: _checked(checkpoint, name, graph) for name in names})
+
+
+def _constants(graph: FrozenGraph) -> list[str]:
+    return [node.name for node in graph.graph_def.node if node.op == "Const"]
+
+
+def _read_as_variables(graph: FrozenGraph) -> list[str]:
+    """Return the constants that an Identity reads as a variable is read."""
+    constants = set(_constants(graph))
+    return [
+        producer(node.input[0])
+        for node in graph.graph_def.node
+        if node.op == "Identity" and producer(node.input[0]) in constants and _reads_variable(node)
+    ]
+
+
+def _reads_variable(node: Node) -> bool:
+    return node.name == f"{producer(node.input[0])}/read" or bool(READ.search(node.name))
+
+
+def _checked(checkpoint: Checkpoint, name: str, graph: FrozenGraph) -> Array:
+    """Return a variable of a checkpoint that has the shape and dtype of the graph's constant."""
+    from conformance.graph.tensorflow import tensorflow
+
+    tensor, stored = graph.nodes[name].attr["value"].tensor, checkpoint.variables[name]
+    wanted, found = (tensorflow().as_dtype(dtype).name for dtype in (tensor.dtype, stored.dtype))
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    if (wanted, shape) != (found, stored.shape):
+        raise UsageError(
+            f"variable {name!r} of checkpoint {checkpoint.prefix} is {found} {stored.shape}, but "
+            f"{graph.source} wants {wanted} {shape}; give the checkpoint of this network"
+        )
+    return checkpoint.value(name)
 
 
 def _matched(recipe: Weights, graph: FrozenGraph, source: Path) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,6 @@
-"""Make an environment with stock TensorFlow 1.15, which stands in for Cambricon's, and print its interpreter.
+r"""Make an environment with stock TensorFlow 1.15, to stand in for Cambricon's, and print its interpreter.
 
-    pytest -m "mlu and own" --device=cambricon --device-option=allow-stock=1 \\
+    pytest -m "mlu and own" --device=cambricon --device-option=allow-stock=1 \
         --device-option=python=$(python tools/stock_tensorflow.py .tox/stock)
 
 It needs a CPython 3.6 or 3.7, found as the driver finds the vendor's, and an index to install packages from;
@@ -47,8 +47,10 @@ def made(directory: Path) -> Path:
     """
     python = directory / "bin/python"
     if not (python.exists() and works(python)):
-        _run([str(base_interpreter()), "-m", "venv", "--clear", str(directory)], "the environment cannot be made")
-        _run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], f"{PACKAGES[0]} cannot be installed")
+        make = [str(base_interpreter()), "-m", "venv", "--clear", str(directory)]
+        _run(make, "the environment cannot be made")
+        install = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES]
+        _run(install, f"{PACKAGES[0]} cannot be installed")
     if not works(python):
         raise InfrastructureError(f"{python} does not import TensorFlow {TENSORFLOW}; delete {directory}")
     return python

@@ -2,10 +2,10 @@
 
     python tools/transcripts.py docs/hardware.md
 
-A transcript is a fenced ``console`` block after a line ``<!-- transcript -->``. Its lines that begin with ``$``
-are commands, run by bash in the project's directory with the interpreter's own directory first on PATH; all
-else in it is replaced by their output, standard error included, and the exit code where it is not 0. A line
-``# …`` is kept. Paths of the project and of the home directory are written as ``.`` and ``~``. A marker
+A transcript is a fenced ``console`` block after a line ``<!-- transcript -->``. Its lines that begin with
+``$`` are commands, run by bash in the project's directory with the interpreter's own directory first on PATH;
+all else in it is replaced by their output, standard error included, and the exit code where it is not 0. A
+line ``# …`` is kept. Paths of the project and of the home directory are written as ``.`` and ``~``. A marker
 ``<!-- transcript: last 20 -->`` keeps the last 20 lines of each output.
 """
 
@@ -22,7 +22,8 @@ from conformance.files import write_text_atomically
 
 PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
-    r"(?P<head><!-- transcript(?:: last (?P<last>\d+))? -->\n```console\n)(?P<body>.*?)(?P<tail>\n```)", re.DOTALL
+    r"(?P<head><!-- transcript(?:: last (?P<last>\d+))? -->\n```console\n)(?P<body>.*?)(?P<tail>\n```)",
+    re.DOTALL,
 )
 
 
@@ -39,8 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _renewed(block: re.Match[str]) -> str:
     last = int(block["last"]) if block["last"] else None
-    kept = [line for line in block["body"].splitlines() if line.startswith(("$ ", "# "))]
-    lines = [part for line in kept for part in (line, *(_output(line[2:], last) if line.startswith("$ ") else ()))]
+    lines = []
+    for line in block["body"].splitlines():
+        if line.startswith(("$ ", "# ")):
+            lines.append(line)
+        if line.startswith("$ "):
+            lines += _output(line.removeprefix("$ "), last)
     return block["head"] + "\n".join(lines) + block["tail"]
 
 

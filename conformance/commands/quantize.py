@@ -1,4 +1,4 @@
-"""``mlu-conformance quantize``: the parameter files of Cambricon's TensorFlow, by our calibration or its own."""
+"""``mlu-conformance quantize``: parameter files of Cambricon's TensorFlow, by our calibration or its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         "--device",
         choices=(CPU, CAMBRICON),
         default=CPU,
-        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework (cambricon)",
+        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework",
     )
     add_device_options(command)
     add_network(command)

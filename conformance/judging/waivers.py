@@ -35,7 +35,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         op: its operator type.
         precision: such as ``int8-fp16``.
         mode: ``own`` (golden inputs), ``chained`` (fusion broken at key nodes), ``fused`` (as it ships), or
-            ``calibration`` (scales that the device's framework finds; the precision is ``int8`` or ``int16``).
+            ``calibration`` (the scales that the device's framework finds, at ``int8`` and ``int16``).
     """
 
     network: str

@@ -1,6 +1,6 @@
 """A device for the transcript in docs/hardware.md: it computes right, but its process dies over one node.
 
-    PYTHONPATH=docs/examples pytest conformance/suite -m mlu --isolate --device=crashing:dies_at_mean
+PYTHONPATH=docs/examples pytest conformance/suite -m mlu --isolate --device=crashing:dies_at_mean
 """
 
 from __future__ import annotations

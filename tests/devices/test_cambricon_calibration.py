@@ -1,10 +1,9 @@
-"""Calibration by a framework that does what the vendor's is known to do, and by those that fall into its traps."""
+"""Calibration by a framework that does what the vendor's is known to do, and by those that do not."""
 
 from __future__ import annotations
 
 import re
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,9 @@ def test_scales_are_read_from_the_file_that_the_framework_changed(framework, bit
 
 
 def test_a_framework_that_writes_nothing_is_explained(framework):
-    with pytest.raises(InfrastructureError, match=r"left no scale_map: the framework writes scales when its sess"):
+    with pytest.raises(
+        InfrastructureError, match=r"left no scale_map: the framework writes scales when its sess"
+    ):
         theirs(framework("", closing="pass"))
 
 

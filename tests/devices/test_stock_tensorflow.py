@@ -1,4 +1,4 @@
-"""The Cambricon driver on stock TensorFlow 1.15, and isolated devices: the contract, and a run of the suite."""
+"""The driver on stock TensorFlow 1.15, and isolated devices: the contract, and a run of the suite."""
 
 from __future__ import annotations
 

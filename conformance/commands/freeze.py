@@ -1,0 +1,125 @@
+"""``mlu-conformance freeze``: from a checkpoint to a frozen graph."""
+
+from __future__ import annotations
+
+import collections
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance.commands.terminal import note, say
+from conformance.errors import InfrastructureError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from conformance.commands import Commands
+    from conformance.freezing.freeze import Frozen
+    from conformance.graph.dataflow import TensorType
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser("freeze", help="write the frozen graph of a checkpoint or SavedModel")
+    command.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="a directory, its `checkpoint` file, a prefix such as model.ckpt-500, or a SavedModel",
+    )
+    command.add_argument(
+        "--output",
+        action="append",
+        required=True,
+        metavar="NODE",
+        help="node, as NAME or NAME:0, or output of a signature; may be given again",
+    )
+    command.add_argument(
+        "-o", type=Path, required=True, dest="target", metavar="FILE.pb", help="what to write"
+    )
+    command.add_argument(
+        "--graph",
+        type=Path,
+        metavar="FILE",
+        help=".meta, .pb or .pbtxt (default: the .meta beside the checkpoint)",
+    )
+    command.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="TENSOR",
+        help="tensor to feed; may be given again (default: every placeholder that the outputs need)",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="fix a placeholder, such as is_training=false; may be given again",
+    )
+    command.add_argument(
+        "--signature", metavar="NAME", help="of a SavedModel (default: the one with the outputs)"
+    )
+    command.set_defaults(command=write_frozen_graph)
+
+
+def write_frozen_graph(options: argparse.Namespace) -> None:
+    """Freeze, write, and print what the graph consists of; remarks go beside the result.
+
+    Raises:
+        InfrastructureError: the target cannot be written.
+    """
+    from conformance.freezing.freeze import Request, freeze
+
+    request = Request(options.output, options.input, _fixed(options.set), options.graph, options.signature)
+    frozen = freeze(options.checkpoint, request)
+    try:
+        frozen.graph.save(options.target)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{options.target} cannot be written: {error.strerror or error}; give another file with -o"
+        ) from error
+    for line in summary(frozen, options.target.stat().st_size):
+        say(line)
+    for remark in frozen.remarks:
+        note(f"{options.target}: {remark}")
+
+
+def _fixed(texts: Sequence[str]) -> dict[str, str]:
+    """Return ``NAME=VALUE`` texts as a mapping."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--set {text!r} is not NAME=VALUE; write it like is_training=false")
+        if found.setdefault(name, value) != value:
+            raise UsageError(f"--set {name} is given as {found[name]!r} and {value!r}; drop one")
+    return found
+
+
+def summary(frozen: Frozen, size: int) -> Iterator[str]:
+    """Yield what a frozen graph consists of, line by line.
+
+    Args:
+        frozen: the graph.
+        size: of its file, in bytes.
+    """
+    graph = frozen.graph
+    values = (graph.constant(name) for name in frozen.variables)
+    numbers = sum(value.size for value in values if value is not None)
+    operators = collections.Counter(node.op for node in graph.graph_def.node).most_common()
+    yield f"nodes       {len(graph.nodes)}"
+    yield f"operators   {', '.join(f'{op} {count}' for op, count in operators)}"
+    yield f"parameters  {numbers:,} in {len(frozen.variables)} variables"
+    yield f"size        {size:,} bytes"
+    for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
+        for name in names:
+            yield f"{kind:<11} {name}  {_shown(frozen.types[name][0])}"
+
+
+def _shown(tensor: TensorType) -> str:
+    if tensor.shape is None:
+        return f"{tensor.dtype.name} of any shape"
+    sizes = "x".join("?" if size is None else str(size) for size in tensor.shape)
+    return f"{tensor.dtype.name} {sizes or 'of a single number'}"

@@ -1,0 +1,178 @@
+"""From a checkpoint to a frozen graph of some outputs, step by step; nothing that is pruned is imported."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance.errors import UsageError
+from conformance.freezing.branches import without_dead_branches
+from conformance.freezing.checkpoint import Checkpoint
+from conformance.freezing.dropout import without_idle_dropout
+from conformance.freezing.finding import VARIABLES as INSIDE_SAVED_MODEL
+from conformance.freezing.finding import find_checkpoint, is_saved_model
+from conformance.freezing.graph_file import META, GraphFile, graph_of, read_graph
+from conformance.freezing.inputs import check_fed, check_fixed, with_inputs
+from conformance.freezing.opinion import inferred_types
+from conformance.freezing.published import recognised_networks
+from conformance.freezing.reachable import loose, pruned
+from conformance.freezing.remains import check_order, check_remains, remarks, updates_gone
+from conformance.freezing.restoring import places
+from conformance.freezing.saved_model import (
+    frozen_function,
+    is_of_tensorflow_2,
+    output_tensors,
+    read_meta_graph,
+    signature_of,
+)
+from conformance.freezing.variables import VARIABLES, by_value, with_values
+from conformance.freezing.waiting import without_waiting
+from conformance.graph.frozen import FrozenGraph, output_index, producer
+from conformance.graph.portable import portable_graph_def
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from conformance.graph.dataflow import TensorType
+
+OF_TRAINING = ("_output_shapes", "_gradient_op_type", "_has_manual_control_dependencies")
+"""Attributes that serve gradients, order functions, or tell shapes as they were before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What shall be frozen, and how.
+
+    Attributes:
+        outputs: nodes, as ``name`` or ``name:0``, or outputs of a SavedModel's signature.
+        inputs: tensors to feed; empty: every placeholder that the outputs need.
+        fixed: placeholders and their values as text.
+        graph: the file with the graph; None: the meta graph beside the checkpoint.
+        signature: of a SavedModel; None: the one that has the outputs.
+    """
+
+    outputs: Sequence[str]
+    inputs: Sequence[str] = ()
+    fixed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    graph: Path | None = None
+    signature: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """A frozen graph, and what the user should know of it.
+
+    Attributes:
+        graph: pruned to the outputs; older versions of TensorFlow read it, too.
+        types: of each node's outputs.
+        variables: names of the constants that were variables.
+        remarks: sentences on what was decided, what went, and what stayed that is of training.
+    """
+
+    graph: FrozenGraph
+    types: dict[str, list[TensorType]]
+    variables: list[str]
+    remarks: list[str]
+
+
+def freeze(path: Path, request: Request) -> Frozen:
+    """Return the frozen graph of a checkpoint or SavedModel.
+
+    Args:
+        path: a directory, a ``checkpoint`` file, a prefix, or a SavedModel.
+        request: what to freeze.
+
+    Raises:
+        UsageError: files, graph and request do not fit each other; see ``docs/freeze.md``.
+    """
+    if is_saved_model(path):
+        return _of_saved_model(path, request)
+    if request.signature is not None:
+        raise UsageError(f"--signature {request.signature} means nothing for {path}, which is no SavedModel")
+    prefix = find_checkpoint(path)
+    return _of_checkpoint(Checkpoint(prefix), _graph_of(prefix, request.graph), request)
+
+
+def _graph_of(prefix: Path, given: Path | None) -> GraphFile:
+    beside = Path(f"{prefix}{META}")
+    if given is None and not beside.is_file():
+        raise UsageError(
+            f"checkpoint {prefix} has no {beside.name} beside it, so its graph is unknown; give it with "
+            "--graph (.meta, .pb or .pbtxt)"
+        )
+    return read_graph(given or beside)
+
+
+def _of_saved_model(directory: Path, request: Request) -> Frozen:
+    if request.graph is not None:
+        raise UsageError(
+            f"--graph {request.graph} means nothing for SavedModel {directory}, which holds its own"
+        )
+    request = dataclasses.replace(request, outputs=[_node_of(tensor) for tensor in request.outputs])
+    meta = read_meta_graph(directory)
+    signature = signature_of(meta, request.outputs, request.signature, str(directory))
+    if is_of_tensorflow_2(meta):
+        graph, variables = frozen_function(directory, meta, request.outputs, signature)
+        graph, said = _prepared(graph, request)
+        return _finished(graph, request, variables, said)
+    file = graph_of(meta, str(directory))
+    if file is None:
+        raise UsageError(f"SavedModel {directory} holds no nodes; export it again")
+    tensors = output_tensors(meta, signature, request.outputs, str(directory))
+    checkpoint = Checkpoint(directory / INSIDE_SAVED_MODEL)
+    return _of_checkpoint(checkpoint, file, dataclasses.replace(request, outputs=tensors))
+
+
+def _of_checkpoint(checkpoint: Checkpoint, file: GraphFile, request: Request) -> Frozen:
+    """Return the frozen graph of a TensorFlow 1 graph and a checkpoint."""
+    whole = by_value(loose(file.graph_def, file.source))
+    where = places(whole, file.restore, checkpoint)
+    request = dataclasses.replace(request, outputs=[_node_of(tensor) for tensor in request.outputs])
+    graph, said = _prepared(whole, request)
+    variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
+    graph = with_values(graph, checkpoint, where)
+    said += [f"{name}: {found}" for name, found in recognised_networks(checkpoint).items()]
+    return _finished(graph, request, variables, said)
+
+
+def _node_of(tensor: str) -> str:
+    """Return the node of an output, whose first tensor it must be."""
+    if output_index(tensor):
+        raise UsageError(
+            f"--output {tensor}: only the first output of a node can be frozen; give NAME or NAME:0"
+        )
+    return producer(tensor)
+
+
+def _prepared(graph: FrozenGraph, request: Request) -> tuple[FrozenGraph, list[str]]:
+    """Return what the outputs need without what training alone needs, as far as that can be decided."""
+    outputs = request.outputs
+    training = pruned(with_inputs(graph, request.inputs, request.fixed), outputs, waiting=True)
+    check_fixed(training, request.fixed)
+    decided = without_dead_branches(training)
+    for name in outputs:
+        if name not in decided.graph.nodes:
+            raise UsageError(f"output {name!r} of {graph.source} lies in a branch that is never taken")
+    kept = pruned(without_waiting(decided.graph), outputs)
+    FrozenGraph(kept.graph_def, outputs, source=kept.source)  # demands that every operator is known
+    kept, idle = without_idle_dropout(kept)
+    kept = pruned(kept, outputs)
+    check_order(decided.graph, kept)
+    said = [f"{tensor} is {value}: the other branch is gone" for tensor, value in decided.conditions.items()]
+    said += [f"dropout {name} keeps everything: it is gone" for name in idle]
+    return kept, said + updates_gone(training, kept)
+
+
+def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], said: list[str]) -> Frozen:
+    """Return the graph once it is known to be whole, in the form that older versions read."""
+    check_remains(graph)
+    check_fed(graph, request.inputs)
+    whole = FrozenGraph(graph.graph_def, request.outputs, source=graph.source)
+    graph_def = portable_graph_def(whole)
+    for node in graph_def.node:
+        for key in OF_TRAINING:
+            node.attr.pop(key, None)
+    frozen = FrozenGraph(graph_def, whole.outputs, source=whole.source)
+    names = [name for name in variables if name in frozen.nodes]
+    return Frozen(frozen, inferred_types(frozen), names, said + remarks(frozen))

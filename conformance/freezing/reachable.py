@@ -1,0 +1,101 @@
+"""What of a graph is needed: nodes by their inputs, functions by their callers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance.errors import UsageError
+from conformance.graph.frozen import FrozenGraph, producer
+from conformance.graph.tensorflow import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from conformance.graph.frozen import GraphDef, Node
+
+
+def loose(graph_def: GraphDef, source: str) -> FrozenGraph:
+    """Return a graph of which nothing is demanded yet: no operator need be known, no input be there."""
+    return FrozenGraph(graph_def, (), source=source)
+
+
+def reached(graph: FrozenGraph, wanted: Iterable[str], *, waiting: bool = False) -> set[str]:
+    """Return the nodes whose values the nodes ``wanted`` need, themselves included.
+
+    Args:
+        graph: any graph, loops included.
+        wanted: nodes or tensors.
+        waiting: also follow control inputs, which order nodes and carry no value.
+
+    Raises:
+        UsageError: a node is missing; names near ones, or who reads it.
+    """
+    needed: set[str] = set()
+    pending = [graph.require(name).name for name in wanted]
+    while pending:
+        name = pending.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        for tensor in graph.nodes[name].input:
+            if tensor.startswith("^") and not waiting:
+                continue
+            if producer(tensor) not in graph.nodes:
+                raise UsageError(f"node {name!r} in {graph.source} reads {tensor!r}, which is missing")
+            pending.append(producer(tensor))
+    return needed
+
+
+def behind_identities(graph: FrozenGraph, tensor: str) -> str:
+    """Return the tensor that Identity nodes hand on."""
+    node = graph.nodes.get(producer(tensor))
+    while node is not None and node.op == "Identity":
+        tensor = node.input[0]
+        node = graph.nodes.get(producer(tensor))
+    return tensor
+
+
+def pruned(graph: FrozenGraph, wanted: Iterable[str], *, waiting: bool = False) -> FrozenGraph:
+    """Return the nodes that ``wanted`` needs, in the old order, and the functions that these call.
+
+    Control inputs of nodes that are gone are gone, too, unless ``waiting`` keeps the nodes.
+    """
+    needed = reached(graph, wanted, waiting=waiting)
+    kept = tensorflow().compat.v1.GraphDef()
+    kept.versions.CopyFrom(graph.graph_def.versions)
+    for node in graph.graph_def.node:
+        if node.name in needed:
+            _append(kept, node, needed)
+    functions = {function.signature.name: function for function in graph.graph_def.library.function}
+    called = _called(kept.node, functions)
+    kept.library.function.extend(function for name, function in functions.items() if name in called)
+    return loose(kept, graph.source)
+
+
+def _append(graph_def: GraphDef, node: Node, needed: set[str]) -> None:
+    copy = graph_def.node.add()
+    copy.CopyFrom(node)
+    inputs = [tensor for tensor in node.input if producer(tensor) in needed]
+    if len(inputs) != len(node.input):
+        del copy.input[:]
+        copy.input.extend(inputs)
+
+
+def _called(nodes: Iterable[Node], functions: dict[str, Any]) -> set[str]:
+    """Return the names of the functions that ``nodes`` call, and that these call in turn."""
+    called: set[str] = set()
+    pending = list(nodes)
+    while pending:
+        for name in _callees(pending.pop()):
+            if name in functions and name not in called:
+                called.add(name)
+                pending += functions[name].node_def
+    return called
+
+
+def _callees(node: Node) -> list[str]:
+    """Return what may be names of functions in a node: its operator, and functions among its attributes."""
+    attributes = list(node.attr.values())
+    single = [value.func.name for value in attributes if value.HasField("func")]
+    several = [function.name for value in attributes for function in value.list.func]
+    return [node.op, *single, *several]

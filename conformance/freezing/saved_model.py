@@ -1,0 +1,184 @@
+"""SavedModels: those of TensorFlow 1 hold a graph and a checkpoint, those of TensorFlow 2 functions."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from conformance.errors import UsageError, near_names
+from conformance.files import read_bytes
+from conformance.freezing.finding import SAVED_MODELS
+from conformance.graph.editing import copied
+from conformance.graph.frozen import FrozenGraph, producer
+from conformance.graph.tensorflow import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from conformance.graph.frozen import Node
+
+SERVE = "serve"
+DEFAULT = "serving_default"
+INITIALISATION = "__saved_model_init_op"
+"""A signature that restores state and computes nothing."""
+
+
+def read_meta_graph(directory: Path) -> Any:  # noqa: ANN401 - a MetaGraphDef
+    """Return the graph of a SavedModel that is meant for serving, or its only one.
+
+    Raises:
+        UsageError: the file is damaged, or several graphs are there and none is for serving.
+    """
+    path = next(directory / name for name in SAVED_MODELS if (directory / name).is_file())
+    data = read_bytes(path, "SavedModel")
+    tensorflow()
+    from google.protobuf import text_format  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        model = SavedModel.FromString(data) if path.suffix == ".pb" else text_format.Parse(data, SavedModel())
+    except (DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
+        raise UsageError(f"SavedModel {path} is damaged; export it again") from error
+    graphs = list(model.meta_graphs)
+    serving = [graph for graph in graphs if SERVE in graph.meta_info_def.tags] or graphs
+    if len(serving) != 1:
+        raise UsageError(
+            f"SavedModel {path} holds {len(serving)} graphs to choose from; export one with tag {SERVE!r}"
+        )
+    return serving[0]
+
+
+def is_of_tensorflow_2(meta_graph: Any) -> bool:  # noqa: ANN401 - a MetaGraphDef
+    """Return whether a SavedModel holds functions and an object graph, not a graph and a checkpoint."""
+    return bool(meta_graph.HasField("object_graph_def"))
+
+
+def signature_of(meta_graph: Any, outputs: Sequence[str], name: str | None, source: str) -> str | None:  # noqa: ANN401
+    """Return the signature that has all ``outputs`` by its own names, or None where none has.
+
+    Args:
+        meta_graph: of the SavedModel.
+        outputs: names of a signature's outputs, or of nodes.
+        name: the signature that the user wants, or None.
+        source: the SavedModel, for errors.
+
+    Raises:
+        UsageError: there is no such signature, or several have these outputs and none is the default.
+    """
+    known = _signatures(meta_graph)
+    if name is not None:
+        if name not in known:
+            raise UsageError(f"--signature {name} is not in {source}{near_names(name, known)}")
+        return name
+    fitting = [key for key in known if set(outputs) <= set(meta_graph.signature_def[key].outputs)]
+    if len(fitting) > 1 and DEFAULT not in fitting:
+        raise UsageError(
+            f"{', '.join(outputs)} are outputs of signatures {', '.join(sorted(fitting))} in {source}; "
+            "choose one with --signature"
+        )
+    return DEFAULT if DEFAULT in fitting else next(iter(fitting), None)
+
+
+def _signatures(meta_graph: Any) -> list[str]:  # noqa: ANN401 - a MetaGraphDef
+    return sorted(key for key in meta_graph.signature_def if key != INITIALISATION)
+
+
+def output_tensors(meta_graph: Any, signature: str | None, outputs: Sequence[str], source: str) -> list[str]:  # noqa: ANN401
+    """Return the tensors of a TensorFlow 1 graph that are meant: a signature's outputs by name, or nodes.
+
+    Raises:
+        UsageError: one is neither.
+    """
+    declared = meta_graph.signature_def[signature].outputs if signature else {}
+    tensors = {name: declared[name].name if name in declared else name for name in outputs}
+    _check_outputs(tensors, {node.name for node in meta_graph.graph_def.node}, meta_graph, source)
+    return list(tensors.values())
+
+
+def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph: Any, source: str) -> None:  # noqa: ANN401
+    """Demand that the tensors of all outputs are of nodes that exist."""
+    for name, tensor in tensors.items():
+        if producer(tensor) not in nodes:
+            declared = {key for entry in meta_graph.signature_def.values() for key in entry.outputs}
+            near = near_names(name, sorted(declared | {node.name for node in meta_graph.graph_def.node}))
+            raise UsageError(f"{name!r} is neither a node nor an output of a signature of {source}{near}")
+
+
+def frozen_function(
+    directory: Path,
+    meta_graph: Any,  # noqa: ANN401 - a MetaGraphDef
+    outputs: Sequence[str],
+    signature: str | None,
+) -> tuple[FrozenGraph, list[str]]:
+    """Return the graph of a TensorFlow 2 signature with its variables as constants, and the names of these.
+
+    Calls are inlined, so ``outputs`` may be the signature's own names or nodes of any function in it.
+
+    Raises:
+        UsageError: TensorFlow cannot load the model, or it has no such signature.
+    """
+    chosen = signature or DEFAULT
+    known = _signatures(meta_graph)
+    if chosen not in known:
+        raise UsageError(
+            f"no signature of {directory} has the outputs {', '.join(outputs)} (it has "
+            f"{', '.join(known) or 'none'}); choose one with --signature"
+        )
+    with _refusals(directory):
+        model = tensorflow().saved_model.load(str(directory))  # variables live as long as the model does
+        function = model.signatures[chosen]
+        frozen = _with_constants(function)
+    graph = FrozenGraph(frozen.graph.as_graph_def(), (), source=str(directory))
+    declared = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
+    renamed = {producer(declared[name].name): name for name in outputs if name in declared}
+    variables = _variable_names(function, {*graph.nodes, *renamed.values()})
+    graph = _renamed(graph, {**renamed, **variables})
+    _check_outputs({name: name for name in outputs}, graph.nodes, meta_graph, str(directory))
+    return graph, list(variables.values())
+
+
+def _with_constants(function: Any) -> Any:  # noqa: ANN401 - ConcreteFunctions
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function, lower_control_flow=False)
+
+
+@contextlib.contextmanager
+def _refusals(directory: Path) -> Iterator[None]:
+    """Say in one sentence what TensorFlow finds wrong with a model."""
+    tf = tensorflow()
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, AssertionError, KeyError, tf.errors.OpError) as error:
+        first = next(iter(str(error).splitlines()), "")
+        raise UsageError(f"TensorFlow cannot load SavedModel {directory}: {first}") from error
+
+
+def _variable_names(function: Any, taken: set[str]) -> dict[str, str]:  # noqa: ANN401 - a ConcreteFunction
+    """Return, by the name that a variable has inside a function, its own where no other node has that."""
+    handles = {id(variable.handle): variable.name for variable in function.graph.variables}
+    names = {}
+    for outside, inside in function.graph.captures:
+        own = producer(handles.get(id(outside), inside.name))
+        names[inside.op.name] = inside.op.name if own in taken else own
+        taken = taken | {own}
+    return names
+
+
+def _renamed(graph: FrozenGraph, names: dict[str, str]) -> FrozenGraph:
+    """Return the graph with other names for some nodes; a node that is called so already makes way."""
+    in_the_way = {name: f"{name}/inside" for name in names.values() if name in graph.nodes}
+    renamed = {**in_the_way, **names}
+
+    def rewired(node: Node) -> Node:
+        inputs = [_with_producer(tensor, renamed) for tensor in node.input]
+        return copied(node, name=renamed.get(node.name, node.name), inputs=inputs)
+
+    return graph.replaced([rewired(node) for node in graph.graph_def.node])
+
+
+def _with_producer(tensor: str, renamed: dict[str, str]) -> str:
+    name = producer(tensor)
+    return tensor.replace(name, renamed[name], 1) if name in renamed else tensor

@@ -1,0 +1,1 @@
+"""Training of the BeautyGAN generator on drawn faces."""

@@ -4,8 +4,8 @@
     pytest benchmarks/test_worker_speed.py
 
 The vendor's worker runs under stock TensorFlow 1.15 where a CPython 3.5 to 3.7 that has it is found (or named
-by MLU_CONFORMANCE_DEVICE_OPTION=python=PATH), and is skipped with the reason where not; the worker of isolated
-devices runs anyway. What is asserted is ratios and rates of one run.
+by MLU_CONFORMANCE_DEVICE_OPTION=python=PATH), and is skipped with the reason where not; the worker of
+isolated devices runs anyway. What is asserted is ratios and rates of one run.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 def test_round_trip(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], device: Device) -> None:
     """Feed and fetch a million elements; the bytes of both count.
 
-    The vendor's worker is held to a rate. TensorFlow 2 by itself takes most of the time of an isolated device,
-    which is held to the same device in this process.
+    The vendor's worker is held to a rate. TensorFlow 2 by itself takes most of the time of an isolated
+    device, which is held to the same device in this process.
     """
     value = np.random.default_rng(0).standard_normal(ELEMENTS, dtype=np.float32)
     seconds = _round_trip_seconds(device, value, benchmark)
@@ -142,9 +142,9 @@ def _best_seconds(call: Callable[[], object], rounds: int = 20) -> float:
 
 def _report(
     capsys: pytest.CaptureFixture[str],
-    benchmark: Any,
+    benchmark: BenchmarkFixture,
     what: str,
-    figures: dict[str, float],  # noqa: ANN401
+    figures: dict[str, float],
 ) -> None:
     benchmark.extra_info.update(figures)
     shown = ", ".join(f"{value:.2f} {name}" for name, value in figures.items())

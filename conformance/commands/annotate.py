@@ -82,7 +82,8 @@ def _network(run: Path, given: str | None) -> Network:
     if not isinstance(word, str):
         raise UsageError(f"{run / ENVIRONMENT} does not say which network was judged; give --network")
     try:
-        return network_of(word)
+        network = network_of(word)
+        return network.with_weights(Path(options["weights"])) if options.get("weights") else network
     except UsageError as error:
         raise UsageError(f"{error}: run {run} had it there; say with --network where it is now") from error
 

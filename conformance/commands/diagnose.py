@@ -31,6 +31,9 @@ def add(commands: Commands) -> None:
         "diagnose", help="find which operator makes a network wrong, why, and what repairs it"
     )
     add_device(command)
+    command.add_argument(
+        "--weights", type=Path, metavar="DIR", help="checkpoint whose weights take the place of the network's"
+    )
     command.add_argument("--sample", type=int, default=0, help="the sample that is looked at (default: 0)")
     command.add_argument(
         "--from-run", type=Path, metavar="RUN", help="read a finished run instead of running a device"
@@ -58,7 +61,8 @@ def diagnose(options: argparse.Namespace) -> None:
         return
     if options.network is None:
         raise UsageError("the network is missing; name one, or give --from-run RUN")
-    _on_a_device(options, network_of(options.network))
+    network = network_of(options.network)
+    _on_a_device(options, network.with_weights(options.weights) if options.weights else network)
 
 
 def _from_run(options: argparse.Namespace) -> None:
@@ -83,6 +87,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.text import lines
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
+    from conformance.preparation import prepare
 
     precision, request = required_precision(options), device_request(options)
     if not 0 <= options.sample < network.samples:
@@ -91,6 +96,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
         )
     now = dt.datetime.now(dt.timezone.utc)
     store = GoldenStore(network, options.golden_dir, progress())
+    prepare(store)
     with opened_device(request) as device:
         info = device.info()
         directory = _claimed(options.output or _default(network, info, now))
@@ -145,7 +151,7 @@ def _write_environment(
 
 
 def _write_picture(path: Path, forwards: Forwards, diagnosis: Diagnosis) -> None:
-    """Write inputs, CPU result, and the results of every precision with their differences, if pictures."""
+    """Write inputs, CPU result, results of every precision, and differences, where these are pictures."""
     from conformance.precision import PRECISIONS
     from conformance.report.pictures import (
         difference_panel,

@@ -75,6 +75,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("--require-hardware", "exit 3 unless the device is a real card", switch=True),
     Option("--network", "name of the network below fixtures/networks", "beautygan"),
     Option("--network-path", "directory with the network.toml of a network kept elsewhere", value="DIR"),
+    Option(
+        "--weights",
+        "checkpoint whose weights take the place of the network's own; scales, goldens and bounds are made",
+        value="DIR",
+    ),
     Option("--nodes", SELECTION, "key", value="LIST"),
     Option(
         "--profile",
@@ -107,6 +112,7 @@ class Settings:
     require_hardware: bool
     network: str
     network_path: Path | None
+    weights: Path | None
     nodes: str
     profile: str
     waivers: Path | None
@@ -177,7 +183,7 @@ def read_settings(given: Mapping[str, object], environment: Mapping[str, str], d
     values: dict[str, Any] = {
         option.name: chosen[option.name] or (False if option.switch else option.default) for option in OPTIONS
     }
-    for name in ("network_path", "waivers", "run_dir", "golden_dir"):
+    for name in ("network_path", "weights", "waivers", "run_dir", "golden_dir"):
         values[name] = directory / str(values[name]) if values[name] else None
     try:
         values["device_option"] = pairs(values["device_option"] or [])

@@ -34,16 +34,22 @@ class Plan:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.network: Network = (
+        network = (
             Network(settings.network_path)
             if settings.network_path
             else find_network(settings.network, locations.NETWORKS)
         )
+        self.network: Network = network.with_weights(settings.weights) if settings.weights else network
 
     @functools.cached_property
     def store(self) -> GoldenStore:
-        """The goldens."""
-        return GoldenStore(self.network, self.settings.golden_dir)
+        """The goldens; of a user's weights they are made here, with scales and bounds, when first needed."""
+        store = GoldenStore(self.network, self.settings.golden_dir)
+        if self.settings.weights:
+            from conformance.preparation import prepare
+
+            prepare(store)
+        return store
 
     @property
     def manifest(self) -> Manifest:

@@ -17,6 +17,7 @@ from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons, reached
 from conformance.judging.waivers import Case, Mode
+from conformance.preparation import scales_directory
 from conformance.quantization.files import read_scales
 from conformance.runs.device_runs import Problem, Stopwatch, digest, problem_of, problems_of
 
@@ -127,7 +128,7 @@ class Evaluation:
             UsageError: the parameter file is missing or wrong.
             GoldenError: attainable errors, and so the bounds, were made with other scales.
         """
-        scales = read_scales(self.network.directory, bits, self.network.graph)
+        scales = read_scales(scales_directory(self.store), bits, self.network.graph)
         check_scales(self.attainable, scales, self.store)
         return scales
 

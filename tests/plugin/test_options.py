@@ -18,7 +18,7 @@ REPEATED = [option for option in OPTIONS if option.repeated]
 TEXTS = {"device_timeout": ("7.5", "9")}
 """What an option takes that does not take any word."""
 SWITCHES = [option for option in OPTIONS if option.switch]
-PATHS = ("network_path", "waivers", "run_dir", "golden_dir")
+PATHS = ("network_path", "weights", "waivers", "run_dir", "golden_dir")
 
 
 def settings(given=(), environment=()):

@@ -1,0 +1,1 @@
+"""Diagnosis: which operator is to blame, why, and which precision repairs it."""

@@ -5,7 +5,8 @@
 A transcript is a fenced ``console`` block after a line ``<!-- transcript -->``. Its lines that begin with
 ``$`` are commands, run by bash in the project's directory with the interpreter's own directory first on PATH;
 all else in it is replaced by their output, standard error included, and the exit code where it is not 0. A
-line ``# …`` is kept. Paths of the project and of the home directory are written as ``.`` and ``~``. A marker
+line ``# …`` is kept. Paths of the project, of the interpreter and of the home directory are
+written as ``.``, ``.venv/bin`` and ``~``. A marker
 ``<!-- transcript: last 20 -->`` keeps the last 20 lines of each output.
 """
 
@@ -21,6 +22,8 @@ from pathlib import Path
 from conformance.files import write_text_atomically
 
 PROJECT = Path(__file__).resolve().parents[1]
+SHOWN = {str(PROJECT): ".", str(Path(sys.executable).parent): ".venv/bin", str(Path.home()): "~"}
+"""What stands for the places of one machine."""
 BLOCK = re.compile(
     r"(?P<head><!-- transcript(?:: last (?P<last>\d+))? -->\n```console\n)(?P<body>.*?)(?P<tail>\n```)",
     re.DOTALL,
@@ -62,7 +65,9 @@ def _output(command: str, last: int | None) -> list[str]:
         text=True,
         check=False,
     )
-    text = done.stdout.replace(str(PROJECT), ".").replace(str(Path.home()), "~")
+    text = done.stdout
+    for place, shown in SHOWN.items():
+        text = text.replace(place, shown)
     lines = [line.rstrip() for line in text.splitlines()]
     lines = lines if last is None or len(lines) <= last else ["...", *lines[-last:]]
     return lines + ([f"(exit code {done.returncode})"] if done.returncode else [])

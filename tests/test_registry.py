@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
-from conformance import locations
 from conformance.devices.base import Device, DeviceInfo
-from conformance.devices.registry import ENTRY_POINTS, open_device, visible_cards
+from conformance.devices.cambricon.cards import Card, Survey
+from conformance.devices.cambricon.device import CambriconDevice
+from conformance.devices.registry import ENTRY_POINTS, DeviceRequest, open_device
 from conformance.errors import DeviceError, InfrastructureError, UsageError
 
 
@@ -33,27 +35,53 @@ def devices(monkeypatch):
     return module
 
 
-def opened(request, profile="mlu270", cards="/no-such-directory"):
-    return open_device(request, profile, locations.DEVICES, cards=locations.PROJECT / cards)
+def opened(name, **more):
+    return open_device(DeviceRequest(name, **more))
 
 
-def test_auto_is_the_emulator_where_no_card_is_visible(tmp_path):
-    (tmp_path / "null").touch()
-    (tmp_path / "cambricon_ctl").touch()
-    assert visible_cards(tmp_path) == []
-    info = opened("auto", cards=tmp_path).info()
+def cards(monkeypatch, *found):
+    monkeypatch.setattr(
+        "conformance.devices.cambricon.cards.survey", lambda: Survey(found, "", "", ("/dev: some",))
+    )
+
+
+def test_auto_is_the_emulator_where_no_card_is_visible(monkeypatch):
+    cards(monkeypatch)
+    info = opened("auto").info()
     assert (info.kind, info.model, info.profile, info.simulated) == ("emulator", "MLU270", "mlu270", True)
+    assert DeviceRequest() == DeviceRequest("auto", profile="mlu270", timeout=300.0)
 
 
-def test_auto_never_emulates_beside_a_visible_card(tmp_path):
-    (tmp_path / "cambricon_dev0").touch()
-    (tmp_path / "cambricon_dev12").touch()
-    assert [path.name for path in visible_cards(tmp_path)] == ["cambricon_dev0", "cambricon_dev12"]
+@pytest.mark.parametrize("file", [None, Path("/dev/cambricon_dev0")])
+@pytest.mark.parametrize("isolate", [True, False])
+def test_auto_never_emulates_beside_a_visible_card(monkeypatch, file, isolate):
+    cards(monkeypatch, Card(0, file))
+    asked = []
+    monkeypatch.setattr(
+        "conformance.devices.cambricon.device.CambriconDevice",
+        lambda *given, **more: asked.append((given, more)),
+    )
+    opened("auto", options={"core-num": "4"}, timeout=7.0, isolate=isolate)
+    assert asked == [(({"core-num": "4"},), {"timeout": 7.0})]  # which lives in a process of its own anyway
+
+
+def test_a_visible_card_that_cannot_be_used_is_an_error(monkeypatch):
+    survey = Survey((Card(0, None, "MLU270-S4"),), "", "", ())
+    monkeypatch.setattr("conformance.devices.cambricon.cards.survey", lambda: survey)
     with pytest.raises(
-        InfrastructureError, match=r"a card is visible \(.*cambricon_dev0\).*--device=emulator"
+        InfrastructureError, match="no card can be used: card 0 MLU270-S4 without device file"
     ):
-        opened("auto", cards=tmp_path)
-    assert opened("emulator", cards=tmp_path).info().simulated
+        CambriconDevice({}, look=lambda: survey)
+
+
+@pytest.mark.parametrize("name", ["emulator", "cpu", "some_devices:PlainDevice", "auto"])
+def test_any_other_device_may_be_isolated(monkeypatch, name):
+    cards(monkeypatch)
+    asked = []
+    monkeypatch.setattr("conformance.devices.isolated.IsolatedDevice", asked.append)
+    opened(name, isolate=True, options={"a": "b"}, timeout=7.0)
+    expected = "emulator" if name == "auto" else name
+    assert asked == [DeviceRequest(expected, isolate=False, options={"a": "b"}, timeout=7.0)]
 
 
 def test_the_built_in_devices_follow_the_interface():
@@ -67,12 +95,45 @@ def test_the_built_in_devices_follow_the_interface():
 
 def test_the_emulator_names_the_switches_that_were_turned():
     profile = "mlu270,tanh=table-64,half_rounding=ties-even"
-    assert opened("emulator", profile).info().profile == "mlu270,half_rounding=ties-even,tanh=table-64"
+    device = opened("emulator", profile=profile)
+    assert device.info().profile == "mlu270,half_rounding=ties-even,tanh=table-64"
 
 
-def test_the_driver_of_the_card_is_not_there_yet():
-    with pytest.raises(InfrastructureError, match="'cambricon' has no driver in this version"):
-        opened("cambricon")
+@pytest.mark.parametrize("name", ["emulator", "cpu"])
+def test_devices_without_options_take_none(name):
+    sentence = f"device '{name}' takes no --device-option, but got python, card; drop it"
+    with pytest.raises(UsageError, match=sentence):
+        opened(name, options={"python": "x", "card": "1"})
+
+
+def test_a_factory_gets_its_options_as_arguments(devices):
+    def make(*, clock_rate, mode="fast"):
+        device = PlainDevice()
+        device.info = lambda: DeviceInfo(kind=f"{clock_rate}/{mode}", model="none", simulated=True)
+        return device
+
+    devices.make = make
+    assert opened("some_devices:make", options={"clock-rate": "7"}).info().kind == "7/fast"
+    for given, sentence in (
+        (
+            {"clock-rate": "7", "speed": "1"},
+            r"\(clock_rate, speed\): got an unexpected keyword argument 'speed'",
+        ),
+        ({}, r"\(nothing\): missing a required argument: 'clock_rate'; give what its factory takes"),
+    ):
+        with pytest.raises(UsageError, match=f"device 'some_devices:make' cannot be made with .*{sentence}"):
+            opened("some_devices:make", options=given)
+
+
+def test_a_factory_whose_arguments_are_not_known_is_called_all_the_same(devices):
+    class Unsigned:
+        __signature__ = "none that Python understands"
+
+        def __call__(self, **_):
+            return PlainDevice()
+
+    devices.make = Unsigned()
+    assert opened("some_devices:make", options={"a": "b"}).info().kind == "plain"
 
 
 @pytest.mark.parametrize("request_", ["some_devices:PlainDevice", "some_devices:nested.make"])
@@ -124,10 +185,14 @@ def test_a_wrong_word_is_a_usage_error(devices, request_, sentence):
         opened(request_)
 
 
-def test_a_module_that_breaks_while_it_is_imported(tmp_path, monkeypatch):
-    (tmp_path / "breaking_device.py").write_text("1 / 0\n")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("1 / 0", "ZeroDivisionError: division by zero"), ("raise SystemExit(5)", "SystemExit: 5")],
+)
+def test_a_module_that_breaks_while_it_is_imported(tmp_path, monkeypatch, text, said):
+    (tmp_path / "breaking_device.py").write_text(f"{text}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UsageError, match="cannot be imported: ZeroDivisionError: division by zero"):
+    with pytest.raises(UsageError, match=f"cannot be imported: {said}"):
         opened("breaking_device:make")
 
 

@@ -16,6 +16,7 @@ from conformance.devices.checked_run import checked_run
 from conformance.devices.registry import DeviceRequest, open_device
 from conformance.errors import ConformanceError, UsageError
 from conformance.graph.frozen import load_frozen_graph
+from conformance.graph.tensorflow import tensorflow
 from conformance.precision import parse_precision
 from conformance.quantization.parameter_file import QuantizationScales
 
@@ -66,7 +67,7 @@ class IsolatedWorker(Worker):
     device: Device
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Open the device and say what it is."""
+        """Open the device and say what it is; load TensorFlow here, as compiling has a deadline."""
         asked = DeviceRequest(
             request["name"],
             profile=request["profile"],
@@ -75,6 +76,7 @@ class IsolatedWorker(Worker):
         )
         with _refusing():
             self.device = open_device(asked)
+            tensorflow()
             return {"protocol": PROTOCOL, "info": dataclasses.asdict(self.device.info())}
 
     def opened(self, request: Mapping[str, Any]) -> IsolatedSession:

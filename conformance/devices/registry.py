@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib
 import importlib.metadata
+import inspect
 import operator
 from typing import TYPE_CHECKING
 
@@ -76,11 +77,25 @@ def _in_this_process(name: str, request: DeviceRequest) -> Device:
             given = ", ".join(request.options)
             raise UsageError(f"device {name!r} takes no --device-option, but got {given}; drop it")
         return _emulator(request.profile, request.profiles) if name == EMULATOR else _cpu()
-    return _made(functools.partial(_factory(name), **_arguments(request.options)), name)
+    factory = _factory(name)
+    arguments = {key.replace("-", "_"): value for key, value in request.options.items()}
+    _check_arguments(factory, arguments, name)
+    return _made(functools.partial(factory, **arguments), name)
 
 
-def _arguments(options: Mapping[str, str]) -> dict[str, str]:
-    return {key.replace("-", "_"): value for key, value in options.items()}
+def _check_arguments(factory: Callable[..., object], arguments: Mapping[str, str], name: str) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):
+        return  # it has none, as some built-in callables
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        given = ", ".join(arguments) or "nothing"
+        raise UsageError(
+            f"device {name!r} cannot be made with what --device-option gives it ({given}): {error}; give "
+            "what its factory takes"
+        ) from error
 
 
 def _cpu() -> Device:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from conformance.devices.base import Unsupported
-from conformance.errors import DeviceError
+from conformance.errors import DeviceError, UsageError
 from conformance.graph.editing import constant, placeholder, plain
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.portable import portable_graph_def
@@ -92,7 +92,7 @@ class RemoteSession:
             path = self._host.path / f"graph-{self._number}.pb"
             path.write_bytes(portable_graph_def(self.graph).SerializeToString())
             names = {"graph": str(path), "feeds": self.graph.inputs, "fetches": self.fetches}
-            self._asked("open", Facts, **names, **self._opening)
+            self._hear(self._asked("open", Facts, **names, **self._opening))
             path.unlink(missing_ok=True)
             self._generation = self._host.generation
 
@@ -104,9 +104,10 @@ class RemoteSession:
         """
         self.open()
         fed, pool = self._host.arenas
-        placed = fed.place({name: np.asarray(feeds[name]) for name in self.graph.inputs})
+        placed = fed.place({name: np.asarray(_fed(feeds, name)) for name in self.graph.inputs})
         arena = pool.free()
         ran = self._asked("run", Ran, arena=str(fed.path), feeds=placed, results=str(arena.path))
+        self._hear(ran)
         try:
             return arena.take(ran.results), ran.seconds
         except DeviceError as error:
@@ -116,22 +117,29 @@ class RemoteSession:
         """Free the session if its worker still lives; safe to call twice."""
         generation, self._generation = self._generation, 0
         if generation and generation == self._host.generation and self._host.alive:
-            self._asked("close", Facts)
+            self.incidents = tuple(self._asked("close", Facts).incidents)
 
     def _asked(self, command: str, kind: type[F], **more: Any) -> F:  # noqa: ANN401 - what the request says
         """Send a request about this session; an answer that makes no sense ends the worker."""
         answer = self._host.request({"command": command, "session": self._number, **more})
         try:
-            said = msgspec.convert(answer, kind)
+            return msgspec.convert(answer, kind)
         except msgspec.ValidationError as error:
             raise self._host.failed(f"answered {command!r} with garbage ({error})") from None
+
+    def _hear(self, said: Facts) -> None:
         self.notes, self.incidents = tuple(said.notes), tuple(said.incidents)
         self.problems = {name: _problem(refusal) for name, refusal in said.problems.items()}
-        return said
 
 
 def _problem(refusal: Refusal) -> DeviceError:
     return (Unsupported if refusal.kind == "unsupported" else DeviceError)(refusal.error)
+
+
+def _fed(feeds: Mapping[str, Array], name: str) -> Array:
+    if name not in feeds:
+        raise UsageError(f"input {name} of the graph is not fed; feed it too")
+    return feeds[name]
 
 
 def probe(host: WorkerHost, launch: Launch, opening: Mapping[str, Any]) -> None:

@@ -70,10 +70,14 @@ class WorkerHost:
         self._failed = False
 
     def keep_logs(self, directory: Path) -> None:
-        """Write the output of workers that are started from now on into files of ``directory``."""
+        """Write the output of workers, that of the present one from now on, into files of ``directory``."""
         directory.mkdir(parents=True, exist_ok=True)
         self._logs = directory
-        self.stop()
+        if self._process is not None and self._launch is not None:
+            self._process.keep_log(directory / self._log_name(self._launch))
+
+    def _log_name(self, launch: Launch) -> str:
+        return f"{launch.name}-{self.generation}.log"
 
     @property
     def alive(self) -> bool:
@@ -109,8 +113,8 @@ class WorkerHost:
         if self._process is None or self._launch != launch:
             self.stop()
             self._start_in_some_attempts(launch)
-            if self._failed:
-                self._check_health(launch)
+        if self._failed:
+            self._check_health(launch)
         return self.generation
 
     def request(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,10 +167,14 @@ class WorkerHost:
 
     def _start(self, launch: Launch) -> None:
         self.generation += 1
-        log = self._logs / f"{launch.name}-{self.generation}.log" if self._logs else None
         launch.prepare()
         process = WorkerProcess(
-            launch.command, launch.environment, log, launch.what, launch.descriptors, self.path
+            launch.command,
+            launch.environment,
+            self._logs / self._log_name(launch) if self._logs else None,
+            launch.what,
+            launch.descriptors,
+            self.path,
         )
         hello = {"command": "hello", "protocol": PROTOCOL, **launch.hello}
         try:
@@ -181,16 +189,19 @@ class WorkerHost:
         self._process, self._launch = process, launch
 
     def _check_health(self, launch: Launch) -> None:
+        self._failed = False  # the probe itself asks for a worker that is ready
         try:
             self._probe(self, launch)
         except Unsupported:
             pass  # it lives, and says so
-        except DeviceError as error:
+        except BaseException as error:
+            self._failed = True
+            if not isinstance(error, DeviceError):
+                raise
             self.stop()
             raise DeviceLost(
                 f"the device is lost: after a failure it does not even add two numbers: {error}"
             ) from error
-        self._failed = False
 
     def stop(self) -> None:
         """End the present worker, and let go of what is shared with it."""

@@ -12,6 +12,7 @@ from conformance.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import FileIO
 
 LOG_LIMIT = 16 * 2**20
 """Bytes that are kept in the log; a flood is read on and dropped."""
@@ -33,14 +34,22 @@ class WorkerOutput:
     """
 
     def __init__(self, log: Path | None) -> None:
-        self.log = log
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._partial, self._left = b"", LOG_LIMIT
         self._thread: threading.Thread | None = None
-        try:
-            self._file = (log or Path(os.devnull)).open("ab", buffering=0)
-        except OSError as error:
-            raise DeviceError(f"the log {log} cannot be written: {error.strerror}") from error
+        self._writing = threading.Lock()
+        self._file = _opened(log or Path(os.devnull))
+
+    def keep(self, log: Path) -> None:
+        """Append what comes from now on to another file.
+
+        Raises:
+            DeviceError: it cannot be written.
+        """
+        file = _opened(log)
+        with self._writing:
+            self._file.close()
+            self._file, self._left = file, LOG_LIMIT
 
     def follow(self, pipe: IO[bytes]) -> None:
         """Read a pipe to its end, in a thread; then close it and the log."""
@@ -60,23 +69,33 @@ class WorkerOutput:
         return tuple([*self._tail, *_shown([self._partial])][-TAIL_LINES:])
 
     def _read(self, pipe: IO[bytes]) -> None:
-        with pipe, self._file:
+        with pipe:
             while chunk := os.read(pipe.fileno(), CHUNK):
                 self._keep(chunk)
                 *lines, partial = (self._partial + chunk).split(b"\n")
                 self._tail += _shown(lines[-10 * TAIL_LINES :])
                 self._partial = partial[:LONGEST_LINE]
+        with self._writing:
+            self._file.close()
 
     def _keep(self, chunk: bytes) -> None:
         """Write to the log what still has room; a disk that is full must not stop the reading."""
-        if self._left < 0:
-            return
-        kept = chunk if len(chunk) <= self._left else chunk[: self._left] + DROPPED
-        self._left = self._left - len(chunk) if kept is chunk else -1
-        try:
-            self._file.write(kept)
-        except OSError:
-            self._left = -1
+        with self._writing:
+            if self._left < 0:
+                return
+            kept = chunk if len(chunk) <= self._left else chunk[: self._left] + DROPPED
+            self._left = self._left - len(chunk) if kept is chunk else -1
+            try:
+                self._file.write(kept)
+            except OSError:
+                self._left = -1
+
+
+def _opened(log: Path) -> FileIO:
+    try:
+        return log.open("ab", buffering=0)
+    except OSError as error:
+        raise DeviceError(f"the log {log} cannot be written: {error.strerror}") from error
 
 
 def _shown(lines: Iterable[bytes]) -> list[str]:

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +24,6 @@ from conformance.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 LARGEST_ANSWER = 64 * 2**20
 GRACE_SECONDS = 1.0
@@ -60,7 +60,7 @@ class WorkerProcess:
         descriptors: Sequence[int] = (),
         shared: Path | None = None,
     ) -> None:
-        self._what, self.killed = what, False
+        self._what, self.log, self.killed = what, log, False
         self._output = WorkerOutput(log)
         self._socket, theirs = socket.socketpair()
         arguments = [str(theirs.fileno()), *([str(shared)] if shared else [])]
@@ -88,6 +88,11 @@ class WorkerProcess:
         """Process id, which is also that of the process group."""
         return self._process.pid
 
+    def keep_log(self, log: Path) -> None:
+        """Append its output to a file from now on."""
+        self._output.keep(log)
+        self.log = log
+
     def request(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         """Send one request and return its answer.
 
@@ -111,7 +116,7 @@ class WorkerProcess:
         except BaseException:  # Ctrl-C: its answer would be taken for that of the next request
             self.kill()
             raise
-        if answer.get("ok") is not True:
+        if not answer["ok"]:
             kind, sentence = str(answer.get("kind")), str(answer.get("error", "it refused without a word"))
             raise REFUSALS.get(kind, DeviceError)(sentence)
         return answer
@@ -123,7 +128,10 @@ class WorkerProcess:
         (size,) = struct.unpack(">I", self._read(4, until))
         if size > LARGEST_ANSWER:
             raise ValueError(f"{size} bytes announced")
-        return msgspec.json.decode(self._read(size, until), type=dict[str, Any])
+        answer = msgspec.json.decode(self._read(size, until), type=dict[str, Any])
+        if not isinstance(answer.get("ok"), bool):
+            raise ValueError("it says neither that it is ok nor that it is not")  # noqa: TRY004 - no argument's type
+        return answer
 
     def _read(self, size: int, until: float) -> bytes:
         parts = bytearray()
@@ -152,10 +160,11 @@ class WorkerProcess:
             code = self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             return "closed its connection but did not end"
-        if code >= 0:
-            return f"ended with exit code {code}"
         names = {number.value: number.name for number in signal.Signals}
-        return f"was ended by {names.get(-code, f'signal {-code}')}"
+        if code < 0:
+            return f"was ended by {names.get(-code, f'signal {-code}')}"
+        of_a_shell = f", with which a shell means {names[code - 128]}" if code - 128 in names else ""
+        return f"ended with exit code {code}{of_a_shell}"
 
     def failed(self, how: str) -> WorkerFailed:
         """Kill the worker and return what to raise.
@@ -166,7 +175,7 @@ class WorkerProcess:
         self.kill()
         alive = " and cannot be killed" if self._process.poll() is None else ""
         last = " | ".join(self._output.tail)
-        where = f" (log: {self._output.log})" if self._output.log else ""
+        where = f" (log: {self.log})" if self.log else ""
         return WorkerFailed(f"{self._what} {how}{alive}; last output: {last or 'none'}{where}")
 
     def close(self, deadline: float = 5.0) -> None:
@@ -190,7 +199,7 @@ class WorkerProcess:
         until = time.monotonic() + GRACE_SECONDS
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
-        while self._signal_group(0) and time.monotonic() < until:
+        while self._signal_group(0) and _lives(self._process.pid) and time.monotonic() < until:
             time.sleep(POLL_SECONDS)  # killed children of the child take a moment to go
         self._output.finish(max(0.0, until - time.monotonic()))
         self._socket.close()
@@ -202,3 +211,16 @@ class WorkerProcess:
         except (ProcessLookupError, PermissionError):
             return False
         return True
+
+
+def _lives(group: int) -> bool:
+    """Whether a process of a group is more than a zombie, which a container without an init keeps for good.
+
+    Source: proc(5): the state is the first field after the name, the group the third.
+    """
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group, *_ = path.read_text().rpartition(")")[2].split()
+            if its_group == str(group) and state != "Z":
+                return True
+    return False

@@ -68,7 +68,8 @@ class Timed:
         if self._session is not None:
             with self._device_watched():
                 self._session.close()
-            self._evaluation.heard(self._session)
+            with self._device_watched():
+                self._evaluation.heard(self._session)
 
     def run(self) -> None:
         """Run once, advance the device clock, and compare what came out.

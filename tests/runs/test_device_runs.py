@@ -11,7 +11,7 @@ import pytest
 
 from conformance.devices.base import DeviceError, Unsupported
 from conformance.errors import GoldenError, UsageError
-from conformance.runs.device_runs import Problem, Stopwatch, digest, problem_of
+from conformance.runs.device_runs import Problem, Stopwatch, digest, problem_of, problems_of
 
 
 class Session:
@@ -91,6 +91,20 @@ def test_time_inside_the_device_is_counted_even_if_it_breaks(monkeypatch):
 )
 def test_what_a_device_raises_is_sorted(error, problem):
     assert problem_of(error) == problem
+
+
+def test_problems_of_a_session_are_sorted_and_most_sessions_have_none():
+    session = types.SimpleNamespace(problems={"a": DeviceError("lost"), "b": Unsupported("no int8")})
+    assert problems_of(session) == {"a": Problem("broken", "lost"), "b": Problem("unsupported", "no int8")}
+    assert problems_of(Session({})) == {}
+
+
+def test_runs_are_counted_even_if_they_break():
+    stopwatch = Stopwatch()
+    stopwatch.run(Session({}), {})
+    with pytest.raises(RuntimeError):
+        stopwatch.run(Session(RuntimeError()), {})
+    assert stopwatch.runs == 2
 
 
 def test_a_damaged_golden_is_no_problem_of_the_device():

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from conformance.devices.base import SessionBase
+from conformance.devices.base import DeviceError, DeviceLost, SessionBase, Unsupported
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import GoldenError
 from conformance.graph.cut import cut_input
@@ -129,6 +129,98 @@ def test_a_node_without_attainable_error_has_no_bound(evaluate):
         GoldenError, match=r"node 'out' has no attainable error at int8-fp16 .*`mlu-conformance golden"
     ):
         evaluation.limits("out", INT8)
+
+
+class TroubledDevice(WatchedDevice):
+    """Says something of its sessions, at a moment."""
+
+    def __init__(self, at="run", error=None, **said):
+        super().__init__()
+        self.at, self.error, self.said = at, error, said
+
+    def strike(self, session, at):
+        if at == self.at:
+            vars(session).update(self.said)
+            if self.error is not None:
+                raise self.error
+
+    def open(self, graph, fetches, *, precision, scales, fuse=True):
+        session = super().open(graph, fetches, precision=precision, scales=scales, fuse=fuse)
+        troubled = TroubledSession(session._inner, self)
+        self.strike(troubled, "open")
+        return troubled
+
+
+class TroubledSession(WatchedSession):
+    def run(self, feeds):
+        self._device.strike(self, "run")
+        return {name: value for name, value in super().run(feeds).items() if name not in self.problems}
+
+    def close(self):
+        super().close()
+        self._device.strike(self, "close")
+
+
+@pytest.mark.parametrize("mode", ["own", "chained"])
+def test_a_session_that_goes_on_without_some_fetches_gives_findings_for_each(evaluate, mode):
+    problems = {
+        "norm/mean": DeviceError("was ended by SIGSEGV"),
+        "joined": Unsupported("no ConcatV2"),
+        "no/such/node": DeviceError("whatever"),
+    }
+    evaluation = evaluate(TroubledDevice(problems=problems))
+    findings = getattr(evaluation, mode)(INT8)
+    assert list(findings) == list(evaluation.nodes)
+    assert (findings["norm/mean"].state, findings["norm/mean"].reason) == ("broken", "was ended by SIGSEGV")
+    assert (findings["joined"].state, findings["joined"].reason) == ("unsupported", "no ConcatV2")
+    states = {finding.state for name, finding in findings.items() if name not in problems}
+    assert states == {"judged" if mode == "own" else "measured"}
+    assert evaluation.incidents == []
+
+
+def test_a_problem_wins_over_a_result(evaluate):
+    device = TroubledDevice("close", problems={"norm/mean": DeviceError("gone when it was closed")})
+    assert evaluate(device).own(INT8)["norm/mean"].state == "broken"
+
+
+@pytest.mark.parametrize("at", ["open", "run", "close"])
+def test_incidents_are_remembered_once_whenever_they_happen(evaluate, at):
+    evaluation = evaluate(TroubledDevice(at, incidents=["it smoked"]))
+    findings = evaluation.own(INT8)
+    evaluation.fused(INT8)
+    assert evaluation.incidents == ["it smoked"]
+    assert {finding.state for finding in findings.values()} == {"judged"}
+    assert evaluation.lost is None
+
+
+@pytest.mark.parametrize("at", ["open", "run", "close"])
+@pytest.mark.parametrize("error", [DeviceLost("3 starts failed"), DeviceError("hot")])
+def test_a_device_that_is_lost_is_remembered_and_every_node_is_broken(evaluate, at, error):
+    evaluation = evaluate(TroubledDevice(at, error))
+    findings = evaluation.own(INT8)
+    assert {(finding.state, finding.reason) for finding in findings.values()} == {("broken", str(error))}
+    assert evaluation.lost is (error if isinstance(error, DeviceLost) else None)
+
+
+@pytest.mark.parametrize("said", [{"problems": 7}, {"problems": ["a"]}, {"incidents": 7}])
+def test_what_a_session_says_in_a_way_that_nobody_understands_is_a_problem_of_its_own(evaluate, said):
+    findings = evaluate(TroubledDevice("close", **said)).own(INT8)
+    assert {finding.state for finding in findings.values()} == {"broken"}
+    assert "the device raised" in findings["out"].reason
+
+
+@pytest.mark.parametrize(
+    ("fuse", "words"), [(True, ("broken at nodes", "fused")), (False, ("layer by layer",) * 2)]
+)
+def test_layer_by_layer_is_so_in_every_mode(evaluate, fuse, words):
+    device = WatchedDevice()
+    evaluation = evaluate(device)
+    evaluation.fuse = fuse
+    evaluation.own(INT8)
+    evaluation.fused(INT8)
+    evaluation.open_fused(INT8).close()
+    assert [opened[4] for opened in device.opened] == [fuse] * 3
+    assert (evaluation.fusion("own"), evaluation.fusion("fused")) == words
 
 
 def test_a_golden_that_cannot_be_read_is_no_finding(evaluate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.devices.base import DeviceInfo, SessionBase, Unsupported
+from conformance.devices.base import DeviceError, DeviceInfo, DeviceLost, SessionBase, Unsupported
 from conformance.devices.cpu import CpuDevice
 from conformance.precision import parse_precision
 from conformance.runs.timing import DEVICE_CLOCK, NothingToTime, time_fused
@@ -99,6 +99,66 @@ def test_a_device_that_gives_no_time_ends_the_benchmark_and_is_a_finding(evaluat
     assert reason in finding.reason
     with pytest.raises(NothingToTime):
         timed.run()
+
+
+class TroubledDevice(PacedDevice):
+    """Says something of its session from a moment on."""
+
+    def __init__(self, at, error=None, **said):
+        super().__init__(*[1.0] * 9)
+        self._at, self._error, self._said = at, error, said
+
+    def open(self, graph, fetches, *, precision, scales, fuse=True):
+        session = super().open(graph, fetches, precision=precision, scales=scales, fuse=fuse)
+        run, close, runs = session.run, session.close, iter(range(9))
+        session.run = lambda feeds: self._then(session, run(feeds), next(runs))
+        session.close = lambda: self._then(session, close(), "close")
+        return session
+
+    def _then(self, session, result, at):
+        if at == self._at:
+            vars(session).update(self._said)
+            if self._error:
+                raise self._error
+        return result
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_fetch_that_the_session_goes_on_without_is_not_timed(evaluate, at):
+    with time_fused(evaluate(TroubledDevice(at, problems={"out": DeviceError("SIGSEGV")})), INT8) as timed:
+        for _ in range(3):
+            timed.run()
+    (finding,) = timed.findings()
+    assert (finding.state, finding.reason, finding.seconds) == ("broken", "SIGSEGV", None)
+
+
+@pytest.mark.parametrize("at", [0, 3, "close"])
+def test_an_incident_is_heard_whenever_it_happens_and_is_no_finding(evaluate, at):
+    evaluation = evaluate(TroubledDevice(at, incidents=["it smoked"]))
+    with time_fused(evaluation, INT8) as timed:
+        for _ in range(3):
+            timed.run()
+    assert evaluation.incidents == ["it smoked"]
+    assert [finding.state for finding in timed.findings()] == ["judged"]
+
+
+@pytest.mark.parametrize("at", [0, 2, "close"])
+def test_a_device_that_is_lost_is_remembered(evaluate, at):
+    error = DeviceLost("3 starts failed")
+    evaluation = evaluate(TroubledDevice(at, error))
+    with time_fused(evaluation, INT8) as timed:
+        for _ in range(3):
+            timed.run()
+    assert evaluation.lost is error
+    assert [(finding.state, finding.reason) for finding in timed.findings()] == [("broken", str(error))]
+
+
+@pytest.mark.parametrize("said", [{"problems": 7}, {"incidents": 7}])
+def test_what_nobody_understands_is_a_problem_too(evaluate, said):
+    with time_fused(evaluate(TroubledDevice("close", **said)), INT8) as timed:
+        for _ in range(3):
+            timed.run()
+    assert [finding.state for finding in timed.findings()] == ["broken"]
 
 
 def test_a_session_that_broke_is_closed_all_the_same(evaluate):

@@ -1,7 +1,7 @@
 """Calibration by the vendor's framework: running mode 0 writes scales into the parameter file.
 
-Never run on a card's software. The framework writes when the session closes, and then only; it changes the file
-in place, so that a file which already holds scales keeps stale ones. Both are public knowledge of its users.
+Never run on a card's software. The framework writes when the session closes, and then only; it changes the
+file in place, so that a file which already holds scales keeps stale ones. Both are public knowledge.
 """
 
 from __future__ import annotations

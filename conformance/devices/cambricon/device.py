@@ -20,7 +20,7 @@ from conformance.devices.cambricon.calibration import vendor_scales
 from conformance.devices.cambricon.card_lock import CardLock, take_card
 from conformance.devices.cambricon.cards import Card, Survey, survey
 from conformance.devices.cambricon.interpreter import find_interpreter
-from conformance.devices.cambricon.options import QUANT_PARAM, WHAT, parse_options
+from conformance.devices.cambricon.options import FUSION, QUANT_PARAM, WHAT, parse_options
 from conformance.devices.remote import RemoteSession, probe
 from conformance.devices.survival import SurvivingSession
 from conformance.devices.worker_host import Launch, WorkerHost
@@ -72,6 +72,9 @@ class CambriconDevice:
         self._survey = look()
         indices = usable_cards(self._survey, self._options.cards, allow_stock=self._options.allow_stock)
         self._python = find_interpreter(self._options.python, os.environ, Path.home())
+        self._base = dict(
+            os.environ
+        )  # as it is now: pytest changes it test by test, which workers need not see
         self._files: Path | None = None
         self._lock = _locked(indices, self._options.lock_dir)
         self._host = WorkerHost(timeout, self._probe)
@@ -117,12 +120,14 @@ class CambriconDevice:
         """Return what decides the results of a precision: variables and ``mlu_options``."""
         environment = self._environment(precision, Path(f"int{precision.fixed_bits}.quant.txt"), fuse=True)
         variables = {name: value for name, value in environment.items() if name.startswith("MLU_")}
+        if FUSION not in self._options.variables:
+            variables[FUSION] = "true (layer by layer: false)"
         given = {name: environment[name] for name in self._options.variables}
         options = {name: str(value) for name, value in self._opening().items()}
         return {**variables, **given, **options, "python": str(self._python)}
 
     def _environment(self, precision: Precision, quant_param: Path, *, fuse: bool) -> dict[str, str]:
-        return self._options.environment(os.environ, self._lock.index, precision, quant_param, fuse=fuse)
+        return self._options.environment(self._base, self._lock.index, precision, quant_param, fuse=fuse)
 
     def _opening(self) -> dict[str, Any]:
         """Return what every request to open says: the ``mlu_options``."""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 WHAT = "the Cambricon worker"
 """What sentences call a process under the vendor's Python."""
-QUANT_PARAM = "MLU_QUANT_PARAM"
+QUANT_PARAM, FUSION = "MLU_QUANT_PARAM", "MLU_STATIC_NODE_FUSION"
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-NOT_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TF_CPP_MIN_LOG_LEVEL")
+NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TF_CPP_MIN_LOG_LEVEL")
 """Variables of our own interpreter, which would lead the vendor's astray, or, the last one, silence it."""
 KNOWN = ("python", "allow-stock", "card", "lock-dir", "core-num", "core-version", "optype-black-list")
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -56,7 +56,7 @@ class CambriconOptions:
         ours = {
             "MLU_VISIBLE_DEVICES": str(card),
             "MLU_RUNNING_MODE": "1",
-            "MLU_STATIC_NODE_FUSION": "true" if fuse else "false",
+            FUSION: "true" if fuse else "false",
             "MLU_OP_PRECISION": f"float{precision.float_bits}",
         }
         return self._on_top_of(base, ours, quant_param)
@@ -68,7 +68,7 @@ class CambriconOptions:
     def _on_top_of(
         self, base: Mapping[str, str], ours: Mapping[str, str], quant_param: Path
     ) -> dict[str, str]:
-        kept = {name: value for name, value in base.items() if name not in NOT_PASSED_ON}
+        kept = {name: value for name, value in base.items() if name not in NOT_OURS}
         return kept | {**ours, **self.variables, QUANT_PARAM: str(quant_param)}
 
     def contradictions(self, environment: Mapping[str, str], precision: Precision) -> list[str]:

@@ -319,8 +319,10 @@ def full(name):
 
 
 def first_line(error):
-    """Return the first line of an error's text."""
-    lines = str(error).strip().splitlines()
+    """Return the first line of an error that says something: TensorFlow may put a count of errors before."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith("root error(s) found."):
+        return lines[1]
     return lines[0] if lines else type(error).__name__
 
 

@@ -1,0 +1,14 @@
+"""The worker of isolated devices without TensorFlow, whose import takes long; the devices see no graph."""
+
+from __future__ import annotations
+
+import sys
+
+from conformance.devices import isolated_worker
+from conformance.devices.cambricon.worker import main
+
+isolated_worker.tensorflow = lambda: None
+isolated_worker.load_frozen_graph = lambda *_: None
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv, isolated_worker.IsolatedWorker))

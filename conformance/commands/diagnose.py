@@ -129,7 +129,9 @@ def _claimed(directory: Path) -> Path:
     except OSError as error:
         raise UsageError(f"{directory} cannot be used ({error.strerror}); name another directory") from error
     if occupied is not None:
-        raise UsageError(f"{directory} is not empty (it holds {occupied.name}); name a new or empty directory")
+        raise UsageError(
+            f"{directory} is not empty (it holds {occupied.name}); name a new or empty directory"
+        )
     return directory
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from conformance.devices.base import Device
 
 ELEMENTS = 1_000_000
-LEAST_BYTES_PER_SECOND = 1e9
+LEAST_BYTES_PER_SECOND = {False: 1e9, True: 0.5e9}
+"""Of the vendor's worker, and of an isolated device."""
 MOST_TIMES_SESSION = 1.25
-MOST_TIMES_UNISOLATED = 1.5
 PRECISION = PRECISIONS[-1]
 
 
@@ -67,33 +67,20 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 def test_round_trip(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], device: Device) -> None:
     """Feed and fetch a million elements; the bytes of both count.
 
-    The vendor's worker is held to a rate. TensorFlow 2 by itself takes most of the time of an isolated
-    device, which is held to the same device in this process.
+    An isolated device is held to less: TensorFlow 2 copies feeds and fetches once more by itself.
     """
     value = np.random.default_rng(0).standard_normal(ELEMENTS, dtype=np.float32)
-    seconds = _round_trip_seconds(device, value, benchmark)
+    scales = QuantizationScales(bits=16, scales={})
+    with device.open(_negation(), ["y"], precision=PRECISION, scales=scales) as session:
+        assert np.array_equal(session.run({"x": value})["y"], -value)
+        benchmark.pedantic(lambda: session.run({"x": value}), rounds=20, warmup_rounds=2)
+        seconds = _best_seconds(lambda: session.run({"x": value}))
     target = np.empty_like(value)
     copy = _best_seconds(lambda: (np.copyto(target, value), np.copyto(target, value)))
     rate = 2 * value.nbytes / seconds
     figures = {"GB/s": rate / 1e9, "times a copy": seconds / copy}
-    if device.info().kind == CPU:
-        figures["times the device in this process"] = seconds / _round_trip_seconds(
-            open_device(DeviceRequest(CPU)), value
-        )
     _report(capsys, benchmark, f"{device.info().kind}: {seconds * 1e3:.2f} ms", figures)
-    if device.info().kind == CPU:
-        assert figures["times the device in this process"] <= MOST_TIMES_UNISOLATED
-    else:
-        assert rate >= LEAST_BYTES_PER_SECOND
-
-
-def _round_trip_seconds(device: Device, value: Any, benchmark: BenchmarkFixture | None = None) -> float:  # noqa: ANN401
-    scales = QuantizationScales(bits=16, scales={})
-    with device.open(_negation(), ["y"], precision=PRECISION, scales=scales) as session:
-        assert np.array_equal(session.run({"x": value})["y"], -value)
-        if benchmark is not None:
-            benchmark.pedantic(lambda: session.run({"x": value}), rounds=20, warmup_rounds=2)
-        return _best_seconds(lambda: session.run({"x": value}))
+    assert rate >= LEAST_BYTES_PER_SECOND[device.info().kind == CPU]
 
 
 @pytest.mark.benchmark(group="own errors of BeautyGAN: 91 fetches of the cut graph")

@@ -66,11 +66,22 @@ def conclude(records: Sequence[Record]) -> None:
     if failures := [sentence for record in records if (sentence := _failure(record))]:
         pytest.fail("\n".join(failures), pytrace=False)
     if all(record.outcome == "unsupported" for record in records):
-        pytest.skip(
-            "; ".join(f"{record.case} is unsupported: {' '.join(record.notes)}" for record in records)
-        )
+        pytest.skip("; ".join(_unsupported(records)))
     if waived := sorted({record.waiver for record in records if record.waiver}):
         pytest.xfail(f"waived by {', '.join(waived)}")
+
+
+def _unsupported(records: Sequence[Record]) -> list[str]:
+    """Return a sentence per reason, which names its first case and counts the others."""
+    cases: dict[str, list[str]] = {}
+    for record in records:
+        cases.setdefault(" ".join(record.notes), []).append(record.case)
+    return [
+        f"{first} and {len(more)} more are unsupported: {reason}"
+        if more
+        else f"{first} is unsupported: {reason}"
+        for reason, (first, *more) in cases.items()
+    ]
 
 
 def _failure(record: Record) -> str:

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from conformance.diagnosis.culprits import failing, grouped, inner_nodes, origins
-from conformance.diagnosis.fusion import breaking_node
-from conformance.diagnosis.model import Culprit, Diagnosis, Effect
-from conformance.diagnosis.network_errors import errors_along
-from conformance.diagnosis.reasons import with_reasons
-from conformance.diagnosis.repairs import host_tried, precisions_tried, ranked
-from conformance.graph.operators import FIXED_POINT
+from conformance.diagnosis.blame import Blame, blamed_precision, the_device
+from conformance.diagnosis.culprits import failing
+from conformance.diagnosis.effects import (
+    farthest_off_first,
+    largest_effect_first,
+    stand_ins,
+    with_effect,
+)
+from conformance.diagnosis.fusion import fusion_spoils
+from conformance.diagnosis.model import Diagnosis
+from conformance.diagnosis.modelled_time import ModelledTime
+from conformance.diagnosis.origin import where_born
+from conformance.diagnosis.quality import plainly_worse
+from conformance.diagnosis.reasons import with_reasons, with_repeats
+from conformance.diagnosis.repairs import WIDEST, Repairs, ranked, recommended
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forwards import Forwards
-    from conformance.diagnosis.model import NodeErrors, Quality
+    from conformance.diagnosis.model import Culprit, NodeErrors, Quality
     from conformance.precision import Precision
     from conformance.runs.evaluation import Finding
 
+MOST_FORWARDS = 8
+"""Network forwards of a diagnosis where own errors show the culprit; what would be one more is left out."""
 MOST_EFFECTS = 3
 """Culprits whose effect is measured, the farthest off first: one run each."""
+MOST_SAMPLES = 5
+"""Samples that are run one after the other where one alone came out right."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What the runs of the precision itself showed.
+
+    Attributes:
+        quality: of the fused outputs.
+        chained_quality: of the outputs with fusion broken at every key node.
+        own: findings of the key nodes, fed with goldens.
+        errors: of the key nodes.
+    """
+
+    quality: Quality
+    chained_quality: Quality
+    own: Mapping[str, Finding]
+    errors: Sequence[NodeErrors]
 
 
 class Diagnosing:
@@ -40,36 +68,40 @@ class Diagnosing:
         self._graph = self._store.network.graph
         self._key = [node.name for node in self._store.manifest.key]
         self._judgeable = [node.name for node in self._store.manifest.nodes]
+        self._samples = [forwards.sample]
+        self._most = MOST_FORWARDS
+        self._blame = Blame(forwards, precision)
+        self._times = ModelledTime(self._store, forwards.margins, forwards.device.info().model)
         self._remarks: list[str] = []
 
     def result(self) -> Diagnosis:
-        """Run what is needed and return what was found."""
-        started, forwards = time.perf_counter(), self._forwards
-        quality = forwards.fused(self._precision)
-        forwards.keep_pictures(self._precision)
-        own = forwards.own(self._precision, self._key, [forwards.sample])
-        chained, chained_quality = forwards.chained(self._precision, self._key)
-        errors = self._errors(own, chained)
-        if quality.accepted and not failing(errors):
-            quality, own = self._all_samples_in_turn(quality, own)
-            errors = self._errors(own, chained)
-        culprits = self._culprits(own, errors, quality, chained_quality)
-        culprits = [self._with_effect(index, culprit, quality) for index, culprit in enumerate(culprits)]
-        choices = precisions_tried(forwards, self._precision, quality)
-        choices = ranked([*choices, *host_tried(forwards, culprits, choices)])
+        """Run what is needed and return what was found.
+
+        Raises:
+            DeviceLost: the device is gone for good.
+            GoldenError: goldens or attainable errors do not fit the network.
+        """
+        started = time.perf_counter()
+        look = self._look(self._fused(self._samples), self._samples)
+        if look.errors and not failing(look.errors):
+            look = self._look_at_more_samples(look)
+        repairs = Repairs(self._forwards, self._times, self._precision, look.quality, self._samples)
+        culprits = self._tried(self._culprits(look, repairs), look, repairs)
+        choices = ranked(repairs.choices)
         return self._diagnosis(
-            quality=quality,
-            chained_quality=chained_quality,
-            errors=errors,
-            born=_born(errors, culprits),
-            culprits=with_reasons(_by_effect(culprits), self._precision, forwards),
+            look,
+            culprits=self._explained(culprits),
             choices=choices,
-            recommended=0 if choices[0].quality.accepted else None,
+            recommended=recommended(choices, self._precision),
+            born=where_born(look.errors, culprits, self._judgeable),
             seconds=time.perf_counter() - started,
         )
 
-    def _diagnosis(self, **found: object) -> Diagnosis:
+    def _diagnosis(self, look: Look, **found: object) -> Diagnosis:
         info = self._forwards.device.info()
+        incidents = [
+            f"the device failed, and no node is to blame: {text}" for text in self._forwards.incidents
+        ]
         return Diagnosis(
             network=self._store.network.name,
             precision=str(self._precision),
@@ -77,118 +109,95 @@ class Diagnosing:
             simulated=info.simulated,
             profile=info.profile,
             sample=self._forwards.sample,
+            quality=look.quality,
+            chained_quality=look.chained_quality,
+            errors=list(look.errors),
             forwards=self._forwards.count,
-            remarks=self._remarks,
+            remarks=[*self._remarks, *self._blame.remarks, *incidents, *filter(None, [self._times.remark])],
             **found,  # type: ignore[arg-type]
         )
 
-    def _errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
-        evaluation = self._forwards.evaluation()
-        attains = {name: evaluation.attains(name, self._precision) for name in {*own, *chained}}
-        return errors_along(self._graph, own, chained, attains)
+    def _fused(self, samples: Sequence[int]) -> Quality:
+        quality = self._forwards.fused(self._precision, samples)
+        self._forwards.keep_pictures(self._precision)
+        return quality
 
-    def _all_samples_in_turn(
-        self, quality: Quality, own: dict[str, Finding]
-    ) -> tuple[Quality, dict[str, Finding]]:
+    def _look(self, quality: Quality, samples: Sequence[int]) -> Look:
+        """Run the nodes by themselves, and the network with fusion broken at them."""
+        forwards = self._forwards
+        own = forwards.own(self._precision, self._key, samples)
+        if not any(finding.state == "judged" for finding in own.values()):
+            return Look(quality, quality, own, [])
+        chained, chained_quality = forwards.chained(self._precision, self._key, samples)
+        return Look(quality, chained_quality, own, self._blame.errors(own, chained))
+
+    def _look_at_more_samples(self, look: Look) -> Look:
         """Run all samples one after the other: a device that hands out old results is right at first."""
         others = [index for index in range(self._store.network.samples) if index != self._forwards.sample]
-        samples = [*others, self._forwards.sample]
-        if not others:
-            return quality, own
-        quality = self._forwards.fused(self._precision, samples)
-        if quality.accepted:
-            return quality, own
-        self._remarks.append("the first sample alone came out right; own errors are those of all samples in turn")
-        return quality, self._forwards.own(self._precision, self._key, samples)
-
-    def _culprits(
-        self,
-        own: Mapping[str, Finding],
-        errors: Sequence[NodeErrors],
-        quality: Quality,
-        chained_quality: Quality,
-    ) -> list[Culprit]:
-        if failing(errors):
-            return self._by_own_errors(own, errors)
-        if quality.accepted:
-            return []
-        return [self._by_fusion(quality)] if chained_quality.accepted else self._by_precision(errors)
-
-    def _by_own_errors(self, own: Mapping[str, Finding], errors: Sequence[NodeErrors]) -> list[Culprit]:
-        """Blame nodes that fail by themselves, after a look into pieces of the cut graph with several operators."""
-        nodes = inner_nodes(self._graph, errors, self._key, self._judgeable)
-        found = self._forwards.own(self._precision, nodes, [self._forwards.sample]) if nodes else {}
-        inner = self._errors(found, {})
-        begun = origins(self._graph, errors, inner, self._key)
-        failures = {name: finding.reason for name, finding in {**own, **found}.items() if finding.reason}
-        return sorted(grouped(begun, [*errors, *inner], failures), key=_size, reverse=True)
-
-    def _by_fusion(self, quality: Quality) -> Culprit:
-        """Blame the node that fails only when it is fused with others."""
-        node, after = breaking_node(
-            self._key, lambda nodes: self._forwards.fused(self._precision, broken=nodes)
+        samples = [*others[: MOST_SAMPLES - 1], self._forwards.sample]
+        if not others or not plainly_worse(quality := self._fused(samples), look.quality):
+            return look
+        self._samples = samples
+        self._remarks.append(
+            f"sample {self._forwards.sample} alone came out better; shown is the worst of the samples "
+            f"{', '.join(map(str, samples))}, run one after the other"
         )
-        effect = Effect(before=quality, after=after)
-        return Culprit(what=node, kind="fused", nodes=[node], worst=node, effect=effect)
+        found = self._look(quality, samples)
+        self._most += self._forwards.count
+        return found
 
-    def _by_precision(self, errors: Sequence[NodeErrors]) -> list[Culprit]:
-        """Blame the precision: every operator does what it should, and that is too little."""
-        fixed = [item for item in errors if item.op in FIXED_POINT]
-        if not fixed:
-            return []
-        return [
-            Culprit(
-                what=", ".join(sorted({item.op for item in fixed})),
-                kind="precision",
-                nodes=[item.node for item in fixed],
-                worst=max(fixed, key=lambda item: item.own or 0.0).node,
-            )
-        ]
+    def _culprits(self, look: Look, repairs: Repairs) -> list[Culprit]:
+        if not look.errors:
+            broken = any(finding.state == "broken" for finding in look.own.values())
+            return [the_device(look.own)] if broken else []
+        culprits = []
+        if failing(look.errors):
+            culprits = self._blame.by_own_errors(look.own, look.errors, self._samples)
+        if fusion_spoils(look.quality, look.chained_quality):
+            culprits.append(self._blame.by_fusion(look.quality, look.chained_quality, self._samples))
+        self._most += self._blame.bisections
+        if culprits or look.quality.accepted:
+            return culprits
+        self._try_precisions(repairs)
+        return blamed_precision(self._precision, look.errors, repairs.accepted)
 
-    def _with_effect(self, index: int, culprit: Culprit, quality: Quality) -> Culprit:
-        """Measure what goldens in place of a culprit do to the outputs."""
-        outputs = {output.name for output in self._store.network.outputs}
-        nodes = [name for name in self._all_of(culprit) if name not in outputs]
-        if culprit.effect is not None or index >= MOST_EFFECTS or not nodes:
-            return culprit
-        after = self._forwards.fused(self._precision, goldens=nodes)
-        return msgspec.structs.replace(culprit, effect=Effect(before=quality, after=after))
+    def _tried(self, culprits: Sequence[Culprit], look: Look, repairs: Repairs) -> list[Culprit]:
+        """Measure what culprits do and what repairs the network, as far as runs may be spent on it."""
+        if culprits and self._affords(1):
+            repairs.try_precision(WIDEST)
+        left_over = len(repairs.untried) if repairs.accepted(WIDEST) else 1
+        measured = list(self._measured(farthest_off_first(culprits), look.quality, left_over))
+        if repairs.accepted(WIDEST):
+            self._try_precisions(repairs)
+        if self._affords(1):
+            repairs.try_host(measured)
+        self._try_precisions(repairs)
+        if untried := ", ".join(map(str, reversed(repairs.untried))):
+            self._remarks.append(f"{untried}: not run, to keep the forwards few")
+        errors = {item.node: item for item in look.errors}
+        return largest_effect_first(measured, errors, self._graph.outputs)
 
-    def _all_of(self, culprit: Culprit) -> list[str]:
-        """Return the nodes of a culprit: of an operator type all, also those that were not looked at."""
-        if culprit.kind != "operator":
-            return culprit.nodes
-        return [name for name in self._judgeable if self._graph.nodes[name].op == culprit.what]
+    def _measured(self, culprits: Sequence[Culprit], before: Quality, left_over: int) -> Iterator[Culprit]:
+        """Measure the effects of the first culprits; of the very first whatever it costs."""
+        for index, culprit in enumerate(culprits):
+            nodes = stand_ins(culprit, culprits, self._graph, self._judgeable)
+            wanted = index == 0 or (index < MOST_EFFECTS and self._affords(1 + left_over))
+            if nodes and wanted:
+                after = self._forwards.fused(self._precision, self._samples, goldens=nodes)
+                yield with_effect(culprit, before, after)
+            else:
+                yield culprit
 
+    def _try_precisions(self, repairs: Repairs) -> None:
+        for precision in repairs.untried:
+            if self._affords(1):
+                repairs.try_precision(precision)
 
-def _size(culprit: Culprit) -> float:
-    return float("inf") if culprit.excess is None else culprit.excess
+    def _affords(self, times: int) -> bool:
+        """Return whether the samples may be run so many times more."""
+        return self._forwards.count + times * len(self._samples) <= self._most
 
-
-def _by_effect(culprits: Sequence[Culprit]) -> list[Culprit]:
-    """Return the culprits, the largest gain of the outputs' PSNR first, those without a measured one last."""
-    return sorted(culprits, key=lambda item: (-_gain(item), -_size(item)))
-
-
-def _gain(culprit: Culprit) -> float:
-    effect = culprit.effect
-    if effect is None:
-        return float("-inf")
-    before, after = (_decibels(quality) for quality in (effect.before, effect.after))
-    return after - before
-
-
-def _decibels(quality: Quality) -> float:
-    """Return the PSNR; of exact outputs a lot, of outputs that are no numbers nothing."""
-    if quality.psnr is not None:
-        return quality.psnr
-    return 1e3 if quality.accepted else 0.0
-
-
-def _born(errors: Sequence[NodeErrors], culprits: Sequence[Culprit]) -> str:
-    """Return where the error begins: the first failing node, else the first that adds most."""
-    if failing(errors):
-        return failing(errors)[0].node
-    if culprits:
-        return culprits[0].worst
-    return max(errors, key=lambda item: item.own or 0.0).node
+    def _explained(self, culprits: Sequence[Culprit]) -> list[Culprit]:
+        repeated = with_repeats(culprits, self._forwards.repeats)
+        scales = self._forwards.evaluation().scales(self._precision.fixed_bits)
+        return with_reasons(repeated, self._precision, self._store, scales, self._forwards.sample)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import Hosted, Hosts, Unsupported
-from conformance.diagnosis.model import Quality
+from conformance.diagnosis.quality import quality_of
+from conformance.judging.comparison import compare_sample
+from conformance.judging.verdicts import judge_comparisons
 from conformance.runs.device_runs import Stopwatch
 from conformance.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import numpy as np
 
     from conformance.devices.base import Device
+    from conformance.diagnosis.model import Quality
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import Margins
-    from conformance.judging.verdicts import Acceptance
     from conformance.judging.waivers import Mode
     from conformance.precision import Precision
     from conformance.runs.evaluation import Finding
+
+    Watch = Callable[[Mode, str, int, Any], None]
 
 
 class Forwards:
@@ -35,14 +40,23 @@ class Forwards:
 
     Attributes:
         pictures: outputs of fused runs by precision and name, the last that were run.
+        incidents: failures of the device that no node is to blame for.
+        repeats: nodes that returned what is right for the sample that ran before, by node: (sample, before).
     """
 
     def __init__(
-        self, device: Device, store: GoldenStore, margins: Margins, sample: int, say: Any = lambda _: None  # noqa: ANN401
+        self,
+        device: Device,
+        store: GoldenStore,
+        margins: Margins,
+        sample: int,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.device, self.store, self.sample = device, store, sample
         self.pictures: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
-        self._margins, self._say = margins, say
+        self.incidents: list[str] = []
+        self.repeats: dict[str, tuple[int, int]] = {}
+        self.margins, self._say = margins, say
         self._stopwatch = Stopwatch()
 
     @property
@@ -50,23 +64,40 @@ class Forwards:
         """How often the network, or a part of it, was run."""
         return self._stopwatch.runs
 
-    def own(self, precision: Precision, nodes: Sequence[str], samples: Sequence[int]) -> dict[str, Finding]:
-        """Judge the own errors of nodes."""
-        self._say(f"own errors of {len(nodes)} nodes at {precision}")
-        return self._evaluation(self.device, nodes, samples).own(precision)
+    @property
+    def seconds(self) -> float:
+        """Wall time that was spent inside these runs."""
+        return self._stopwatch.seconds
 
-    def chained(self, precision: Precision, nodes: Sequence[str]) -> tuple[dict[str, Finding], Quality]:
-        """Measure the errors of nodes in the whole network; also how good its outputs are so."""
+    def own(self, precision: Precision, nodes: Sequence[str], samples: Sequence[int]) -> dict[str, Finding]:
+        """Judge the own errors of nodes, on several samples one after the other.
+
+        Raises:
+            DeviceLost: the device is gone for good.
+        """
+        self._say(f"own errors of {len(nodes)} nodes at {precision}")
+        watch = self._looking_for_repeats(samples, precision)
+        evaluation = self._evaluation(self.device, nodes, samples, watch)
+        return self._heard(evaluation, evaluation.own(precision))
+
+    def chained(
+        self, precision: Precision, nodes: Sequence[str], samples: Sequence[int]
+    ) -> tuple[dict[str, Finding], Quality]:
+        """Measure the errors of nodes in the whole network; also how good its outputs are so.
+
+        Raises:
+            DeviceLost: the device is gone for good.
+        """
         self._say(f"errors along the network at {precision}")
         outputs = [output.name for output in self.store.network.outputs]
-        evaluation = self._evaluation(self.device, dict.fromkeys([*nodes, *outputs]), [self.sample])
-        found = evaluation.chained(precision)
+        evaluation = self._evaluation(self.device, dict.fromkeys([*nodes, *outputs]), samples)
+        found = self._heard(evaluation, evaluation.chained(precision))
         return found, quality_of([found[name] for name in outputs], evaluation.network.acceptance)
 
     def fused(
         self,
         precision: Precision,
-        samples: Sequence[int] = (),
+        samples: Sequence[int],
         *,
         hosted: Hosted | None = None,
         goldens: Collection[str] = (),
@@ -76,25 +107,54 @@ class Forwards:
 
         Raises:
             Unsupported: the device cannot leave these operators to the host.
+            DeviceLost: the device is gone for good.
         """
         device = self.device if hosted is None else _hosting(self.device, hosted)
         self._say(_what(precision, hosted, goldens, broken))
-        evaluation = self._evaluation(device, [], samples or [self.sample])
-        acceptance = self.store.network.acceptance
-        if not (goldens or broken):
-            return quality_of(evaluation.fused(precision).values(), acceptance)
-        return quality_of(evaluation.restored(precision, goldens, broken).values(), acceptance)
+        evaluation = self._evaluation(device, [], samples)
+        found = (
+            evaluation.restored(precision, goldens, broken)
+            if goldens or broken
+            else evaluation.fused(precision)
+        )
+        return quality_of(self._heard(evaluation, found).values(), self.store.network.acceptance)
 
-    def _evaluation(self, device: Device, nodes: Iterable[str], samples: Sequence[int]) -> Evaluation:
+    def evaluation(self) -> Evaluation:
+        """Return an evaluation for what needs no run: attainable errors, bounds, scales."""
+        return self._standing
+
+    @functools.cached_property
+    def _standing(self) -> Evaluation:
+        return self._evaluation(self.device, [], [self.sample])
+
+    def _evaluation(
+        self, device: Device, nodes: Iterable[str], samples: Sequence[int], watch: Watch | None = None
+    ) -> Evaluation:
         evaluation = Evaluation(
-            device, self.store, self._margins, tuple(nodes), samples=samples, watch=self._keep_picture
+            device, self.store, self.margins, tuple(nodes), samples=samples, watch=watch or self._keep_picture
         )
         evaluation.stopwatch = self._stopwatch
         return evaluation
 
-    def evaluation(self, nodes: Sequence[str] = ()) -> Evaluation:
-        """Return an evaluation for what needs no run: attainable errors, bounds, cases."""
-        return self._evaluation(self.device, nodes, [self.sample])
+    def _heard(self, evaluation: Evaluation, found: dict[str, Finding]) -> dict[str, Finding]:
+        """Return what was found, after a look at what the device said of itself."""
+        if evaluation.lost is not None:
+            raise evaluation.lost
+        self.incidents += [text for text in evaluation.incidents if text not in self.incidents]
+        return found
+
+    def _looking_for_repeats(self, samples: Sequence[int], precision: Precision) -> Watch:
+        """Return a watch that notes results which are right for the sample that ran before."""
+        before = dict(zip(samples[1:], samples, strict=False))
+
+        def watch(_: Mode, node: str, sample: int, result: Any) -> None:  # noqa: ANN401 - whatever it returns
+            if sample in before:
+                compared = compare_sample(self.store.get(node, before[sample]), result, node)
+                limits = self.evaluation().limits(node, precision)
+                if judge_comparisons([compared], limits).outcome == "conforms":
+                    self.repeats[node] = (sample, before[sample])
+
+        return watch
 
     def _keep_picture(self, mode: Mode, node: str, sample: int, result: Any) -> None:  # noqa: ANN401
         if mode == "fused" and sample == self.sample:
@@ -110,32 +170,17 @@ def _what(
     precision: Precision, hosted: Hosted | None, goldens: Collection[str], broken: Sequence[str]
 ) -> str:
     if hosted:
-        return f"{precision} with {', '.join([*hosted.operators, *hosted.nodes])} on the host"
+        return f"{precision} with {', '.join([*sorted(hosted.operators), *sorted(hosted.nodes)])} on the host"
     if goldens:
         return f"{precision} with goldens in place of {len(goldens)} nodes"
-    return f"{precision} with fusion broken at {len(broken)} nodes" if broken else f"the fused network at {precision}"
+    return (
+        f"{precision} with fusion broken at {len(broken)} nodes"
+        if broken
+        else f"the fused network at {precision}"
+    )
 
 
 def _hosting(device: Device, hosted: Hosted) -> Device:
     if not isinstance(device, Hosts):
         raise Unsupported("the device cannot leave operators to the host")
     return device.hosting(hosted)
-
-
-def quality_of(findings: Iterable[Finding], acceptance: Acceptance) -> Quality:
-    """Return how good outputs are: the worst of them; one without a comparable result is not accepted."""
-    listed = list(findings)
-    reached = [item.verdict.reached for item in listed if item.verdict and item.verdict.reached]
-    complete = bool(listed) and len(reached) == len(listed)
-    cosines = [item.cosine for item in reached if item.cosine is not None]
-    psnrs = [item.psnr for item in reached if item.psnr is not None]
-    return Quality(
-        accepted=complete and all(item.meets(acceptance) for item in reached),
-        cosine=min(cosines) if complete and cosines else None,
-        psnr=min(psnrs) if complete and psnrs else None,
-        reasons=[text for item in listed for text in _reasons(item)],
-    )
-
-
-def _reasons(finding: Finding) -> list[str]:
-    return list(finding.verdict.reasons) if finding.verdict else [finding.reason]

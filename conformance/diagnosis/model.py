@@ -13,22 +13,24 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A part of a diagnosis."""
 
 
-class Quality(Struct):
+class Quality(Struct, frozen=True):
     """How good the outputs are.
 
     Attributes:
         accepted: whether they meet the network's acceptance.
+        offered: whether the device offers what was asked for; what it declines is not accepted either.
         cosine, psnr: of the worst output and sample; None where there is none, an exact output has no PSNR.
         reasons: what misses the acceptance, or why nothing came out.
     """
 
     accepted: bool
+    offered: bool = True
     cosine: float | None = None
     psnr: float | None = None
     reasons: list[str] = []
 
 
-class NodeErrors(Struct):
+class NodeErrors(Struct, frozen=True):
     """The errors of one node, as root mean squares relative to its golden's.
 
     Attributes:
@@ -40,8 +42,9 @@ class NodeErrors(Struct):
         attainable: what an ideal device of the precision adds.
         chained: its error in the whole network.
         inherited: what reached it: chained without own.
-        amplification: inherited over the largest chained error among the nodes that it reads.
-        excess: own error over its bound, the worst criterion as amplitudes.
+        amplification: inherited over the largest chained error among the key nodes that it reads.
+        excess: own error over its bound, the worst criterion as amplitudes; None where nothing could be
+            compared, or where the bound is 0 and the error is not.
     """
 
     node: str
@@ -56,15 +59,15 @@ class NodeErrors(Struct):
     excess: float | None
 
 
-class Effect(Struct):
+class Effect(Struct, frozen=True):
     """What putting goldens in place of a culprit does to the outputs: measured, not guessed."""
 
     before: Quality
     after: Quality
 
 
-class Reason(Struct):
-    """Evidence in the golden's own numbers for why a node fails; see :mod:`conformance.diagnosis.evidence`."""
+class Reason(Struct, frozen=True):
+    """Evidence for why a node fails, mostly in the golden's own numbers; see ``evidence``."""
 
     node: str
     kind: str
@@ -72,23 +75,24 @@ class Reason(Struct):
     figures: dict[str, Any]
 
 
-class Culprit(Struct):
-    """An operator type or a node whose own error exceeds its bound.
+class Culprit(Struct, frozen=True):
+    """What is to blame: mostly an operator type or a node whose own error exceeds its bound.
 
     Attributes:
         what: the operator type, or the node's name.
-        kind: which of these ``what`` is; ``fused`` for a node that fails only when fused with others, and
-            ``precision`` for operators that do what they should, at a precision that is too low.
+        kind: which of these ``what`` is; ``fused`` for a node that fails only when fused with others,
+            ``precision`` for operators that do what they should, at a precision that is too low, and
+            ``device`` for one that could compute nothing.
         nodes: the nodes, producers first.
         worst: the node of the largest excess.
         excess: its own error over its bound; None where there is no number.
         effect: of goldens in its place; None if not measured.
         reasons: evidence, strongest first.
-        failure: what the device said, where it broke.
+        failure: a sentence, where nothing came out that could be compared.
     """
 
     what: str
-    kind: Literal["operator", "node", "fused", "precision"]
+    kind: Literal["operator", "node", "fused", "precision", "device"]
     nodes: list[str]
     worst: str
     excess: float | None = None
@@ -97,14 +101,15 @@ class Culprit(Struct):
     failure: str = ""
 
 
-class Choice(Struct):
+class Choice(Struct, frozen=True):
     """One way to run the network.
 
     Attributes:
         precision: such as ``int16-fp32``.
         host_operators, host_nodes: what is left to the host CPU.
         quality: what came out.
-        modelled_seconds: least time of one core, by its roofline; None for a device without data.
+        modelled_seconds: least time of one core, by its roofline, without what crosses to the host; None if
+            not modelled.
     """
 
     precision: str
@@ -114,19 +119,21 @@ class Choice(Struct):
     host_nodes: list[str] = []
 
 
-class Diagnosis(Struct):
+class Diagnosis(Struct, frozen=True):
     """Everything that a diagnosis found.
 
     Attributes:
         format: version of this format.
-        network, precision, device, simulated, profile, sample: what was diagnosed.
+        network, precision, device, simulated, profile: what was diagnosed.
+        sample: the one that was looked at; None for the worst of all.
         quality: of the fused outputs.
         chained_quality: of the outputs with fusion broken at every key node.
-        errors: along the network, producers first.
-        born: the first node whose own error exceeds its bound, or the one with the largest own error.
+        errors: along the network, producers first; empty where nothing was computed.
+        born: the first of all nodes that are to blame, or the key node with the largest own error.
         culprits: the largest effect first.
         choices: the precisions, and other ways, that were run; the cheapest that is accepted first.
-        recommended: the index of the one to use; None if none is accepted.
+        recommended: the index of the one to use, which is the precision itself where that is accepted; None
+            if none is.
         forwards: how often the network, or a part of it, was run.
         seconds: how long the diagnosis took.
         remarks: what else a reader should know.
@@ -137,7 +144,7 @@ class Diagnosis(Struct):
     device: str
     simulated: bool
     profile: str
-    sample: int
+    sample: int | None
     quality: Quality
     chained_quality: Quality
     errors: list[NodeErrors]

@@ -28,6 +28,9 @@ def errors_along(
 ) -> list[NodeErrors]:
     """Return the errors of every node of ``own``, in its order: producers first.
 
+    The inherited error is what of the chained one the own error does not explain; as two errors that have
+    nothing to do with each other they add up as squares.
+
     Args:
         graph: the network.
         own: findings fed with goldens.
@@ -75,14 +78,19 @@ def _relative(metrics: Metrics | None, attainable: Attainable) -> float | None:
 
 def _rms(errors: Metrics | ErrorLimits, attainable: Attainable) -> float:
     """Return the root mean square of an error over that of the golden; absolute where the golden is zero."""
-    return math.sqrt(errors.mse / attainable.golden_square) if attainable.golden_square else math.sqrt(errors.mse)
+    return (
+        math.sqrt(errors.mse / attainable.golden_square)
+        if attainable.golden_square
+        else math.sqrt(errors.mse)
+    )
 
 
 def _excess(finding: Finding) -> float | None:
     verdict = finding.verdict
     if verdict is None or verdict.bounds is None or verdict.needed is None:
         return None
-    return excess_of(verdict.needed, verdict.bounds)
+    excess = excess_of(verdict.needed, verdict.bounds)
+    return excess if math.isfinite(excess) else None
 
 
 def branches_of(graph: FrozenGraph) -> dict[str, str]:
@@ -123,16 +131,20 @@ def segment(flow: nx.DiGraph, node: str, key: Iterable[str]) -> list[str]:
     return list(seen)
 
 
-def side_by_side(errors: Sequence[NodeErrors]) -> list[tuple[NodeErrors | None, ...]]:
-    """Return rows of corresponding nodes: those of parallel branches beside each other, the rest alone.
+def side_by_side(
+    errors: Sequence[NodeErrors],
+) -> tuple[list[tuple[NodeErrors, ...]], list[NodeErrors]]:
+    """Return rows of corresponding nodes of parallel branches, and the nodes that stand alone.
 
-    Branches correspond while their operator types do, one by one; what is left of the longer one stands alone.
+    Branches are parallel from the inputs on, while their operator types agree one by one. Every node is in
+    exactly one place, in the order of ``errors``.
     """
-    names = list(dict.fromkeys(item.branch for item in errors))
-    alone = [name for name in names if "+" not in name]
-    columns = {name: [item for item in errors if item.branch == name] for name in alone}
-    rows: list[tuple[NodeErrors | None, ...]] = []
-    for row in range(max(map(len, columns.values()), default=0)):
-        rows.append(tuple(column[row] if row < len(column) else None for column in columns.values()))
-    rest = [item for item in errors if item.branch not in columns]
-    return [*rows, *((item, *(None,) * (len(alone) - 1)) for item in rest)]
+    names = [name for name in dict.fromkeys(item.branch for item in errors) if "+" not in name]
+    columns = [[item for item in errors if item.branch == name] for name in names]
+    rows: list[tuple[NodeErrors, ...]] = []
+    for row in zip(*columns, strict=False) if len(columns) > 1 else ():
+        if len({item.op for item in row}) > 1:
+            break
+        rows.append(row)
+    paired = {item.node for row in rows for item in row}
+    return rows, [item for item in errors if item.node not in paired]

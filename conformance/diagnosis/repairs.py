@@ -6,82 +6,145 @@ from typing import TYPE_CHECKING
 
 from conformance.devices.base import Hosted, Unsupported
 from conformance.diagnosis.model import Choice
-from conformance.precision import PRECISIONS, Precision
-from conformance.runs.roofline import roofline
+from conformance.diagnosis.quality import decibels
+from conformance.precision import PRECISIONS, parse_precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import Culprit, Quality
+    from conformance.diagnosis.modelled_time import ModelledTime
+    from conformance.precision import Precision
+
+WIDEST = PRECISIONS[-1]
+"""The precision that has every other one's numbers: where it fails, a narrower one rarely does not."""
 
 
-def precisions_tried(forwards: Forwards, present: Precision, quality: Quality) -> list[Choice]:
-    """Return every precision with what came out; the present one has been run."""
-    choices = []
-    for precision in PRECISIONS:
-        found = quality if precision == present else forwards.fused(precision)
-        if precision != present:
-            forwards.keep_pictures(precision)
-        choices.append(_choice(forwards, precision, found))
-    return choices
+class Repairs:
+    """Ways to run a network, tried one by one while the diagnosis may run it.
 
+    Args:
+        forwards: runs the network.
+        times: its modelled time.
+        precision: what is diagnosed.
+        quality: of its outputs, which have been run.
+        samples: what is run each time, in this order.
 
-def host_tried(forwards: Forwards, culprits: Sequence[Culprit], tried: Sequence[Choice]) -> list[Choice]:
-    """Return what leaving the culprits to the host does, at the cheapest precision where it can suffice.
-
-    It can where the precision of the same width with float32 for everything else is accepted: that one leaves
-    low precision with all float operators, so no part of them repairs more.
+    Attributes:
+        choices: what was tried.
     """
-    blamed = [culprit for culprit in culprits if culprit.kind in ("operator", "node")]
-    sufficient = [item.precision for item in tried if item.quality.accepted]
-    for precision in PRECISIONS:
-        wide = f"{precision.fixed}-fp32"
-        if blamed and str(precision) not in sufficient and wide in sufficient:
-            return _with_host(forwards, precision, blamed)
-    return []
+
+    def __init__(
+        self,
+        forwards: Forwards,
+        times: ModelledTime,
+        precision: Precision,
+        quality: Quality,
+        samples: Sequence[int],
+    ) -> None:
+        self._forwards, self._times = forwards, times
+        self._precision, self._samples = precision, samples
+        self.choices = [self._choice(precision, quality)]
+
+    def accepted(self, precision: Precision) -> bool:
+        """Return whether a precision has been tried and is accepted."""
+        return any(
+            item.quality.accepted
+            for item in self.choices
+            if item.precision == str(precision) and not hosts(item)
+        )
+
+    @property
+    def untried(self) -> list[Precision]:
+        """The precisions that were not run, the widest first: it shows most."""
+        tried = {item.precision for item in self.choices}
+        return [precision for precision in reversed(PRECISIONS) if str(precision) not in tried]
+
+    def try_precision(self, precision: Precision) -> None:
+        """Run another precision, unless it has been run."""
+        if precision in self.untried:
+            quality = self._forwards.fused(precision, self._samples)
+            self._forwards.keep_pictures(precision)
+            self.choices.append(self._choice(precision, quality))
+
+    def try_host(self, culprits: Sequence[Culprit]) -> None:
+        """Run the network with culprits left to the host, where that can suffice.
+
+        On a device that knows operator types only, all nodes of a culprit's type are left to the host.
+        """
+        if (plan := self._host_plan(culprits)) is None:
+            return
+        precision, blamed = plan
+        operators = frozenset(culprit.what for culprit in blamed if culprit.kind == "operator")
+        nodes = frozenset(culprit.what for culprit in blamed if culprit.kind != "operator")
+        graph = self._forwards.store.network.graph
+        types = operators | {graph.nodes[name].op for name in nodes}
+        for hosted in dict.fromkeys([Hosted(operators, nodes), Hosted(types)]):
+            try:
+                quality = self._forwards.fused(precision, self._samples, hosted=hosted)
+            except Unsupported:
+                continue
+            if quality.offered:
+                self.choices.append(self._choice(precision, quality, hosted))
+                return
+
+    def _host_plan(self, culprits: Sequence[Culprit]) -> tuple[Precision, list[Culprit]] | None:
+        """Return at which precision to leave which culprits to the host; None where it could not suffice.
+
+        A culprit whose golden alone repairs the output is enough. Else the cheapest precision is chosen whose
+        neighbour of the same width, with float32 for all else, is accepted: that one takes all float
+        operators out of low precision, so no part of them repairs more. Several may repair it together.
+        """
+        blamed = [culprit for culprit in culprits if culprit.kind in ("operator", "node", "fused")]
+        if not blamed or self.accepted(self._precision):
+            return None
+        if enough := [item for item in blamed if item.effect is not None and item.effect.after.accepted]:
+            return self._precision, enough[:1]
+        for precision in PRECISIONS:
+            wide = parse_precision(f"{precision.fixed}-fp32")
+            if self.accepted(wide) and not self.accepted(precision):
+                return precision, blamed
+        return (self._precision, blamed) if any(item.effect is None for item in blamed[1:]) else None
+
+    def _choice(self, precision: Precision, quality: Quality, hosted: Hosted | None = None) -> Choice:
+        hosted = hosted or Hosted()
+        return Choice(
+            precision=str(precision),
+            quality=quality,
+            modelled_seconds=self._times.seconds(precision),
+            host_operators=sorted(hosted.operators),
+            host_nodes=sorted(hosted.nodes),
+        )
 
 
-def _with_host(forwards: Forwards, precision: Precision, culprits: Sequence[Culprit]) -> list[Choice]:
-    """Return the choice with single nodes, or, where the device knows operator types only, with these."""
-    operators = frozenset(culprit.what for culprit in culprits if culprit.kind == "operator")
-    nodes = frozenset(culprit.what for culprit in culprits if culprit.kind == "node")
-    types = operators | {forwards.store.network.graph.nodes[name].op for name in nodes}
-    for hosted in (Hosted(operators, nodes), Hosted(types)):
-        try:
-            quality = forwards.fused(precision, hosted=hosted)
-        except Unsupported:
-            continue
-        return [_choice(forwards, precision, quality, hosted)]
-    return []
-
-
-def _choice(
-    forwards: Forwards, precision: Precision, quality: Quality, hosted: Hosted | None = None
-) -> Choice:
-    bound = roofline(forwards.evaluation(), precision)
-    hosted = hosted or Hosted()
-    return Choice(
-        precision=str(precision),
-        quality=quality,
-        modelled_seconds=bound["bound_seconds"] if bound else None,
-        host_operators=sorted(hosted.operators),
-        host_nodes=sorted(hosted.nodes),
-    )
+def hosts(choice: Choice) -> bool:
+    """Return whether a choice leaves anything to the host."""
+    return bool(choice.host_operators or choice.host_nodes)
 
 
 def ranked(choices: Sequence[Choice]) -> list[Choice]:
-    """Return the choices: accepted before others, all on the card before partly on the host, cheapest first."""
+    """Return the choices: accepted before others, all on the card before partly on the host, cheapest first.
+
+    What crosses between card and host is not in the modelled time, so a choice with operators on the host is
+    never ranked by it before one without. Those that are not accepted come the better first.
+    """
     order = {str(precision): rank for rank, precision in enumerate(PRECISIONS)}
-    return sorted(
-        choices,
-        key=lambda item: (
-            not item.quality.accepted,
-            bool(item.host_operators or item.host_nodes),
-            item.modelled_seconds or 0.0,
-            order[item.precision],
-        ),
-    )
+
+    def rank(item: Choice) -> tuple[float, ...]:
+        if not item.quality.accepted:
+            return (1, not item.quality.offered, -decibels(item.quality), hosts(item), order[item.precision])
+        return (0, hosts(item), item.modelled_seconds or 0.0, order[item.precision])
+
+    return sorted(choices, key=rank)
+
+
+def recommended(choices: Sequence[Choice], precision: Precision) -> int | None:
+    """Return the index of the choice to use: what was asked for if that will do, else the first."""
+    for index, item in enumerate(choices):
+        if item.precision == str(precision) and item.quality.accepted and not hosts(item):
+            return index
+    return 0 if choices[0].quality.accepted else None
 
 
 def settings(choice: Choice) -> list[str]:
@@ -97,4 +160,9 @@ def settings(choice: Choice) -> list[str]:
     if choice.host_operators:
         names = ",".join(choice.host_operators)
         lines.append(f"# in Python: config.mlu_options.optype_black_list = {names!r}")
+    if choice.host_nodes:
+        names = ", ".join(choice.host_nodes)
+        lines.append(
+            f"# {names} on the host: the emulator's; of a card, optype_black_list takes whole types only"
+        )
     return lines

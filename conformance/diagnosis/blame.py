@@ -1,0 +1,159 @@
+"""Who is to blame: nodes that fail by themselves, nodes that fail only when fused, or the precision."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING
+
+from conformance.diagnosis.culprits import REFINED, Pieces, grouped
+from conformance.diagnosis.fusion import breaking_node, nearer_to_chained
+from conformance.diagnosis.model import Culprit
+from conformance.diagnosis.network_errors import errors_along
+from conformance.graph.operators import FIXED_POINT
+from conformance.precision import parse_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from conformance.diagnosis.forwards import Forwards
+    from conformance.diagnosis.model import NodeErrors, Quality
+    from conformance.precision import Precision
+    from conformance.runs.evaluation import Finding
+
+
+class Blame:
+    """Finds culprits at one precision.
+
+    Args:
+        forwards: runs the network.
+        precision: what is diagnosed.
+
+    Attributes:
+        remarks: what a reader should know of how they were found.
+        bisections: forwards that were spent on finding nodes that fail only when fused.
+    """
+
+    def __init__(self, forwards: Forwards, precision: Precision) -> None:
+        self._forwards, self._precision = forwards, precision
+        manifest, self._graph = forwards.store.manifest, forwards.store.network.graph
+        self._key = [node.name for node in manifest.key]
+        self._judgeable = [node.name for node in manifest.nodes]
+        self._pieces = Pieces(self._graph, self._key, self._judgeable)
+        self.remarks: list[str] = []
+        self.bisections = 0
+
+    def errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
+        """Return the errors of the nodes of ``own``."""
+        attains = self._forwards.evaluation().attains
+        attainable = {name: attains(name, self._precision) for name in {*own, *chained}}
+        return errors_along(self._graph, own, chained, attainable)
+
+    def by_own_errors(
+        self, own: Mapping[str, Finding], errors: Sequence[NodeErrors], samples: Sequence[int]
+    ) -> list[Culprit]:
+        """Blame nodes that fail by themselves, after a look into pieces with several operators."""
+        unclear = self._pieces.unclear(errors)
+        nodes = self._pieces.to_judge(unclear)
+        found = self._forwards.own(self._precision, nodes, samples) if nodes else {}
+        inner = self.errors(found, {})
+        if len(unclear) > REFINED:
+            self.remarks.append(
+                f"of {len(unclear)} failing parts of the network the first {REFINED} were looked into"
+            )
+        culprits = grouped(
+            self._pieces.origins(errors, inner),
+            [self._graph.nodes[name].op for name in self._pieces.looked_at(errors, inner)],
+            failures({**own, **found}),
+        )
+        return [*culprits, *self._fused_inside(self._pieces.cleared(errors, inner), samples)]
+
+    def _fused_inside(self, cleared: Sequence[str], samples: Sequence[int]) -> list[Culprit]:
+        """Blame the node whose fetching makes the first of these key nodes right."""
+        if not cleared:
+            return []
+        end = cleared[0]
+
+        def right(nodes: Sequence[str]) -> bool:
+            return self._forwards.own(self._precision, [end, *nodes], samples)[end].outcome == "conforms"
+
+        node = self._bisected(self._pieces.inside(end), right)
+        if len(cleared) > 1:
+            others = ", ".join(cleared[1:])
+            self.remarks.append(
+                f"{others}, too, came right when the nodes before were fetched; {end} was looked into"
+            )
+        return [Culprit(what=node, kind="fused", nodes=[node], worst=node)]
+
+    def by_fusion(self, fused: Quality, chained: Quality, samples: Sequence[int]) -> Culprit:
+        """Blame the key node at which breaking fusion makes the outputs right."""
+
+        def right(nodes: Sequence[str]) -> bool:
+            found = self._forwards.fused(self._precision, samples, broken=nodes)
+            return nearer_to_chained(found, fused, chained)
+
+        node = self._bisected(self._key, right)
+        return Culprit(what=node, kind="fused", nodes=[node], worst=node)
+
+    def _bisected(self, nodes: Sequence[str], right: Callable[[Sequence[str]], bool]) -> str:
+        before = self._forwards.count
+        node = breaking_node(nodes, right)
+        self.bisections += self._forwards.count - before
+        return node
+
+
+def blamed_precision(
+    precision: Precision, errors: Sequence[NodeErrors], accepted: Callable[[Precision], bool]
+) -> list[Culprit]:
+    """Blame the precision: every operator does what it should, and that is too little.
+
+    Fixed point is to blame where a wider one is accepted, the float type where float32 is; where that does
+    not tell, the operators whose errors together are larger.
+
+    Args:
+        precision: what is diagnosed.
+        errors: of the key nodes.
+        accepted: tells whether another precision is accepted.
+    """
+    fixed = [item for item in errors if item.op in FIXED_POINT]
+    others = [item for item in errors if item.op not in FIXED_POINT]
+    wider_fixed = accepted(parse_precision(f"int16-{precision.floating}"))
+    wider_float = accepted(parse_precision(f"{precision.fixed}-fp32"))
+    blamed = max((fixed, others), key=_total)
+    if wider_fixed != wider_float:
+        blamed = fixed if wider_fixed else others
+    return [_of_precision(blamed)] if blamed else []
+
+
+def _of_precision(items: Sequence[NodeErrors]) -> Culprit:
+    return Culprit(
+        what=", ".join(sorted({item.op for item in items})),
+        kind="precision",
+        nodes=[item.node for item in items],
+        worst=max(items, key=lambda item: item.own or 0.0).node,
+    )
+
+
+def _total(items: Sequence[NodeErrors]) -> float:
+    """Return what nodes add together, as errors that have nothing to do with each other."""
+    return sum((item.own or 0.0) ** 2 for item in items)
+
+
+def the_device(own: Mapping[str, Finding]) -> Culprit:
+    """Blame the device, which could not compute any node: with what it said most often."""
+    broken = [finding for finding in own.values() if finding.state == "broken"]
+    ((said, _),) = collections.Counter(finding.reason for finding in broken).most_common(1)
+    nodes = [finding.case.node for finding in broken]
+    return Culprit(what="the device", kind="device", nodes=nodes, worst=nodes[0], failure=f"It said: {said}")
+
+
+def failures(found: Mapping[str, Finding]) -> dict[str, str]:
+    """Return a sentence for every node that gave nothing to compare."""
+    return {name: text for name, finding in found.items() if (text := _failure(finding))}
+
+
+def _failure(finding: Finding) -> str:
+    if finding.state in ("broken", "unsupported"):
+        verb = "could not compute it" if finding.state == "broken" else "does not offer it"
+        return f"The device {verb}: {finding.reason}"
+    verdict = finding.verdict
+    return verdict.reasons[0] if verdict and verdict.metrics is None and verdict.reasons else ""

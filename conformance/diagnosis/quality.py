@@ -1,0 +1,62 @@
+"""How good outputs are, in one figure that can be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance.diagnosis.model import Quality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from conformance.judging.verdicts import Acceptance
+    from conformance.runs.evaluation import Finding
+
+EXACT = 1e3
+"""Decibels that stand for an exact output, whose PSNR is infinite."""
+PLAINLY = 6.0
+"""Decibels by which one output is plainly better than another: half the error."""
+
+
+def quality_of(findings: Iterable[Finding], acceptance: Acceptance) -> Quality:
+    """Return how good outputs are: the worst of them; one without a comparable result is not accepted."""
+    listed = list(findings)
+    reached = [item.verdict.reached for item in listed if item.verdict and item.verdict.reached]
+    complete = bool(listed) and len(reached) == len(listed)
+    cosines = [item.cosine for item in reached if item.cosine is not None]
+    psnrs = [item.psnr for item in reached if item.psnr is not None]
+    return Quality(
+        accepted=complete and all(item.meets(acceptance) for item in reached),
+        offered=not any(item.state == "unsupported" for item in listed),
+        cosine=min(cosines) if complete and cosines else None,
+        psnr=min(psnrs) if complete and psnrs else None,
+        reasons=list(dict.fromkeys(text for item in listed for text in _reasons(item))),
+    )
+
+
+def _reasons(finding: Finding) -> list[str]:
+    return list(finding.verdict.reasons) if finding.verdict else [finding.reason]
+
+
+def decibels(quality: Quality) -> float:
+    """Return the PSNR; of exact outputs a lot, of outputs that are no numbers nothing."""
+    if quality.psnr is not None:
+        return quality.psnr
+    return EXACT if quality.accepted else 0.0
+
+
+def plainly_worse(found: Quality, than: Quality) -> bool:
+    """Return whether outputs are plainly worse than others, or no longer accepted."""
+    if than.accepted:
+        return not found.accepted
+    return decibels(than) - decibels(found) > PLAINLY
+
+
+def described(quality: Quality) -> str:
+    """Return cosine and PSNR in words."""
+    if not quality.offered:
+        return "not offered by the device"
+    if quality.cosine is None and quality.psnr is None:
+        return "exact" if quality.accepted else "nothing that could be compared"
+    psnr = "exact" if quality.psnr is None else f"{quality.psnr:.1f} dB"
+    return psnr if quality.cosine is None else f"cosine {quality.cosine:.7f}, {psnr}"

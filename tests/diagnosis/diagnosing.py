@@ -1,0 +1,25 @@
+"""A diagnosis in one call."""
+
+from __future__ import annotations
+
+import gc
+
+from diagnosis.planted_network import margins, planted_store
+
+from conformance.diagnosis.engine import Diagnosing
+from conformance.diagnosis.forwards import Forwards
+from conformance.diagnosis.text import lines
+from conformance.precision import parse_precision
+
+
+def diagnosed(device, precision, store=None, sample=0):
+    """Return the diagnosis of a device, by default on the network that faults are planted in."""
+    forwards = Forwards(device, store or planted_store(), margins(), sample)
+    diagnosis = Diagnosing(forwards, parse_precision(precision)).result()
+    gc.freeze()  # what is left is TensorFlow's and stays; each session that is closed looks through the rest
+    return diagnosis
+
+
+def report(diagnosis, store=None):
+    """Return the report as one text."""
+    return "\n".join(lines(diagnosis, (store or planted_store()).network.acceptance))

@@ -1,0 +1,166 @@
+"""Devices that break, decline, get lost or return no numbers: a diagnosis says so plainly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diagnosis.diagnosing import diagnosed, report
+from diagnosis.golden_device import GoldenDevice, HostingTypes, at
+from diagnosis.planted import ALL
+from diagnosis.planted_network import planted_store
+
+from conformance.devices.base import DeviceLost, Unsupported
+from conformance.diagnosis.engine import MOST_FORWARDS
+from conformance.errors import DeviceError
+
+
+def device(*arguments, kind=GoldenDevice, **options):
+    return kind(planted_store(), *arguments, **options)
+
+
+def raising(error):
+    def raised(*_):
+        raise error
+
+    return raised
+
+
+def declining(*precisions):
+    def opening(precision):
+        if str(precision) in precisions:
+            raise Unsupported(f"{precision} is not offered")
+
+    return opening
+
+
+def choice(diagnosis, precision):
+    return next(item for item in diagnosis.choices if item.precision == precision)
+
+
+def test_an_exact_device_is_exact():
+    diagnosis = diagnosed(device(), "int8-fp16")
+    assert diagnosis.culprits == []
+    assert (diagnosis.quality.psnr, diagnosis.quality.accepted) == (None, True)
+    assert "is good enough: cosine 1.0000000, exact" in report(diagnosis)
+
+
+def test_a_device_that_breaks_everywhere_is_itself_to_blame():
+    diagnosis = diagnosed(device(raising(DeviceError("the card fell off the bus"))), "int8-fp16")
+    (culprit,) = diagnosis.culprits
+    assert (culprit.what, culprit.kind) == ("the device", "device")
+    assert len(culprit.nodes) == len(planted_store().manifest.key)
+    assert diagnosis.recommended is None
+    assert diagnosis.forwards <= MOST_FORWARDS
+    text = report(diagnosis)
+    assert "It said: the card fell off the bus." in text
+    assert "is NOT good enough: there is nothing to compare." in text
+    assert "none of them repairs it" in text
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such firmware"), SystemExit(3)])
+def test_whatever_a_device_raises_becomes_a_sentence(error):
+    text = report(diagnosed(device(opening=raising(error)), "int16-fp16"))
+    assert f"It said: the device raised {type(error).__name__}: {error}." in text
+    assert "Traceback" not in text
+
+
+def test_a_precision_that_is_not_offered_has_no_quality():
+    diagnosis = diagnosed(device(opening=declining("int8-fp16", "int8-fp32")), "int8-fp16")
+    assert not diagnosis.quality.offered
+    assert diagnosis.culprits == []
+    assert diagnosis.errors == []
+    assert [choice(diagnosis, name).quality.offered for name in ALL] == [False, False, True, True]
+    assert diagnosis.choices[diagnosis.recommended].precision == "int16-fp16"
+    text = report(diagnosis)
+    assert (
+        "There is no output of twig at int8-fp16 on golden, SIMULATED: the device does not offer it." in text
+    )
+    assert "int8-fp16 is not offered" in text
+    assert "culprit" not in text.lower()
+    assert "misses the acceptance" not in text
+
+
+def test_another_precision_that_is_not_offered_is_no_bad_result():
+    diagnosis = diagnosed(device(opening=declining("int8-fp32")), "int16-fp32")
+    assert not choice(diagnosis, "int8-fp32").quality.offered
+    assert "misses the acceptance" not in report(diagnosis)
+    assert "Nothing needs repair" in report(diagnosis)
+
+
+@pytest.mark.parametrize("run", [1, 2, 3, 5, 7])
+def test_a_device_that_is_lost_ends_the_diagnosis(run):
+    lost = DeviceLost("the card is gone")
+
+    def change(_, golden, session):
+        if session.device.runs >= run:
+            raise lost
+        return golden
+
+    with pytest.raises(DeviceLost, match="the card is gone"):
+        diagnosed(device(change), "int8-fp16")
+
+
+def test_outputs_without_numbers():
+    diagnosis = diagnosed(device(at("out", lambda golden: golden * np.nan)), "int16-fp32")
+    (culprit,) = diagnosis.culprits
+    assert (culprit.what, culprit.effect) == ("out", None)
+    assert "1728 NaN" in culprit.failure
+    assert diagnosis.quality.psnr is None
+    assert not diagnosis.quality.accepted
+    assert "nothing that could be compared" in report(diagnosis)
+
+
+def test_a_node_that_is_not_offered_is_named():
+    def change(name, golden, session):
+        if name != "joined":
+            return golden
+        session.problems = {name: Unsupported("no such kernel")}
+        return None
+
+    diagnosis = diagnosed(device(change), "int16-fp32")
+    (culprit,) = diagnosis.culprits
+    assert (culprit.what, culprit.failure) == ("joined", "The device does not offer it: no such kernel")
+
+
+def test_incidents_are_told():
+    def change(_, golden, session):
+        session.incidents = ["the worker was started again"]
+        return golden
+
+    diagnosis = diagnosed(device(change), "int16-fp32")
+    assert diagnosis.remarks[0].endswith("no node is to blame: the worker was started again")
+    assert "Note: the device failed, and no node is to blame: the worker was started again." in report(
+        diagnosis
+    )
+
+
+def test_a_missing_result_is_to_blame():
+    diagnosis = diagnosed(device(at("merged", lambda _: None)), "int16-fp32")
+    assert diagnosis.culprits[0].what == "merged"
+    assert "is missing from what the device returned" in diagnosis.culprits[0].failure
+
+
+SUB, READER = "block_1/norm_2/shift", "block_1/norm_2/normal"
+
+
+def spoiling(name, golden, session):
+    """Return a wrong Sub, wherever it is computed on the device, and a wrong result of what reads it."""
+    if SUB not in session.graph.nodes or "Sub" in getattr(session.device, "hosted", ()):
+        return golden
+    cut = any(node.startswith("golden/") for node in session.graph.nodes)
+    return golden + 1 if name in (SUB, READER) or (name == "out" and not cut) else golden
+
+
+def test_on_a_card_whole_types_are_left_to_the_host():
+    diagnosis = diagnosed(device(spoiling, kind=HostingTypes), "int16-fp32")
+    assert diagnosis.culprits[0].what == SUB
+    chosen = diagnosis.choices[diagnosis.recommended]
+    assert (chosen.precision, chosen.host_operators, chosen.host_nodes) == ("int16-fp32", ["Sub"], [])
+    assert "config.mlu_options.optype_black_list = 'Sub'" in report(diagnosis)
+
+
+def test_a_device_that_leaves_nothing_to_the_host_has_no_repair():
+    diagnosis = diagnosed(device(spoiling), "int16-fp32")
+    assert diagnosis.culprits[0].what == SUB
+    assert diagnosis.recommended is None
+    assert not any(item.host_operators or item.host_nodes for item in diagnosis.choices)

@@ -178,7 +178,7 @@ def of_a_graph_that_is_gone(_, network):
         (without_anything, f"holds no run ({RECORDS} is missing); name the --run-dir of a run"),
         (cut_off, "is truncated: the run was cut off while writing it; repeat the run"),
         (with_a_broken_line, "is malformed: Expected `str`, got `int` - at `$.case`"),
-        (without_environment, f"{ENVIRONMENT} cannot be read: No such file or directory"),
+        (without_environment, f"holds no run ({ENVIRONMENT} is missing)"),
         (without_options, f"{ENVIRONMENT} does not say which network was judged; give --network"),
         (of_a_renamed_node, "small.pb does not have (near names: norm/mean"),
         (of_another_operator, "judged node 'joined' as Concat, but in"),

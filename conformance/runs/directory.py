@@ -148,6 +148,8 @@ def read_environment(path: Path) -> Environment:
     Raises:
         UsageError: it is missing or malformed.
     """
+    if not (path / ENVIRONMENT).is_file():
+        raise UsageError(f"{path} holds no run ({ENVIRONMENT} is missing); name the --run-dir of a run")
     return read_json(path / ENVIRONMENT, Environment, "environment")
 
 

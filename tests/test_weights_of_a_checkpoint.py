@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 from saved_checkpoints import flip, same_bits
+from suite_run import run_suite
 
-from conformance import preparation
+from conformance import cli, preparation
 from conformance.attainable import check_scales, read_attainable
 from conformance.errors import GoldenError, InfrastructureError, UsageError
 from conformance.freezing.checkpoint import Checkpoint
@@ -247,3 +248,24 @@ def test_collecting_needs_no_tensorflow(network, checkpoint):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == network.with_weights(checkpoint).name, done.stderr
+
+
+def test_the_suite_judges_a_users_weights_under_a_name_of_their_own(tmp_path, capsys):
+    network, checkpoint = write_network(tmp_path / "network"), write_checkpoint(tmp_path / "checkpoint")
+    given = [f"--network-path={network}", f"--golden-dir={tmp_path / 'goldens'}", f"--weights={checkpoint}"]
+    result = run_suite(tmp_path / "run", *given, "--device=cpu")
+    assert result.code == 0
+    assert {record.outcome for record in result.records} == {"conforms"}
+    (name,) = {record.network for record in result.records}
+    assert name == Network(network, weights=checkpoint).name != "tiny"
+    assert cli.main(["annotate", str(tmp_path / "run"), "-o", str(tmp_path / "annotated.pb")]) == 0
+    assert name in capsys.readouterr().out
+
+
+def test_the_suite_says_what_is_wrong_with_weights(tmp_path):
+    network = write_network(tmp_path / "network")
+    result = run_suite(tmp_path / "run", f"--network-path={network}", f"--weights={tmp_path / 'none'}")
+    assert result.code == UsageError.exit_code
+    assert "none" in result.text
+    assert "Traceback" not in result.text
+    assert not result.directory.exists()

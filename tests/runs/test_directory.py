@@ -197,7 +197,10 @@ def test_an_interrupted_run_leaves_a_readable_file(tmp_path):
     ) as process:
         assert process.stdout.readline() == b"running\n"
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        finally:
+            process.kill()
     records = read_records(tmp_path / "run")
     assert [item.case for item in records] == [str(number) for number in range(len(records))]
     assert len(records) > 100

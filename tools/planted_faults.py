@@ -225,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         planted_network()
     if options.sweep:
-        print(*map(swept, ALL), sep="\n")
+        for precision in ALL:
+            print(swept(precision), flush=True)
         return 0
     found = list(cases(options.only))
     table, sentence = rows(found), summary(found, asked_for)

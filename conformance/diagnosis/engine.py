@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MOST_FORWARDS = 8
 """Network forwards of a diagnosis where own errors show the culprit; what would be one more is left out."""
+LOOKS = 3
+"""Of these, so many before anything is known: fused, node by node, chained."""
 MOST_EFFECTS = 3
 """Culprits whose effect is measured, the farthest off first: one run each."""
 MOST_SAMPLES = 5
@@ -134,8 +136,11 @@ class Diagnosing:
     def _look_at_more_samples(self, look: Look) -> Look:
         """Run all samples one after the other: a device that hands out old results is right at first."""
         others = [index for index in range(self._store.network.samples) if index != self._forwards.sample]
+        if not others:
+            return look
         samples = [*others[: MOST_SAMPLES - 1], self._forwards.sample]
-        if not others or not plainly_worse(quality := self._fused(samples), look.quality):
+        self._most += len(samples)
+        if not plainly_worse(quality := self._fused(samples), look.quality):
             return look
         self._samples = samples
         self._remarks.append(
@@ -143,7 +148,7 @@ class Diagnosing:
             f"{', '.join(map(str, samples))}, run one after the other"
         )
         found = self._look(quality, samples)
-        self._most += self._forwards.count
+        self._most = self._forwards.count + (MOST_FORWARDS - LOOKS) * len(samples)
         return found
 
     def _culprits(self, look: Look, repairs: Repairs) -> list[Culprit]:

@@ -109,6 +109,8 @@ def test_likes_of_the_guilty_are_blamed_unseen():
 def test_a_piece_of_one_operator_is_blamed_whatever_its_likes_are():
     inner = own(["neg_2", "exp_2", "tanh_2"], ["exp_2", "tanh_2"])
     assert begun(own(KEY, ["tanh_2", "last"]), inner) == ["exp_2", "last"]
+    alone = ["exp_0", *KEY]  # tanh_0 is a piece by itself now
+    assert begun(own(alone, ["tanh_0", "tanh_2"]), inner, alone) == ["tanh_0", "exp_2"]
 
 
 def test_what_is_right_when_its_piece_is_fetched_is_cleared():

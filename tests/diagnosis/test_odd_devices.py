@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from diagnosis.diagnosing import diagnosed, report
@@ -147,8 +149,7 @@ def spoiling(name, golden, session):
     """Return a wrong Sub, wherever it is computed on the device, and a wrong result of what reads it."""
     if SUB not in session.graph.nodes or "Sub" in getattr(session.device, "hosted", ()):
         return golden
-    cut = any(node.startswith("golden/") for node in session.graph.nodes)
-    return golden + 1 if name in (SUB, READER) or (name == "out" and not cut) else golden
+    return golden + 1 if name in (SUB, READER) or (name == "out" and not is_cut(session)) else golden
 
 
 def test_on_a_card_whole_types_are_left_to_the_host():
@@ -164,3 +165,59 @@ def test_a_device_that_leaves_nothing_to_the_host_has_no_repair():
     assert diagnosis.culprits[0].what == SUB
     assert diagnosis.recommended is None
     assert not any(item.host_operators or item.host_nodes for item in diagnosis.choices)
+
+
+def is_cut(session):
+    """Return whether key nodes are fed to a session."""
+    return any(node.startswith("golden/") for node in session.graph.nodes)
+
+
+def fusing(name, golden, session):
+    """Return a wrong output while a node inside the fused network is not fetched."""
+    fused = "block_1/add" in session.graph.nodes and "block_1/add" not in session.fetches
+    return golden + 1 if name == "out" and fused and not is_cut(session) else golden
+
+
+def test_a_node_that_fails_only_when_fused_is_found_and_precisions_are_run_besides():
+    diagnosis = diagnosed(device(fusing), "int8-fp16")
+    (culprit,) = diagnosis.culprits
+    assert (culprit.what, culprit.kind) == ("block_1/add", "fused")
+    assert culprit.effect.after.psnr is None
+    assert {item.precision for item in diagnosis.choices} == set(ALL)
+    bisection = math.ceil(math.log2(len(planted_store().manifest.key)))
+    most = MOST_FORWARDS + bisection + planted_store().network.samples
+    assert MOST_FORWARDS < diagnosis.forwards <= most
+
+
+def remembering(name, golden, session):
+    """Return from the second run of a session on what is right for the run before."""
+    if name not in ("joined", "out") or (name == "out" and is_cut(session)):
+        return golden
+    whole = "joined" in session.graph.nodes
+    before, session.last = getattr(session, "last", {}), {**getattr(session, "last", {}), name: golden}
+    return before.get(name, golden) if whole else golden
+
+
+def test_old_results_are_found_in_a_second_look_and_precisions_are_run_besides():
+    diagnosis = diagnosed(device(remembering), "int8-fp16")
+    (culprit,) = diagnosis.culprits
+    assert culprit.what == "joined"
+    assert [reason.figures for reason in culprit.reasons][:1] == [{"sample": 0, "before": 1}]
+    assert culprit.effect.after.accepted
+    assert {item.precision for item in diagnosis.choices} == set(ALL)
+    assert diagnosis.recommended is None
+    assert "hands out an old result" in report(diagnosis)
+
+
+def shy(name, golden, session):
+    """Decline whatever is left to the host, only once it runs."""
+    if session.device.hosted:
+        raise Unsupported("the framework has no such list")
+    return spoiling(name, golden, session)
+
+
+def test_a_host_that_is_declined_late_is_no_choice():
+    diagnosis = diagnosed(device(shy, kind=HostingTypes), "int16-fp32")
+    assert diagnosis.culprits[0].what == SUB
+    assert not any(item.host_operators for item in diagnosis.choices)
+    assert all(item.quality.offered for item in diagnosis.choices)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
+import msgspec
 import pytest
 from diagnosis.diagnosing import diagnosed
 from diagnosis.golden_device import GoldenDevice
-from diagnosis.handmade import NOTHING, choice, culprit, quality
+from diagnosis.handmade import NOTHING, choice, culprit, finding, quality
 from diagnosis.planted_network import margins, planted_store
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +19,9 @@ from conformance.diagnosis.engine import MOST_FORWARDS
 from conformance.diagnosis.forwards import Forwards
 from conformance.diagnosis.model import Choice
 from conformance.diagnosis.modelled_time import ModelledTime
-from conformance.diagnosis.quality import decibels, described, plainly_worse
+from conformance.diagnosis.quality import decibels, described, plainly_worse, quality_of
 from conformance.diagnosis.repairs import Repairs, ranked, recommended, settings
+from conformance.judging.verdicts import Acceptance, Reached
 from conformance.precision import PRECISIONS, parse_precision
 
 
@@ -50,6 +53,8 @@ def test_what_was_asked_for_is_recommended_if_it_will_do():
     assert choices[recommended(choices, parse_precision("int16-fp16"))].precision == "int8-fp16"
     hosted = [choice("int16-fp16", host_nodes=["a"]), choice("int16-fp16", 7.0)]
     assert recommended(hosted, parse_precision("int16-fp16")) == 0
+    other = [choice("int8-fp16"), choice("int16-fp16", host_nodes=["a"])]
+    assert recommended(other, parse_precision("int16-fp16")) == 0
     assert recommended([choice("int16-fp16", 7.0)], parse_precision("int16-fp16")) is None
 
 
@@ -133,6 +138,25 @@ def test_the_emulator_of_the_card_has_times_of_its_own():
     diagnosis = diagnosed(open_device(DeviceRequest("emulator")), "int16-fp32")
     assert not any("modelled" in remark for remark in diagnosis.remarks)
     assert diagnosis.forwards <= MOST_FORWARDS
+
+
+def test_of_several_outputs_the_worst_counts():
+    reached = [
+        Reached(cosine=0.9, psnr=60.0),
+        Reached(cosine=0.99, psnr=50.0),
+        Reached(cosine=None, psnr=None),
+    ]
+    listed = [with_reached(finding(str(index)), item) for index, item in enumerate(reached)]
+    limits = Acceptance(cosine=0.9, psnr=50.0)
+    assert quality_of(listed, limits) == quality(50.0, cosine=0.9, accepted=True)
+    assert not quality_of(listed, Acceptance(cosine=0.9, psnr=50.1)).accepted
+    lost = quality_of([*listed, finding("lost", state="broken", reason="it hung")], limits)
+    assert lost == quality(None, cosine=None, accepted=False, reasons=["it hung"])
+    assert not quality_of([], limits).accepted
+
+
+def with_reached(made, reached):
+    return dataclasses.replace(made, verdict=msgspec.structs.replace(made.verdict, reached=reached))
 
 
 def test_qualities_in_decibels_and_words():

@@ -1,0 +1,50 @@
+# ruff: noqa: INP001, T201 - benchmarks are files, not a package, and print what they measure
+"""Cost of a diagnosis: BeautyGAN at one precision on the default emulator, goldens made before.
+
+The aim is a minute on two cores. What is asserted is a ratio, which means the same on any machine: the whole
+diagnosis against the wall time inside the device's runs, of which it may add little.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance import locations
+from conformance.devices.registry import DeviceRequest, open_device
+from conformance.diagnosis.engine import MOST_FORWARDS, Diagnosing
+from conformance.diagnosis.forwards import Forwards
+from conformance.goldens import GoldenStore
+from conformance.judging.bounds import read_margins
+from conformance.networks import find_network
+from conformance.precision import parse_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 2.5
+"""The most that a diagnosis may take, as a multiple of the time inside its device runs."""
+
+
+@pytest.mark.parametrize("name", ["int8-fp16", "int16-fp32"])
+def test_diagnosis_against_its_device_runs(name: str, record_property: Callable[[str, object], None]) -> None:
+    """Compiling, comparing, evidence and tables take at most one and a half times the device's time again."""
+    network = find_network("beautygan", locations.NETWORKS)
+    store = GoldenStore(network, locations.GOLDENS)
+    store.ensure(node.name for node in store.manifest.key)
+    device = open_device(DeviceRequest("emulator"))
+    forwards = Forwards(device, store, read_margins(locations.MARGINS), 0)
+    started = time.perf_counter()
+    diagnosis = Diagnosing(forwards, parse_precision(name)).result()
+    seconds = time.perf_counter() - started
+    ratio = seconds / forwards.seconds
+    record_property("seconds", seconds)
+    record_property("ratio", ratio)
+    print(
+        f"\n{name}: {seconds:.1f} s for {diagnosis.forwards} forwards, {forwards.seconds:.1f} s inside them, "
+        f"ratio {ratio:.2f}"
+    )
+    assert diagnosis.forwards <= MOST_FORWARDS
+    assert ratio <= LIMIT

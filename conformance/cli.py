@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     top = _Parser(
         prog="mlu-conformance",
-        description="Conformance of Cambricon MLUs: networks, goldens, scales, devices.",
+        description="Conformance of Cambricon MLUs: networks, goldens, devices, diagnosis.",
     )
     top.add_argument("--version", action="version", version=f"mlu-conformance {__version__}")
     added = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)

@@ -258,7 +258,10 @@ def test_an_interrupt_ends_a_run_that_waits_for_a_card_and_leaves_nothing(networ
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         wait_until((tmp_path / "vendor" / "count-0").exists, 120)
         run.send_signal(signal.SIGINT)
-        text = run.communicate(timeout=100)[0]  # far less than the deadline of the device
+        try:
+            text = run.communicate(timeout=100)[0]  # far less than the deadline of the device
+        finally:
+            run.kill()
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in text
     assert not [group for group in started_groups(tmp_path / "vendor") if group_lives(group)]

@@ -190,7 +190,7 @@ FAULTS = {
     "transposed_tile": Planted(
         "tile of a convolution transposed", "style/second/Conv2D", rewritten(_transposed_tile)
     ),
-    "relu_leaks": Planted("Relu passing -1e-3", "block_1/relu", rewritten(_leaking), "int16-fp32"),
+    "relu_leaks": Planted("Relu passing -1e-3", "block_1/relu", rewritten(_leaking), "int16-*"),
     "truncated": Planted(
         "int16 truncated, not rounded", "Conv2D", truncated, "int16-fp32", "operator", only="int16-*"
     ),

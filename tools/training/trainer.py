@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from conformance.errors import UsageError
 from conformance.files import write_atomically
 from training.network import generator, initial, shapes
 from training.samples import ROUND, model_values
+from training.schedule import rate_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +68,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def rate_at(self, step: int) -> float:
         """Adam's rate at a step: warm-up, flat, cosine."""
-        start = self.steps * (1.0 - self.decay)
-        fallen = min(max((step - start) / max(self.steps - start, 1.0), 0.0), 1.0)
-        cosine = self.final + (1.0 - self.final) * 0.5 * (1.0 + math.cos(math.pi * fallen))
-        return self.rate * min(1.0, (step + 1) / self.warmup) * cosine
+        return rate_at(
+            step, self.steps, rate=self.rate, warmup=self.warmup, decay=self.decay, final=self.final
+        )
 
 
 class Trainer:

@@ -54,9 +54,8 @@ def check(graph, feeds, tolerance=3e-3):
 
 def unmodelled(tf):
     x = placeholder(tf)
-    tf.nn.softmax(x, name="softmax")
+    tf.nn.log_softmax(x, name="log_softmax")
     tf.nn.local_response_normalization(x, name="lrn")
-    tf.raw_ops.AvgPool(value=x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME", name="avg_pool")
     ones = np.ones(3, np.float32)
     tf.raw_ops.FusedBatchNorm(
         x=x, scale=ones, offset=ones / 2, mean=ones / 4, variance=ones, is_training=False, name="batch_norm"
@@ -65,7 +64,7 @@ def unmodelled(tf):
 
 
 def test_operators_without_a_model_run_in_float_rounded_and_are_reported():
-    names = ["softmax", "lrn", "avg_pool", "batch_norm", "cumsum"]
+    names = ["log_softmax", "lrn", "batch_norm", "cumsum"]
     notes = check(frozen(unmodelled, *names), {"x": X})
     assert sorted(notes) == sorted(NOTE + name for name in names)
 

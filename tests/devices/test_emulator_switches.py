@@ -34,6 +34,7 @@ TESTED = {
     "reduction_order": "test_reduction_order",
     "reduction_sum": "test_reduction_sum",
     "resize_nearest": "test_resize_nearest",
+    "softmax_steps": "test_softmax_steps",
     "tanh": "test_tanh",
 }
 
@@ -222,6 +223,27 @@ def test_resize_nearest_makes_a_difference():
         for rule in ("floor", "half-pixel")
     ]
     assert found == [[0, 1, 3], [0, 2, 4]]
+
+
+def test_softmax_steps():
+    """What each rounding gives stands in test_emulator_pooling."""
+    x = np.random.default_rng(9).normal(0, 3, (50, 40)).astype(np.float32)
+
+    def build(tf):
+        tf.nn.softmax(placeholder(tf, shape=x.shape), name="o")
+
+    def found(steps, precision):
+        request = f"mlu270,reduction_sum=exact,softmax_steps={steps}"
+        return emulated(frozen(build, "o"), {"x": x}, precision, request=request)
+
+    stored = half_away(x).astype(np.float64)
+    exact = np.exp(stored - stored.max(-1, keepdims=True))
+    exact = half_away(exact / exact.sum(-1, keepdims=True))
+    assert not same_bits(found("rounded", "int8-fp16"), exact)
+    assert same_bits(found("exact", "int8-fp16"), exact)
+    assert same_bits(found("rounded", "int8-fp32"), found("fp32", "int8-fp32"))
+    assert not same_bits(found("fp32", "int8-fp32"), found("exact", "int8-fp32"))
+    assert not same_bits(found("fp32", "int8-fp16"), found("rounded", "int8-fp16"))
 
 
 @pytest.mark.parametrize("entries", [256, 64])

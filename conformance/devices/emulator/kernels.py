@@ -157,18 +157,40 @@ def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:
         profile: says how halves round.
     """
     tf = tensorflow()
-    dtype = tf.float64 if kind == "exact" or terms.dtype == tf.float64 else tf.float32
+    count, shape = tf.shape(terms)[0], tf.shape(terms)[1:]
+    return running_total(count, lambda index: terms[index], shape, terms.dtype, kind, profile)
+
+
+def running_total(
+    count: Tensor,
+    term: Callable[[Tensor], Tensor],
+    shape: Tensor,
+    dtype: Any,  # noqa: ANN401
+    kind: str,
+    profile: Profile,
+) -> Tensor:
+    """Sum ``term(0)``, ``term(1)``, … one after the other, rounding after each addition.
+
+    Args:
+        count: of terms.
+        term: returns a term, of ``shape`` and ``dtype``.
+        shape: of every term.
+        dtype: of every term.
+        kind: type of the running sum, see :func:`running_sum`.
+        profile: says how halves round.
+    """
+    tf = tensorflow()
+    wide = tf.float64 if kind == "exact" or dtype == tf.float64 else tf.float32
 
     def step(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-        added = total + tf.cast(terms[index], dtype)
+        added = total + tf.cast(term(index), wide)
         if kind == "fp16":
             added = round_to_half(added, profile)
         elif kind == "fp32":
             added = round_to_float(added, 32, profile)
         return index + 1, added
 
-    count = tf.shape(terms)[0]
-    start = tf.zeros(tf.shape(terms)[1:], dtype)
+    start = tf.zeros(shape, wide)
     return tf.while_loop(lambda index, _: index < count, step, [tf.constant(0), start])[1]
 
 

@@ -27,6 +27,7 @@ ALTERNATIVES: dict[str, tuple[str, ...]] = {
     "reduction_sum": ("float-type", "fp32", "exact"),
     "reduction_order": ("one-pass", "one-axis-at-a-time"),
     "resize_nearest": ("floor", "half-pixel"),
+    "softmax_steps": ("rounded", "fp32", "exact"),
     "tanh": ("exact", "table-256", "table-64"),
     "fused_intermediates": ("rounded", "fp32"),
     "arithmetic": ("float32", "float64"),
@@ -81,6 +82,7 @@ class Profile:
     reduction_sum: str
     reduction_order: str
     resize_nearest: str
+    softmax_steps: str
     tanh: str
     fused_intermediates: str
     arithmetic: str

@@ -9,18 +9,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.devices.emulator.fusion import unstored
 from conformance.devices.emulator.library import Library
 from conformance.devices.emulator.partial_sums import PartialSums
+from conformance.devices.emulator.reductions import Reductions
 from conformance.errors import UsageError
 from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import cast, constant, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
-from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, SUMS, TRANSCENDENTAL
+from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, TRANSCENDENTAL
 from conformance.graph.retype import attribute, to_float64
 from conformance.graph.tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
@@ -89,6 +88,7 @@ class _Rewriter:
         self.fixed_point = fixed_point(
             self.graph, self.types, scales, precision, profile, self.library, self.dtype.as_numpy_dtype
         )
+        self.reductions = Reductions(self.graph, self.types, precision, profile, self.library, self.dtype)
         fused = fuse and profile.fused_intermediates == "fp32"
         self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
         self.on_host = on_host
@@ -130,8 +130,8 @@ class _Rewriter:
 
     def _modelled(self, node: Node) -> list[Node] | None:
         """Return what takes over an operator that has numerics of its own, else None."""
-        if node.op in SUMS and (axes := self._constant_axes(node)) is not None:
-            return self._sum(node, axes)
+        if (reduced := self.reductions.rewrite(node)) is not None:
+            return reduced
         if node.op == "Tanh" and self.profile.tanh != "exact":
             return [self._tabulated(node)]
         if node.op in TRANSCENDENTAL:
@@ -171,38 +171,6 @@ class _Rewriter:
 
     def _type(self, tensor: str) -> TensorType:
         return self.types[producer(tensor)][output_index(tensor)]
-
-    def _constant_axes(self, node: Node) -> tuple[int, ...] | None:
-        """Return the reduced axes, counted from the front, or None where they are not constant."""
-        axes = self.graph.constant(node.input[1])
-        shape = self._type(node.input[0]).shape
-        if axes is None or shape is None:
-            return None
-        return tuple(sorted(int(axis) % len(shape) for axis in np.atleast_1d(axes)))
-
-    def _sum(self, node: Node, axes: tuple[int, ...]) -> list[Node]:
-        shape = self._type(node.input[0]).shape
-        assert shape is not None, "_constant_axes has seen it"
-        one_pass = self.profile.reduction_order == "one-pass"
-        one = constant(f"{node.name}/one", np.float64(1))
-        reducing = self.library.call(
-            node.name,
-            kernels.reduce,
-            [node.input[0], one.name],
-            ((self.dtype, len(shape)), ("float64", 0)),
-            self.dtype,
-            passes=(axes,) if one_pass else tuple((axis,) for axis in axes),
-            mean=node.op == "Mean",
-            keep=bool(attribute(node, "keep_dims").b),
-            kind=self._running_sum_kind(),
-            float_bits=self.precision.float_bits,
-            profile=self.profile,
-        )
-        return [one, reducing]
-
-    def _running_sum_kind(self) -> str:
-        kind = self.profile.reduction_sum
-        return self.precision.floating if kind == "float-type" else kind
 
     def _resized(self, node: Node) -> Node:
         resized = copied(node)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from faces import Portrait, random_face, random_makeup, random_scene
 from training import figures, samples
-from training.progress import Log
+from training.log import Log
 from training.trainer import Recipe, Trainer
 
 from conformance.errors import ConformanceError, UsageError
@@ -57,14 +57,13 @@ def _round(recipe: Recipe, step: int) -> list[Samples]:
 
 
 def progress(recipe: Recipe, interval: float) -> Log:
-    """Return what prints a line per interval; the cost of a step are its pixels."""
-    stages = [recipe.at(step)[0] for step in range(recipe.steps)]
-    return Log(
-        recipe.steps,
-        interval,
-        cost=lambda step: stages[step].batch * stages[step].size ** 2,
-        note=lambda step: f"size {stages[step].size} ",
-    )
+    """Return what prints the progress of a training."""
+
+    def pixels(step: int) -> int:
+        stage = recipe.at(step)[0]
+        return stage.batch * stage.size**2
+
+    return Log(recipe.steps, lambda step: f"size {recipe.at(step)[0].size}", pixels, interval)
 
 
 def train(trainer: Trainer, folder: Path, minutes: float, interval: float) -> None:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mobilenet import samples
 from mobilenet.trainer import Recipe, Trainer
 from shapes import CLASSES
-from training.progress import Log
+from training.log import Log
 
 from conformance.errors import ConformanceError, UsageError
 from conformance.files import read_toml, write_atomically
@@ -37,7 +37,11 @@ CHECKPOINT = "checkpoint.npz"
 def train(trainer: Trainer, folder: Path, minutes: float, interval: float) -> None:
     """Train to the end of the recipe, or for some minutes; keep a checkpoint and say how good it is."""
     recipe = trainer.recipe
-    log, begin, due = Log(recipe.steps, interval), time.monotonic(), False
+    log, begin, due = (
+        Log(recipe.steps, lambda _: f"batch {recipe.batch}", lambda _: 1.0, interval),
+        time.monotonic(),
+        False,
+    )
     while trainer.step < recipe.steps:
         for batch in samples.training_round(
             recipe.seed, trainer.round, recipe.pictures, recipe.batch, recipe.uses

@@ -5,9 +5,8 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
-from training.schedule import rate_at
+from training.schedule import Schedule
 
 from conformance.errors import UsageError
 from conformance.files import write_atomically
@@ -28,7 +27,7 @@ KEPT = 0.99
 """Part of the moving moments that a step leaves."""
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(Schedule, frozen=True, forbid_unknown_fields=True):
     """How to train; a recipe and its seed make the weights."""
 
     seed: int
@@ -36,10 +35,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pictures: int  # drawn in each round
     uses: int  # of every picture, turned and mirrored
     batch: int
-    rate: float  # of Adam, at its highest
-    warmup: int  # steps
-    decay: float  # part of all steps, at the end, in which the rate falls (cosine)
-    final: float  # part of the highest rate that is left at the end
     weight_decay: float  # of all filters but the depthwise ones
 
     @property
@@ -97,13 +92,8 @@ class Trainer:
         """Take one step and return the loss before it."""
         import tensorflow as tf
 
-        recipe = self.recipe
-        rate = rate_at(
-            self.step, recipe.steps, rate=recipe.rate, warmup=recipe.warmup, decay=recipe.decay,
-            final=recipe.final,
-        )  # fmt: skip
         powers = [beta ** (self.step + 1) for beta in BETAS]
-        scalars = [tf.constant(value, tf.float32) for value in (rate, *powers)]
+        scalars = [tf.constant(value, tf.float32) for value in (self.recipe.rate_at(self.step), *powers)]
         loss = self._update(tf.constant(model_values(batch.pictures)), tf.constant(batch.classes), *scalars)
         self.step += 1
         return float(loss)

@@ -1,22 +1,29 @@
-"""How Adam's rate goes through a training."""
+"""The learning rate over a training: warm-up, flat, cosine."""
 
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
+import msgspec
 
 
-def rate_at(step: int, steps: int, *, rate: float, warmup: int, decay: float, final: float) -> float:
-    """Return the rate at a step: it warms up, stays, and falls as a cosine.
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The part of a recipe that says how the rate of Adam changes."""
 
-    Args:
-        step: the step, from 0.
-        steps: of the whole training.
-        rate: the highest.
-        warmup: steps over which it rises.
-        decay: part of all steps, at the end, in which it falls.
-        final: part of the highest rate that is left at the end.
-    """
-    start = steps * (1.0 - decay)
-    fallen = min(max((step - start) / max(steps - start, 1.0), 0.0), 1.0)
-    cosine = final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * fallen))
-    return rate * min(1.0, (step + 1) / warmup) * cosine
+    rate: Annotated[float, msgspec.Meta(gt=0)]  # of Adam, at its highest
+    warmup: Annotated[int, msgspec.Meta(ge=1)]  # steps
+    decay: float  # part of all steps, at the end, in which the rate falls (cosine)
+    final: float  # part of the highest rate that is left at the end
+
+    @property
+    def steps(self) -> int:
+        """All steps; a recipe says how many."""
+        raise NotImplementedError
+
+    def rate_at(self, step: int) -> float:
+        """Adam's rate at a step."""
+        start = self.steps * (1.0 - self.decay)
+        fallen = min(max((step - start) / max(self.steps - start, 1.0), 0.0), 1.0)
+        cosine = self.final + (1.0 - self.final) * 0.5 * (1.0 + math.cos(math.pi * fallen))
+        return self.rate * min(1.0, (step + 1) / self.warmup) * cosine

@@ -18,7 +18,7 @@ from conformance.graph.cut import cut, cut_input
 from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
-from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
+from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
 from conformance.graph.retype import attribute, input_types, to_float64
 from conformance.graph.tensorflow import op_definition, tensorflow
 from conformance.judging.bounds import Attainable, largest_limits, measured_limits
@@ -216,9 +216,10 @@ def _term_sums(store: GoldenStore) -> dict[str, tuple[int, float, float]]:
     Σ|terms| is what the same operator computes, in float64, on the absolute values of its golden inputs.
     """
     graph, shapes = store.network.graph, _shapes(store)
-    names = [node.name for node in store.manifest.nodes if node.op in FIXED_POINT | SUMS]
+    names = [node.name for node in store.manifest.nodes if node.op in FIXED_POINT | SUMS | AVERAGES]
+    shares = {node.name: _shares(store, node.name) for node in store.manifest.nodes if node.op == "Softmax"}
     if not names:
-        return {}
+        return shares
     absolute = _absolute_sums(cut(graph, shapes, names), names)
     run = GraphRunner(absolute, [MAGNITUDE + name for name in names])
     largest = dict.fromkeys(names, 0.0)
@@ -229,7 +230,18 @@ def _term_sums(store: GoldenStore) -> dict[str, tuple[int, float, float]]:
             value = results.pop(MAGNITUDE + name)
             largest[name] = max(largest[name], float(value.max()))
             squares[name] = max(squares[name], float(np.mean(np.square(value))))
-    return {name: (_terms(graph, store, name), largest[name], squares[name]) for name in names}
+    return shares | {name: (_terms(graph, store, name), largest[name], squares[name]) for name in names}
+
+
+def _shares(store: GoldenStore, name: str) -> tuple[int, float, float]:
+    """Return what :func:`_term_sums` returns for a Softmax.
+
+    Its result is a positive term over the sum of all; what the sum is off by, relatively, the result is.
+    """
+    goldens = [store.get(name, sample) for sample in range(store.network.samples)]
+    largest = max(float(golden.max()) for golden in goldens)
+    squares = max(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens)
+    return goldens[0].shape[-1], largest, squares
 
 
 def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
@@ -256,6 +268,9 @@ def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
     node = graph.nodes[name]
     if node.op in SUMS:
         return int(np.prod(_shape(store, node.input[0])) // max(np.prod(_shape(store, name)), 1))
+    if node.op in AVERAGES:
+        window, shape = attribute(node, "ksize").list.i, _shape(store, node.input[0])
+        return int(np.prod(np.minimum(window, shape)))
     filters = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
     if filters is None:
         return _terms_of_matmul(store, node)

@@ -246,6 +246,33 @@ def test_terms_of_sums_over_inputs_and_of_computed_matmuls(tmp_path):
     assert terms["depthwise"] == 6
 
 
+def test_terms_of_average_pools_and_of_a_softmax(tmp_path):
+    random = np.random.default_rng(2)
+
+    def build(tf):
+        x = placeholder(tf, shape=(2, 5, 7, 3))
+        about = {"value": x, "strides": [1, 1, 1, 1]}
+        pools = [
+            tf.raw_ops.AvgPool(**about, ksize=[1, 3, 2, 1], padding="VALID", name="small"),
+            tf.raw_ops.AvgPool(**about, ksize=[1, 9, 9, 1], padding="SAME", name="wider_than_the_image"),
+        ]
+        share = tf.nn.softmax(x, name="share")
+        tf.add_n([tf.reduce_max(value) for value in (*pools, share)], name="o")
+
+    x = random.standard_normal((2, 5, 7, 3))
+    made = attainable_of(tmp_path, build, x=x)
+    found = {name: entry["int8-fp32"] for name, entry in made.nodes.items()}
+    assert found["small"].terms == 6
+    assert found["wider_than_the_image"].terms == 35
+    assert found["share"].terms == 3
+    windows = np.lib.stride_tricks.sliding_window_view(np.abs(x.astype(np.float32)), (3, 2), axis=(1, 2))
+    assert found["small"].magnitude == pytest.approx(windows.mean((-1, -2)).max(), rel=1e-6)
+    assert found["small"].magnitude_square == pytest.approx((windows.mean((-1, -2)) ** 2).mean(), rel=1e-6)
+    shares = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+    assert found["share"].magnitude == pytest.approx(shares.max(), rel=1e-6)
+    assert found["share"].magnitude_square == pytest.approx((shares**2).mean(), rel=1e-6)
+
+
 def test_a_node_that_is_not_finite_on_an_ideal_device(tmp_path):
     """Half floats end at 65504: a bound cannot be derived there, and this is said."""
 

@@ -25,7 +25,11 @@ DATA_ARGUMENTS: dict[str, tuple[int, int]] = {"Conv2DBackpropInput": (2, 1)}
 """Positions of (input, filter) among a fixed-point operator's arguments, where they are not (0, 1)."""
 
 SUMS: frozenset[str] = frozenset({"Mean", "Sum"})
-"""Reductions with a running sum."""
+"""Reductions over axes with a running sum."""
+
+AVERAGES: frozenset[str] = frozenset({"AvgPool"})
+"""Reductions over a window with a running sum. Not AvgPool3D: TensorFlow has no float64 kernel of it, so that
+it has neither a model nor an allowance."""
 
 REDUCTIONS: frozenset[str] = SUMS | {
     "AvgPool",

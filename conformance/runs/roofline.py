@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from conformance import locations
 from conformance.devices.emulator.profile import Hardware, ProfileFile
 from conformance.files import read_toml
-from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
+from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
 
 if TYPE_CHECKING:
     from conformance.precision import Precision
@@ -63,7 +63,7 @@ def operations(evaluation: Evaluation, precision: Precision) -> tuple[float, flo
         terms = evaluation.attains(node.name, precision).terms
         if node.op in FIXED_POINT:
             fixed += 2.0 * terms * size
-        elif node.op in SUMS:
+        elif node.op in SUMS | AVERAGES:
             vector += float(terms) * size
         elif node.op not in MOVEMENT:
             vector += size

@@ -62,6 +62,43 @@ def norm(tf, shape=(1, 96, 96, 4), eps=1e-6):
     tf.multiply(tf.subtract(x, mean, name="centred"), factor, name="out")
 
 
+class TestAveragePool:
+    def test_a_large_window_stagnates_as_a_mean_does(self):
+        def build(tf):
+            x = placeholder(tf, "x", (1, 96, 96, 4))
+            tf.raw_ops.AvgPool(
+                value=x, ksize=[1, 96, 96, 1], strides=[1, 1, 1, 1], padding="VALID", name="pool"
+            )
+            tf.reduce_mean(x, [1, 2], keepdims=True, name="mean")
+
+        graph, feeds = frozen(build, "pool", "mean"), {"x": np.abs(normal(1, 96, 96, 4))}
+        pool, mean = (explained(graph, name, feeds) for name in ("pool", "mean"))
+        assert pool["stagnation"].figures == mean["stagnation"].figures
+        assert explained(graph, "pool", feeds, "int8-fp32") == {}
+
+    @pytest.mark.parametrize("padding", ["SAME", "VALID"])
+    def test_windows_that_slide(self, padding):
+        def build(tf):
+            x = placeholder(tf, "x", (1, 7, 6, 3))
+            tf.raw_ops.AvgPool(
+                value=x, ksize=[1, 3, 2, 1], strides=[1, 2, 3, 1], padding=padding, name="pool"
+            )
+
+        x = np.full((1, 7, 6, 3), 100, np.float32)
+        x[0, 2, 0, 1] = x[0, 2, 1, 1] = 60000
+        item = explained(frozen(build, "pool"), "pool", {"x": x})["overflow"]
+        assert item.figures["tensor"] == "the running sum"
+        assert item.figures["terms"] == 6
+        assert item.figures["largest"] == (120300 if padding == "SAME" else 120400)
+
+    def test_little_windows_of_ordinary_numbers_have_nothing_to_say(self):
+        def build(tf):
+            x = placeholder(tf, "x", (1, 8, 8, 3))
+            tf.raw_ops.AvgPool(value=x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME", name="pool")
+
+        assert explained(frozen(build, "pool"), "pool", {"x": normal(1, 8, 8, 3)}) == {}
+
+
 class TestInstanceNorm:
     @pytest.fixture(scope="class")
     @staticmethod

@@ -16,10 +16,10 @@ from conformance.diagnosis.evidence.quantization_step import (
     rounding,
     saturation,
 )
-from conformance.diagnosis.evidence.running_sum import half_sum, terms_of
+from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
 from conformance.diagnosis.evidence.statement import Evidence, Tensor
 from conformance.graph.frozen import output_index, producer
-from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT, SUMS
+from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, SUMS
 from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
@@ -155,14 +155,22 @@ def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Evidence |
 
 
 def _sums(subject: _Subject, graph: FrozenGraph) -> list[Evidence]:
-    """Say what a reduction with constant axes suffers if its running sum is kept in half."""
-    if subject.node.op not in SUMS or subject.operands[0].values is None:
-        return []
-    axes = graph.constant(subject.node.input[1])
-    if axes is None or subject.operands[0].values.ndim == 0:
-        return []
-    terms = terms_of(subject.operands[0].values, [int(axis) for axis in np.atleast_1d(axes)])
-    return half_sum(subject.name, terms, mean=subject.node.op == "Mean")
+    """Say what a reduction suffers if its running sum is kept in half."""
+    terms = _terms(subject, graph)
+    return [] if terms is None else half_sum(subject.name, terms, mean=subject.node.op != "Sum")
+
+
+def _terms(subject: _Subject, graph: FrozenGraph) -> Terms | None:
+    """Return what a reduction with constant axes, or an average pool, adds up; None of other operators."""
+    node, values = subject.node, subject.operands[0].values if subject.operands else None
+    if values is None or values.ndim == 0:
+        return None
+    if node.op in AVERAGES and not _channels_first(node):
+        window, strides = (tuple(attribute(node, key).list.i)[1:3] for key in ("ksize", "strides"))
+        return terms_of_windows(values, window, strides, same=attribute(node, "padding").s == b"SAME")
+    if node.op not in SUMS or (axes := graph.constant(node.input[1])) is None:
+        return None
+    return terms_of(values, [int(axis) for axis in np.atleast_1d(axes)])
 
 
 def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Evidence | None]:

@@ -94,6 +94,29 @@ def terms_of(values: Array, axes: Sequence[int]) -> Terms:
     return Terms(moved.reshape(-1, int(np.prod(shape, dtype=np.int64))), shape or (1,))
 
 
+def terms_of_windows(values: Array, window: Sequence[int], strides: Sequence[int], *, same: bool) -> Terms:
+    """Return what an average pool of ``values``, channels last, adds up, each sum a column, row by row.
+
+    Args:
+        values: (batch, rows, columns, channels).
+        window: its size along rows and columns.
+        strides: steps along rows and columns.
+        same: padding is SAME; zeros stand for what lies outside, and add nothing.
+    """
+    if same:
+        values = np.pad(values, [(0, 0), *map(_same_padding, values.shape[1:3], window, strides), (0, 0)])
+    views = np.lib.stride_tricks.sliding_window_view(values, tuple(window), axis=(1, 2))
+    taken = views[:, :: strides[0], :: strides[1]]
+    kept = taken.shape[:4]
+    return Terms(taken.transpose(4, 5, 0, 1, 2, 3).reshape(window[0] * window[1], -1), kept)
+
+
+def _same_padding(length: int, size: int, step: int) -> tuple[int, int]:
+    """Return TensorFlow's SAME padding before and after: as even as can be, the odd one after."""
+    total = max((-(-length // step) - 1) * step + size - length, 0)
+    return total // 2, total - total // 2
+
+
 def running_sums(values: Array) -> RunningSums:
     """Return what becomes of the sum of each column of (terms, sums)."""
     count, sums = values.shape

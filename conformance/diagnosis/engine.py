@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from conformance.diagnosis.blame import Blame, blamed_precision, the_device
+from conformance.diagnosis.contributors import contributors
 from conformance.diagnosis.culprits import failing
 from conformance.diagnosis.effects import (
     farthest_off_first,
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forwards import Forwards
-    from conformance.diagnosis.model import Culprit, NodeErrors, Quality
+    from conformance.diagnosis.model import Contributor, Culprit, NodeErrors, Quality
     from conformance.precision import Precision
+    from conformance.quantization.parameter_file import QuantizationScales
     from conformance.runs.evaluation import Finding
 
 MOST_FORWARDS = 8
@@ -93,6 +95,7 @@ class Diagnosing:
         return self._diagnosis(
             look,
             culprits=self._explained(culprits),
+            contributors=self._contributors(look.errors, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision),
             born=where_born(look.errors, culprits, self._judgeable),
@@ -204,5 +207,12 @@ class Diagnosing:
 
     def _explained(self, culprits: Sequence[Culprit]) -> list[Culprit]:
         repeated = with_repeats(culprits, self._forwards.repeats)
-        scales = self._forwards.evaluation().scales(self._precision.fixed_bits)
-        return with_reasons(repeated, self._precision, self._store, scales, self._forwards.sample)
+        return with_reasons(repeated, self._precision, self._store, self._scales, self._forwards.sample)
+
+    def _contributors(self, errors: Sequence[NodeErrors], culprits: Sequence[Culprit]) -> list[Contributor]:
+        about = (self._precision, self._store, self._scales, self._forwards.sample)
+        return contributors(errors, culprits, *about)
+
+    @property
+    def _scales(self) -> QuantizationScales:
+        return self._forwards.evaluation().scales(self._precision.fixed_bits)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from conformance import locations
 from conformance.diagnosis.blame import blamed_precision, failures
+from conformance.diagnosis.contributors import contributors
 from conformance.diagnosis.culprits import Pieces, failing, grouped
 from conformance.diagnosis.effects import farthest_off_first
 from conformance.diagnosis.fusion import fusion_spoils
-from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
+from conformance.diagnosis.model import Choice, Contributor, Culprit, Diagnosis, NodeErrors, Quality
 from conformance.diagnosis.modelled_time import ModelledTime, Named
 from conformance.diagnosis.network_errors import errors_along
 from conformance.diagnosis.origin import where_born
@@ -98,6 +99,7 @@ class _FinishedRun:
             chained_quality=chained_quality,
             errors=key,
             culprits=self._explained(culprits),
+            contributors=self._contributors(key, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision) if choices else None,
             born=where_born(key, culprits, [node.name for node in self._store.manifest.nodes]),
@@ -197,6 +199,10 @@ class _FinishedRun:
     def _explained(self, culprits: list[Culprit]) -> list[Culprit]:
         scales = self._evaluation.scales(self._precision.fixed_bits)
         return with_reasons(culprits, self._precision, self._store, scales, 0)
+
+    def _contributors(self, errors: list[NodeErrors], culprits: list[Culprit]) -> list[Contributor]:
+        scales = self._evaluation.scales(self._precision.fixed_bits)
+        return contributors(errors, culprits, self._precision, self._store, scales, 0)
 
 
 def _golden_dir(environment: Environment, directory: Path) -> Path:

@@ -103,6 +103,24 @@ class Culprit(Struct, frozen=True):
     failure: str = ""
 
 
+class Contributor(Struct, frozen=True):
+    """A node that adds much of the error without being to blame.
+
+    Attributes:
+        node: its name.
+        op: its operator type.
+        own: its own error, a root mean square relative to its golden's.
+        share: of the sum of the squares of all key nodes' own errors.
+        reasons: evidence, strongest first.
+    """
+
+    node: str
+    op: str
+    own: float
+    share: float
+    reasons: list[Reason] = []
+
+
 class Choice(Struct, frozen=True):
     """One way to run the network.
 
@@ -133,6 +151,7 @@ class Diagnosis(Struct, frozen=True):
         errors: along the network, producers first; empty where nothing was computed.
         born: the first of all nodes that are to blame, or the key node with the largest own error.
         culprits: the largest effect first.
+        contributors: nodes that add most, where culprits do not.
         choices: the precisions, and other ways, that were run; the cheapest that is accepted first.
         recommended: the index of the one to use, which is the precision itself where that is accepted; None
             if none is.
@@ -156,5 +175,6 @@ class Diagnosis(Struct, frozen=True):
     recommended: int | None
     forwards: int
     seconds: float
+    contributors: list[Contributor] = []
     remarks: list[str] = []
     format: int = FORMAT

@@ -34,10 +34,32 @@ def with_reasons(
     sample: int,
 ) -> list[Culprit]:
     """Return the culprits with what the goldens of one sample show of them, after the reasons they have."""
-    graph = store.network.graph
-    branches, known = branches_of(graph), {node.name for node in store.manifest.nodes}
+    branches = branches_of(store.network.graph)
     wanted = {culprit.what: _looked_at(culprit, branches) for culprit in culprits if culprit.kind != "device"}
-    near = [name for nodes in wanted.values() for node in nodes for name in _near(graph, node)]
+    nodes = list(dict.fromkeys(node for listed in wanted.values() for node in listed))
+    found = explained(nodes, precision, store, scales, sample)
+    return [
+        msgspec.structs.replace(
+            culprit,
+            reasons=[
+                *culprit.reasons,
+                *(reason for node in wanted.get(culprit.what, []) for reason in found[node]),
+            ],
+        )
+        for culprit in culprits
+    ]
+
+
+def explained(
+    nodes: Sequence[str],
+    precision: Precision,
+    store: GoldenStore,
+    scales: QuantizationScales,
+    sample: int,
+) -> dict[str, list[Reason]]:
+    """Return what the goldens of one sample show of each node, strongest first."""
+    graph, known = store.network.graph, {node.name for node in store.manifest.nodes}
+    near = [name for node in nodes for name in _near(graph, node)]
     store.ensure(name for name in near if name in known)
 
     def values(name: str) -> np.ndarray[Any, Any]:
@@ -48,20 +70,13 @@ def with_reasons(
             raise KeyError(name)
         return store.get(name, sample)
 
-    return [
-        msgspec.structs.replace(
-            culprit,
-            reasons=[
-                *culprit.reasons,
-                *(
-                    Reason(node=item.node, kind=item.kind, sentence=item.sentence, figures=dict(item.figures))
-                    for node in wanted.get(culprit.what, [])
-                    for item in evidence_of(node, graph, precision, scales, values)
-                ),
-            ],
-        )
-        for culprit in culprits
-    ]
+    return {
+        node: [
+            Reason(node=item.node, kind=item.kind, sentence=item.sentence, figures=dict(item.figures))
+            for item in evidence_of(node, graph, precision, scales, values)
+        ]
+        for node in nodes
+    }
 
 
 def with_repeats(culprits: Sequence[Culprit], repeats: Mapping[str, tuple[int, int]]) -> list[Culprit]:

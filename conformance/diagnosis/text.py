@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from conformance.judging.verdicts import Acceptance
 
 SHOWN_REASONS = 6
+SHOWN_REASONS_OF_A_NODE = 3
 
 
 def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
@@ -23,6 +24,7 @@ def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         "",
         *_origin(diagnosis),
         *_culprits(diagnosis),
+        *_contributors(diagnosis),
         *repair_lines(diagnosis, acceptance),
         "",
         *_errors(diagnosis),
@@ -104,6 +106,19 @@ def _innocence(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.errors:
         return ["No culprit was found: every node's own error is within its bound."]
     return []
+
+
+def _contributors(diagnosis: Diagnosis) -> list[str]:
+    """Return which nodes add most without being to blame, and why; nothing where culprits add more."""
+    if not diagnosis.contributors:
+        return []
+    text = ["What adds most (shares of the squares of all own errors):"]
+    told = {reason.sentence for culprit in diagnosis.culprits for reason in culprit.reasons[:SHOWN_REASONS]}
+    for item in diagnosis.contributors:
+        text.append(f"  {item.node} ({item.op}): {number(item.own)}, {item.share:.0%}.")
+        new = [reason.sentence for reason in item.reasons if reason.sentence not in told]
+        text += [f"    Why: {sentence}" for sentence in new[:SHOWN_REASONS_OF_A_NODE]]
+    return [*text, ""]
 
 
 def _culprit(rank: int, culprit: Culprit) -> list[str]:

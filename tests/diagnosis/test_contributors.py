@@ -1,0 +1,124 @@
+"""Which nodes add most where no operator is wrong, and whose scale is stretched by which channel."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from diagnosis.diagnosing import diagnosed, report
+from diagnosis.golden_device import GoldenDevice, at
+from diagnosis.planted_network import store_of
+from emulation import frozen, placeholder
+from kept_network import KeptNetwork
+
+from conformance import cli
+from conformance.devices.registry import DeviceRequest, open_device
+
+SHAPE = (1, 12, 12, 16)
+STRETCHED = 5
+"""The channel whose filter is far larger than all others, as a batch norm of little variance makes it."""
+
+
+def filters(*shape, seed, widest=1.0):
+    values = np.random.default_rng(seed).uniform(0.2, 1.0, shape).astype(np.float32)
+    if widest != 1.0:
+        values[..., STRETCHED, 0] *= widest
+    return values
+
+
+def separable(tf, widest):
+    """A depthwise convolution and two pointwise ones."""
+    x = placeholder(tf, "x", SHAPE)
+    mixed = tf.nn.conv2d(x, filters(1, 1, 16, 16, seed=1) / 16, 1, "SAME", name="mixed")
+    first = tf.nn.depthwise_conv2d(
+        tf.nn.relu6(mixed), filters(3, 3, 16, 1, seed=2, widest=widest), [1] * 4, "SAME", name="depthwise"
+    )
+    second = tf.nn.conv2d(tf.nn.relu6(first), filters(1, 1, 16, 4, seed=3) / 16, 1, "SAME", name="pointwise")
+    tf.identity(tf.nn.relu6(second), name="out")
+
+
+def uneven(tf):
+    separable(tf, widest=60.0)
+
+
+def even(tf):
+    separable(tf, widest=1.0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    @functools.cache
+    def make(build, psnr):
+        root = tmp_path_factory.mktemp(build.__name__)
+        kept = KeptNetwork(root / "network", root / "goldens")
+        kept.directory.mkdir()
+        frozen(build, "out").save(kept.directory / "graph.pb")
+        x = np.random.default_rng(5).uniform(0.1, 1, SHAPE).astype(np.float32)
+        np.save(kept.directory / "x.npy", x)
+        (kept.directory / "network.toml").write_text(
+            '[network]\nname = "separable"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\n'
+            '[[output]]\nname = "out"\nrange = [0.0, 6.0]\n[acceptance]\ncosine = 0.5\n'
+            f"psnr = {psnr}\n"
+        )
+        assert cli.main(["quantize", str(kept.directory)]) == 0
+        assert cli.main(["golden", "--golden-dir", str(kept.goldens), str(kept.directory)]) == 0
+        return store_of(kept)
+
+    return make
+
+
+def found(store, precision="int8-fp32"):
+    return diagnosed(open_device(DeviceRequest("emulator", "mlu270")), precision, store)
+
+
+def kinds(contributor):
+    return {(reason.kind, reason.figures.get("tensor")) for reason in contributor.reasons}
+
+
+def test_where_the_precision_is_to_blame_the_stretched_filter_is_named(made):
+    store = made(uneven, 80.0)
+    diagnosis = found(store)
+    assert [culprit.kind for culprit in diagnosis.culprits] == ["precision"]
+    first = diagnosis.contributors[0]
+    assert (first.node, first.op) == ("depthwise", "DepthwiseConv2dNative")
+    assert ("uneven channels", "filter") in kinds(first)
+    assert first.share > 0.5
+    text = report(diagnosis, store)
+    assert "What adds most" in text
+    assert f"Channel {STRETCHED} of the filter of depthwise" in text
+    assert diagnosis.choices[diagnosis.recommended].precision.startswith("int16")
+
+
+def test_an_output_that_is_accepted_has_contributors_too(made):
+    diagnosis = found(made(uneven, 5.0))
+    assert diagnosis.culprits == []
+    assert diagnosis.contributors[0].node == "depthwise"
+
+
+def test_even_filters_are_not_said_to_be_stretched(made):
+    diagnosis = found(made(even, 80.0))
+    assert diagnosis.contributors
+    assert not any(("uneven channels", "filter") in kinds(item) for item in diagnosis.contributors)
+
+
+def test_shares_are_of_all_squares_and_fall(made):
+    diagnosis = found(made(uneven, 5.0))
+    squares = {item.node: (item.own or 0.0) ** 2 for item in diagnosis.errors}
+    for item in diagnosis.contributors:
+        assert item.share == pytest.approx(squares[item.node] / sum(squares.values()))
+    shares = [item.share for item in diagnosis.contributors]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_where_a_culprit_adds_more_than_all_others_they_are_not_named(made):
+    store = made(uneven, 5.0)
+    diagnosis = diagnosed(GoldenDevice(store, at("mixed", lambda golden: golden + 0.5)), "int8-fp32", store)
+    assert diagnosis.culprits[0].what == "mixed"
+    assert diagnosis.contributors == []
+    assert "What adds most" not in report(diagnosis, store)
+
+
+def test_a_device_that_is_exact_has_none(made):
+    store = made(uneven, 5.0)
+    assert diagnosed(GoldenDevice(store), "int8-fp32", store).contributors == []

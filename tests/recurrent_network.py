@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
+import atexit
 import functools
+import shutil
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 from emulation import frozen, placeholder
 from kept_network import KeptNetwork
 
 from conformance import cli
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STEPS, FEATURES, STATE = 9, 6, 16
 SERIES = """
@@ -49,12 +47,13 @@ def _build(tf):
 
     into, onto, bias = weights(FEATURES, STATE), weights(STATE, STATE), weights(STATE)
     sequence = placeholder(tf, "sequence", (1, STEPS, FEATURES))
-    state = tf.zeros((1, STATE), name="zeros")
+    state = None
     for step in range(STEPS):
         with tf.name_scope(f"rnn/step_{step}/"):
-            given = tf.linalg.matmul(sequence[:, step], into, name="in")
-            kept = tf.linalg.matmul(state, onto, name="on")
-            state = tf.tanh(given + kept + bias, name="h")
+            total = tf.linalg.matmul(sequence[:, step], into, name="in") + bias
+            if state is not None:
+                total += tf.linalg.matmul(state, onto, name="on")
+            state = tf.tanh(total, name="h")
     tf.nn.softmax(tf.linalg.matmul(state, weights(STATE, 4), name="head"), name="score")
 
 
@@ -68,3 +67,14 @@ def write(directory: Path, series: str = SERIES) -> Path:
         values = random.standard_normal((1, STEPS, FEATURES)).astype(np.float32)
         np.save(directory / f"{name}.npy", values, allow_pickle=False)
     return directory
+
+
+@functools.cache
+def kept_recurrent() -> KeptNetwork:
+    """Return the network with scales and goldens, made once per process and deleted at its end."""
+    root = Path(tempfile.mkdtemp(prefix="mlu-conformance-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    network = KeptNetwork(write(root / "network"), root / "goldens")
+    for arguments in (["quantize"], ["golden", "--golden-dir", str(network.goldens)]):
+        assert cli.main([*arguments, str(network.directory)]) == 0
+    return network

@@ -171,7 +171,7 @@ def _write_picture(path: Path, forwards: Forwards, diagnosis: Diagnosis) -> None
 
     def shown(precision: str, output: Output) -> Shown:
         value = forwards.pictures.get((precision, output.name))
-        return judged(precision, goldens[output.name], [value], output, store.network.acceptance)
+        return judged(store.network, meeting, output, precision, goldens[output.name], [value])
 
     grids = [
         Grid(output, goldens[output.name], [shown(name, output) for name in ordered]) for output in outputs

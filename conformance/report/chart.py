@@ -20,9 +20,11 @@ COLOURS = {
     "int16-fp16": "#9467bd",
     "int16-fp32": "#2ca02c",
 }
+MARKED = 40
+"""The most steps for which each has a dot."""
 STYLES = {"fp16": "--", "fp32": "-"}
-WIDTH, HEIGHT, TITLE, RESOLUTION = 9.0, 4.2, 0.6, 120
-"""Inches of a panel, inches of the title, pixels per inch."""
+WIDTH, HEIGHT, TITLE, PADDING, RESOLUTION = 9.0, 4.2, 0.6, 0.12, 120
+"""Inches of a panel, of the title, around a panel; pixels per inch."""
 
 
 def save_chart(panels: Sequence[Panel], title: str, path: Path) -> None:
@@ -35,12 +37,14 @@ def save_chart(panels: Sequence[Panel], title: str, path: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise InfrastructureError(
             f"the chart {path} needs matplotlib, which cannot be imported ({error}); install matplotlib"
         ) from error
 
-    figure = Figure(figsize=(WIDTH, TITLE + HEIGHT * len(panels)), layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=PADDING, w_pad=PADDING)
+    figure = Figure(figsize=(WIDTH, TITLE + HEIGHT * len(panels)), layout=layout)
     FigureCanvasAgg(figure)
     simulated = " (SIMULATED)" if any(panel.simulated for panel in panels) else ""
     figure.suptitle(f"{title}{simulated}", fontsize=14)
@@ -74,7 +78,7 @@ def _draw_curve(axes: Any, curve: Curve) -> None:  # noqa: ANN401
         color=colour,
         label=_label(curve),
         marker="o",
-        markersize=3,
+        markersize=0 if len(values) > MARKED else 3,
         linewidth=1.8,
     )
     lost = [step for step, error in curve.errors.items() if math.isnan(error)]

@@ -73,11 +73,10 @@ def sheet_of(
         grids: one per output that is a picture.
         simulated: whether the device is emulated.
     """
-    limits = network.acceptance
     title = [Line(f"{network.name} on {device}", TITLE)]
     if simulated:
         title.append(Line("SIMULATED: no card computed these pictures", VERDICT, "warning"))
-    accepted = f"Accepted: cosine at least {limits.cosine:g} and PSNR at least {limits.psnr:g} dB"
+    accepted = f"Accepted: at least {network.acceptance.in_words}"
     count = len(meeting.samples)
     worst = f"; figures are those of the worst of {count} pictures" if count > 1 else ""
     title.append(Line(f"{accepted}{worst}. Read it so: {meeting.said}.", tone="faint"))
@@ -145,25 +144,26 @@ def _heading(shown: Shown) -> tuple[Line, ...]:
     )
 
 
-def figures(shown: Shown) -> tuple[str, str]:
-    """Return worst cosine and worst PSNR of a precision in words, or why there is neither."""
+def figures(shown: Shown) -> tuple[str, ...]:
+    """Return worst cosine, PSNR and right answers of a precision in words, or why there are none."""
     if shown.reached is None:
-        return shown.reason or "no figures", ""
-    cosine, psnr = shown.reached.cosine, shown.reached.psnr
+        return (shown.reason or "no figures",)
+    cosine, psnr, answers = shown.reached.cosine, shown.reached.psnr, shown.reached.answers
     return (
         "cosine undefined" if cosine is None else f"cosine {cosine:.7f}",
         "equal to the CPU" if psnr is None else f"PSNR {psnr:.1f} dB",
+        *(() if answers is None else (f"{answers:.1%} right answers",)),
     )
 
 
 def summary_lines(grids: Sequence[Grid]) -> list[str]:
     """Return what the headings say, as lines of text."""
     rows = [
-        (grid.output.name, shown.precision, shown.judgement, *figures(shown))
+        (grid.output.name, shown.precision, shown.judgement, ", ".join(figures(shown)))
         for grid in grids
         for shown in grid.results
     ]
-    return aligned([("output", "precision", "acceptance", "", ""), *rows])
+    return aligned([("output", "precision", "acceptance", "worst result"), *rows])
 
 
 def _result(golden: Array, value: object, output: Output) -> Cell:

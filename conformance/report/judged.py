@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from conformance.graph.reference import Reference, rounded
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from conformance.goldens import GoldenStore
-    from conformance.judging.verdicts import Acceptance
-    from conformance.networks import Output
+    from conformance.judging.comparison import Comparison
+    from conformance.networks import Network, Output
     from conformance.report.grids import Judgement
     from conformance.report.meeting import Meeting
     from conformance.runs.device_runs import Problem
@@ -55,19 +56,45 @@ def goldens_of(store: GoldenStore, meeting: Meeting, names: Sequence[str]) -> di
 
 
 def judged(
+    network: Network,
+    meeting: Meeting,
+    output: Output,
     precision: str,
     goldens: Sequence[Array],
     values: Sequence[Any],
-    output: Output,
-    acceptance: Acceptance,
     problem: Problem | None = None,
 ) -> Shown:
-    """Return an output's results with the worst cosine and PSNR, and whether these are accepted."""
+    """Return an output's results with what the worst of them reached, and whether that is accepted.
+
+    Args:
+        network: whose acceptance holds.
+        meeting: the cells of the grid.
+        output: whose results these are.
+        precision: at which.
+        goldens: one per cell.
+        values: one per cell, whatever the device returned.
+        problem: why there are none.
+    """
     if problem is not None:
         return Shown(precision, values, problem.state, reason=problem.reason)
     compared = [
-        compare_sample(golden, value, output.name) for golden, value in zip(goldens, values, strict=True)
+        _compared(network, output, *cell) for cell in zip(meeting.samples, goldens, values, strict=True)
     ]
-    verdict = accept_comparisons(compared, acceptance, output.span)
+    verdict = accept_comparisons(compared, network.acceptance, output.span)
     judgement: Judgement = "accepted" if verdict.outcome == "conforms" else "NOT accepted"
     return Shown(precision, values, judgement, verdict.reached, "; ".join(verdict.reasons[:1]))
+
+
+def _compared(
+    network: Network,
+    output: Output,
+    sample: int | None,
+    golden: Array,
+    value: Any,  # noqa: ANN401 - whatever a device returned
+) -> Comparison:
+    """Compare a result with its golden, and its answers, if it gives any, with the sample's truth."""
+    found = compare_sample(golden, value, output.name)
+    if output.answers is None or found.metrics is None or sample is None:
+        return found
+    truth = network.truth(output, sample, golden.shape)
+    return dataclasses.replace(found, answers=output.answers.count(value, truth))

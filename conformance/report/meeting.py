@@ -51,10 +51,12 @@ class Meeting:
 def meeting_of(network: Network) -> Meeting:
     """Return every picture of the first input with every one of the second, where a network has just these.
 
-    Any other network's samples are taken one by one.
+    Any other network's samples are taken one by one; so are those whose answers are counted, because only a
+    sample has a truth.
     """
     entries = network.description.input
-    if len(entries) == CROSSED and len(_pictures(network)) == CROSSED:
+    answering = any(output.answers is not None for output in network.outputs)
+    if len(entries) == CROSSED and len(_pictures(network)) == CROSSED and not answering:
         return crossed(network)
     return paired(network, range(network.samples))
 

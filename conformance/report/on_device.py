@@ -8,22 +8,21 @@ from conformance import locations
 from conformance.judging.bounds import read_margins
 from conformance.preparation import scales_directory
 from conformance.quantization.files import read_scales
-from conformance.report.grids import Grid, Shown
+from conformance.report.grids import Grid
 from conformance.report.judged import goldens_of, judged, picture_outputs
 from conformance.report.series import Measured
 from conformance.runs.evaluation import Evaluation
 from conformance.runs.fused import FusedOutputs, fused_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     import numpy as np
 
     from conformance.devices.base import Device
     from conformance.goldens import GoldenStore
-    from conformance.judging.verdicts import Acceptance
-    from conformance.networks import Output
+    from conformance.networks import Network, Output
     from conformance.precision import Precision
     from conformance.report.meeting import Meeting
 
@@ -56,7 +55,7 @@ def grids_on(
         found[str(precision)] = fused_outputs(
             device, network, precision, scales[precision.fixed_bits], meeting.feeds
         )
-    return [_grid(output, goldens[output.name], found, network.acceptance) for output in outputs]
+    return [_grid(network, meeting, output, goldens[output.name], found) for output in outputs]
 
 
 def measured_on(
@@ -83,17 +82,22 @@ def measured_on(
 
 
 def _grid(
-    output: Output, goldens: Sequence[Array], found: dict[str, FusedOutputs], acceptance: Acceptance
+    network: Network,
+    meeting: Meeting,
+    output: Output,
+    goldens: Sequence[Array],
+    found: Mapping[str, FusedOutputs],
 ) -> Grid:
-    return Grid(
-        output,
-        goldens,
-        [_shown(output, name, goldens, outcome, acceptance) for name, outcome in found.items()],
-    )
-
-
-def _shown(
-    output: Output, precision: str, goldens: Sequence[Array], found: FusedOutputs, acceptance: Acceptance
-) -> Shown:
-    values = [results.get(output.name) for results in found.values]
-    return judged(precision, goldens, values, output, acceptance, found.problems.get(output.name))
+    shown = [
+        judged(
+            network,
+            meeting,
+            output,
+            precision,
+            goldens,
+            [results.get(output.name) for results in outcome.values],
+            outcome.problems.get(output.name),
+        )
+        for precision, outcome in found.items()
+    ]
+    return Grid(output, goldens, shown)

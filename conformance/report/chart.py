@@ -82,7 +82,9 @@ def _draw_curve(axes: Any, curve: Curve) -> None:  # noqa: ANN401
         linewidth=1.8,
     )
     lost = [step for step, error in curve.errors.items() if math.isnan(error)]
-    axes.plot(lost, [1.0] * len(lost), "x", color=colour, clip_on=False, transform=axes.get_xaxis_transform())
+    if lost:
+        top = axes.get_xaxis_transform()
+        axes.plot(lost, [1.0] * len(lost), "x", color=colour, clip_on=False, transform=top)
 
 
 def _label(curve: Curve) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from conformance.commands import Commands
     from conformance.devices.base import Device
     from conformance.goldens import GoldenStore
-    from conformance.networks import Network
     from conformance.precision import Precision
+    from conformance.runs.environment import Environment
 
 PNG, OTHERS = ".png", (".jpg", ".jpeg", ".gif", ".pdf", ".svg", ".webp")
 
@@ -34,36 +34,91 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--weights", type=Path, metavar="DIR", help="checkpoint whose weights take the place of the network's"
     )
-    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
+    command.add_argument(
+        "--from-run",
+        type=Path,
+        metavar="RUN",
+        help="draw what a finished run left instead of running a device",
+    )
+    command.add_argument(
+        "--golden-dir", type=Path, help="where goldens lie (default: goldens; of a run, where it found them)"
+    )
     command.add_argument(
         "-o",
         "--output",
         type=Path,
-        default=Path(),
         metavar="FILE.png|DIR",
-        help="the picture, or a directory for <network>.png (default: the working directory)",
+        help="the picture, or a directory for <network>.png and <network>-series.png (default: the working "
+        "directory; of a run, its pictures/)",
     )
-    command.add_argument("network", help="name below fixtures/networks, or a directory with network.toml")
+    command.add_argument(
+        "network",
+        nargs="?",
+        help="name below fixtures/networks, or a directory with network.toml; of a run: which of several",
+    )
     command.set_defaults(command=show)
 
 
 def show(options: argparse.Namespace) -> None:
     """Draw what can be drawn of a network: its pictures, and the errors of its series against the step."""
+    precisions = precisions_of(options.precision)
+    if options.from_run is not None:
+        _from_run(options, precisions)
+        return
+    if options.network is None:
+        raise UsageError("the network is missing; name one, or give --from-run RUN")
+    _on_a_device(options, precisions)
+
+
+def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
     from conformance.goldens import GoldenStore
     from conformance.preparation import prepare
 
-    precisions, request = precisions_of(options.precision), device_request(options)
-    network = network_of(options.network)
+    request, network = device_request(options), network_of(options.network)
     network = network.with_weights(options.weights) if options.weights else network
-    store = GoldenStore(network, options.golden_dir, progress())
+    store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
     prepare(store)
     _require_something(store)
-    picture, chart = targets(options.output, network)
+    picture, chart = targets(options.output or Path(), network.name)
     with opened_device(request) as device:
         _pictures(device, store, precisions, picture)
         _series(device, store, precisions, chart)
     for text in store.said:
         note(text)
+
+
+def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
+    from conformance.report.from_run import PICTURES, FinishedRun, draw_run
+    from conformance.runs.directory import read_environment, read_records
+
+    if options.weights is not None:
+        raise UsageError("--weights and --from-run contradict each other: a run knows its weights; drop one")
+    run, environment = options.from_run, read_environment(options.from_run)
+    finished = FinishedRun(run, read_records(run, on_truncated=note), environment.device)
+    stores, output = _stores_of_run(environment, run, options), options.output or run / PICTURES
+    if len(stores) > 1 and output.suffix.lower() == PNG:
+        raise UsageError(f"{output} is one file, but run {run} judged several networks; name one of them")
+    files = []
+    for store in stores:
+        made = draw_run(finished, store, *targets(output, store.network.name), precisions)
+        for line in (*made.figures, *made.tables, *map(str, made.files)):
+            say(line)
+        files += made.files
+    if not files:
+        raise UsageError(
+            f"run {run} has nothing to show: it judged neither a picture of the fused network nor a series"
+        )
+
+
+def _stores_of_run(environment: Environment, run: Path, options: argparse.Namespace) -> list[GoldenStore]:
+    """Return the goldens of a run's networks, or of the one that the user names."""
+    from conformance.goldens import GoldenStore
+    from conformance.runs.judged import network_of_run
+
+    goldens = options.golden_dir or Path(environment.options.get("golden_dir") or locations.GOLDENS)
+    names = [options.network] if options.network else [item.name for item in environment.networks]
+    networks = [network_of_run(environment, run, name) for name in names or [None]]
+    return [GoldenStore(network, goldens, progress()) for network in networks]
 
 
 def precisions_of(text: str | None) -> tuple[Precision, ...]:
@@ -77,7 +132,7 @@ def precisions_of(text: str | None) -> tuple[Precision, ...]:
     return tuple(dict.fromkeys(parse_precision(word.strip()) for word in text.split(",")))
 
 
-def targets(output: Path, network: Network) -> tuple[Path, Path]:
+def targets(output: Path, network: str) -> tuple[Path, Path]:
     """Return the files for the picture and for the chart, after their directory was made.
 
     Raises:
@@ -85,7 +140,7 @@ def targets(output: Path, network: Network) -> tuple[Path, Path]:
     """
     if output.suffix.lower() in OTHERS:
         raise UsageError(f"{output} cannot be written: pictures are PNG; name a FILE.png or a directory")
-    picture = output if output.suffix.lower() == PNG else output / f"{network.name}{PNG}"
+    picture = output if output.suffix.lower() == PNG else output / f"{network}{PNG}"
     chart = picture.with_name(f"{picture.stem}-series{PNG}")
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,7 @@ class Shown:
         judgement: whether the worst of them meets the acceptance, or why there are none.
         reached: the worst cosine and PSNR; None where something is missing or not finite.
         reason: why it is not accepted, where no figure says so.
+        remark: what else stands in the heading.
     """
 
     precision: str
@@ -50,6 +51,7 @@ class Shown:
     judgement: Judgement
     reached: Reached | None = None
     reason: str = ""
+    remark: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +143,7 @@ def _heading(shown: Shown) -> tuple[Line, ...]:
         Line(shown.precision, HEADING),
         Line(shown.judgement, VERDICT, tone),
         *(Line(text) for text in figures(shown)),
+        *([Line(shown.remark, SMALL, "faint")] if shown.remark else []),
     )
 
 

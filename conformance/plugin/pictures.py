@@ -66,7 +66,19 @@ def draw(journal: Journal, stores: Iterable[GoldenStore], *, whole: bool) -> lis
         name = store.network.name
         files = (path / PICTURES / f"{name}.png", path / PICTURES / f"{name}-series.png")
         try:
+            _note_unseen(journal, run, store)
             tables += draw_run(run, store, *files).tables
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the records are more than pictures
             journal.note(f"pictures of {name} could not be drawn ({type(error).__name__}: {error}); {how}")
     return tables
+
+
+def _note_unseen(journal: Journal, run: FinishedRun, store: GoldenStore) -> None:
+    """Say of which series no node was judged, although errors along the network were."""
+    chained = {record.node for record in run.of(store.network.name) if record.mode == "chained"}
+    for series, steps in zip(store.network.series, series_steps(store), strict=True):
+        if chained and not chained & set(steps):
+            journal.note(
+                f"no node of [[series]] {series.name!r} of {store.network.name} was judged, so it has no "
+                f"chart; select {series.nodes!r} with --nodes"
+            )

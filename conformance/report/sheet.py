@@ -172,18 +172,18 @@ class _Band:
         self.things: list[Placed] = []
         self._cell = cell
         captioned = any(item.caption for row in band.left for item in row)
-        self._pitch = cell + GAP + (_height(CAPTION) if captioned else 0)
+        pitch = cell + GAP + (_height(CAPTION) if captioned else 0)
         left = MARGIN + _left_width(band, cell)
         width = _block_width(band, cell)
         heads = max(_heights(block.heading) for block in band.blocks)
         top = y + heads + GAP
         rows = top + (cell + _height(CAPTION) + BLOCK_GAP // 2 if band.top else 0)
-        self.bottom = self._rows(band.left, MARGIN, rows)
+        self.bottom = self._rows(band.left, MARGIN, rows, pitch)
         for index, block in enumerate(band.blocks):
             x = left + index * (width + BLOCK_GAP)
             _add_lines(self.things, block.heading, x, y + heads - _heights(block.heading), width)
-            self._rows((band.top,), x, top)
-            end = self._rows(block.cells, x, rows)
+            self._rows((band.top,), x, top, pitch)
+            end = self._rows(block.cells, x, rows, pitch)
             self.bottom = max(self.bottom, end, self._below(block, x, end, width))
         self.right = left + len(band.blocks) * (width + BLOCK_GAP) - BLOCK_GAP
 
@@ -195,15 +195,15 @@ class _Band:
             self.things.append(Placed((x, y + GAP, width, height), block.bar))
             y += height + 2 * GAP
         y = _add_lines(self.things, block.below, x, y, width)
-        return self._rows(block.differences, x, y + GAP) if block.differences else y
+        return self._rows(block.differences, x, y + GAP, self._cell + GAP) if block.differences else y
 
-    def _rows(self, rows: Sequence[Sequence[Cell]], x: int, y: int) -> int:
+    def _rows(self, rows: Sequence[Sequence[Cell]], x: int, y: int, pitch: int) -> int:
         """Place a grid, and return where it ends."""
         for row, cells in enumerate(rows):
             for column, cell in enumerate(cells):
-                corner = (x + column * (self._cell + GAP), y + row * self._pitch)
+                corner = (x + column * (self._cell + GAP), y + row * pitch)
                 self.things.append(Placed((*corner, self._cell, self._cell), cell))
-        return y + len(rows) * self._pitch
+        return y + len(rows) * pitch
 
 
 def _add_lines(things: list[Placed], lines: Sequence[Line], x: int, y: int, width: int) -> int:

@@ -170,7 +170,7 @@ class GoldenStore:
         Raises:
             GoldenError: a tensor is empty or not finite, or the directory cannot be written.
         """
-        key = key_nodes(self.network.graph)
+        key = key_nodes(self.network.graph, self.network.key)
         names = judgeable_nodes(self.network.graph)
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
         self._mapped.clear()

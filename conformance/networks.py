@@ -31,12 +31,16 @@ FILE = "network.toml"
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: what it is called and where its graph lies."""
+    """``[network]``: what it is called and where its graph lies.
+
+    ``key`` holds names and globs of key nodes beside those that the graph's structure shows.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+$")]
     graph: str
     description: str = ""
     weights_seed: int = 0
+    key: list[str] = []
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,6 +121,7 @@ class Network:
             self.name += f"-{checkpoint_digest(self.weights)}"
         self.outputs = self.description.output
         self.acceptance = self.description.acceptance
+        self.key = tuple(self.description.network.key)
         self.samples = len(self.description.input[0].files)
         for entry in self.description.input:
             if len(entry.files) != self.samples:

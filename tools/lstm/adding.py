@@ -6,8 +6,7 @@ It counts as right when its absolute error is below 0.04.
 
 Source: S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), 1735-1780,
     experiment 4: where the markers stand, and 0.04. There the numbers are of [-1, 1] and the target is
-    0.5 + sum / 4; with the plain sum of numbers of [0, 1], as here, 0.04 is a fiftieth of the range, and not a
-    twenty-fifth.
+    0.5 + sum / 4, in [0, 1]; of the plain sum of numbers of [0, 1), as here, 0.04 asks twice as much.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ Tensor = Any  # TensorFlow ships no types
 FEATURES = 2
 UNITS = 32
 STEPS = 100
-BATCH = 32
+BATCH = 128
 """Sequences of one sample; a card compiles for a fixed batch."""
 SHAPES: dict[str, tuple[int, ...]] = {
     "lstm/kernel": (FEATURES + UNITS, 4 * UNITS),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import numpy as np
 from training.schedule import Schedule
 from training.state import State
 
@@ -13,6 +12,8 @@ from lstm.adding import Sequences, drawn
 from lstm.network import answers, initial
 
 if TYPE_CHECKING:
+    import numpy as np
+
     Tensor = Any  # TensorFlow ships no types
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]

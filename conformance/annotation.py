@@ -100,6 +100,8 @@ def _measured(record: Record) -> list[str]:
     if record.reached is not None:
         psnr = math.inf if record.reached.psnr is None else record.reached.psnr
         texts.append(f"PSNR {psnr:.1f} dB")
+        if record.reached.answers is not None:
+            texts.append(f"{record.reached.answers:.1%} right answers")
     return texts
 
 

@@ -20,10 +20,12 @@ from conformance.freezing.finding import find_checkpoint
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
+from conformance.judging.answers import Answers  # noqa: TC001 - msgspec reads the annotations
 from conformance.judging.verdicts import Acceptance  # noqa: TC001 - msgspec reads the annotations
 from conformance.weights import Weights, filled, restored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 Array = np.ndarray[Any, Any]
@@ -62,12 +64,16 @@ class Input(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Output(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[output]]``: a result node, the range of its values, how to show it: ``value·scale + offset``."""
+    """``[[output]]``: a result node, the range of its values, how to show it: ``value·scale + offset``.
+
+    ``[output.answers]`` says when its values are right answers.
+    """
 
     name: str
     range: tuple[float, float]
     scale: float = 1.0
     offset: float = 0.0
+    answers: Answers | None = None
 
     def __post_init__(self) -> None:
         low, high = self.range
@@ -94,6 +100,12 @@ class Description(msgspec.Struct, forbid_unknown_fields=True):
             names = [entry.name for entry in entries]
             if doubled := [name for name in names if names.count(name) > 1]:
                 raise ValueError(f"{what} {doubled[0]!r} is given twice")
+        answering = [entry.name for entry in self.output if entry.answers is not None]
+        if bool(answering) != (self.acceptance.answers is not None):
+            raise ValueError(
+                f"acceptance.answers is {self.acceptance.answers}, but output.answers is given for "
+                f"{', '.join(answering) or 'no output'}; the one asks for the other"
+            )
 
 
 class Network:
@@ -123,10 +135,12 @@ class Network:
         self.acceptance = self.description.acceptance
         self.key = tuple(self.description.network.key)
         self.samples = len(self.description.input[0].files)
-        for entry in self.description.input:
-            if len(entry.files) != self.samples:
+        files = {f"input {entry.name!r}": entry.files for entry in self.description.input}
+        files |= {f"truth of {item.name!r}": item.answers.truth for item in self.outputs if item.answers}
+        for what, given in files.items():
+            if len(given) != self.samples:
                 raise UsageError(
-                    f"input {entry.name!r} in {directory / FILE} has {len(entry.files)} files, but "
+                    f"{what} in {directory / FILE} has {len(given)} files, but "
                     f"{self.description.input[0].name!r} has {self.samples}; give one file per sample"
                 )
 
@@ -187,6 +201,18 @@ class Network:
             for entry in self.description.input:
                 self._check_fit(feeds[entry.name], entry.name, self.directory / entry.files[sample])
         return self._samples
+
+    def truth(self, output: Output, sample: int, shape: Sequence[int]) -> Array:
+        """Return the true answers of a sample, for an output of this shape that gives answers.
+
+        Raises:
+            UsageError: they cannot be read, or do not fit the output.
+        """
+        assert output.answers is not None, "only an output that gives answers has a truth"
+        path = self._beside(output.answers.truth[sample], f"truth of {output.name!r}")
+        values = _read_array(path, "truth")
+        output.answers.check_truth(values, shape, str(path))
+        return values
 
     def _check_fit(self, value: Array, name: str, path: Path) -> None:
         """Demand the placeholder's shape, and values that its dtype can hold."""
@@ -251,14 +277,14 @@ def _shown(shape: tuple[int | None, ...]) -> str:
     return "x".join("?" if length is None else str(length) for length in shape) or "of a single number"
 
 
-def _read_array(path: Path) -> Array:
+def _read_array(path: Path, what: str = "input") -> Array:
     try:
         with path.open("rb") as file:
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"input {path} cannot be read as .npy: {error}") from error
+        raise UsageError(f"{what} {path} cannot be read as .npy: {error}") from error
     if array.dtype.kind not in "fiub" or not array.size:
-        raise UsageError(f"input {path} holds {array.size} values of type {array.dtype}; give real numbers")
+        raise UsageError(f"{what} {path} holds {array.size} values of type {array.dtype}; give real numbers")
     return array
 
 

@@ -111,7 +111,9 @@ BAD_DESCRIPTIONS = [
     ("range = [-1.0, 1.0]", "range = [0.0, inf]", r"range is 0.0 to inf, but.*\$.output\[0\]"),
     ("range = [-1.0, 1.0]", "", r"missing required field `range` - at `\$.output\[0\]`"),
     ("cosine = 0.999", "cosine = 1.5", r"cosine is 1.5, but should be above 0 and at most 1.*\$.acceptance"),
-    ("psnr = 40.0", "", r"missing required field `psnr` - at `\$.acceptance`"),
+    ("cosine = 0.999\npsnr = 40.0", "", r"nothing is demanded; give cosine, psnr or answers.*\$.acceptance"),
+    ("psnr = 40.0", "answers = 0.9", r"acceptance.answers is 0.9, but output.answers is given for no output"),
+    ("psnr = 40.0", "answers = 90", r"answers is 90.0, but should be above 0 and at most 1.*\$.acceptance"),
     ('name = "style"', 'name = "image"', "input 'image' is given twice"),
     ('name = "score"', 'name = "picture"', "output 'picture' is given twice"),
     (
@@ -275,3 +277,47 @@ def test_numbers_that_an_integer_input_cannot_hold(tmp_path):
 def test_a_missing_description(tmp_path):
     with pytest.raises(UsageError, match=r"network .*network.toml cannot be read: No such file"):
         Network(tmp_path)
+
+
+ANSWERS = """range = [0.0, 1.0]
+[output.answers]
+measure = "class"
+truth = ["truth-1.npy", "truth-2.npy"]
+
+[acceptance]
+answers = 0.5"""
+
+
+@pytest.fixture
+def answering(directory):
+    for sample in (1, 2):
+        np.save(directory / f"truth-{sample}.npy", np.array([sample]))
+    return edit(directory, "range = [0.0, 1.0]\n\n[acceptance]", ANSWERS)
+
+
+def test_the_truth_of_a_sample_is_read(answering):
+    network = Network(answering)
+    assert network.acceptance.answers == 0.5
+    assert network.truth(network.outputs[1], 1, (1, 5)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.unlink(), r"names the truth of 'score' 'truth-2.npy', but .* is no file"),
+        (lambda path: path.write_bytes(b"no"), r"truth .*truth-2.npy cannot be read as .npy"),
+        (lambda path: np.save(path, np.array([7])), "give whole numbers from 0 to 4"),
+        (lambda path: np.save(path, np.array([], int)), r"has shape \(0,\), but should have \(1,\)"),
+    ],
+)
+def test_a_truth_that_cannot_be_used_is_one_sentence(answering, spoil, said):
+    spoil(answering / "truth-2.npy")
+    network = Network(answering)
+    with pytest.raises(UsageError, match=said):
+        network.truth(network.outputs[1], 1, (1, 5))
+
+
+def test_every_sample_has_a_truth(answering):
+    edit(answering, '"truth-1.npy", "truth-2.npy"', '"truth-1.npy"')
+    with pytest.raises(UsageError, match="truth of 'score' in .* has 1 files, but 'image' has 2"):
+        Network(answering)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.quality import described
 from conformance.diagnosis.repairs import hosts, settings
-from conformance.report.table import aligned
+from conformance.report.table import NONE, aligned, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Choice, Diagnosis, Quality
     from conformance.judging.verdicts import Acceptance
 
-NONE = "-"
-HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "modelled ms", "accepted")
+HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "right", "modelled ms", "accepted")
 
 
 def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
@@ -25,12 +24,11 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         return ["The fused network was not run, so nothing can be said of what repairs it."]
     text = [
         "What was run, the best first (modelled: the least time of one core, by its roofline):",
-        *aligned([HEADINGS, *map(_row, choices)]),
+        *aligned(without_empty([HEADINGS, *map(_row, choices)], "right")),
         "",
     ]
     if diagnosis.recommended is None:
-        least = f"{acceptance.cosine:g} and {acceptance.psnr:g} dB"
-        return [*text, f"None of these reaches {least}, so none of them repairs it."]
+        return [*text, f"None of these reaches {acceptance.in_words}, so none of them repairs it."]
     chosen = choices[diagnosis.recommended]
     advice = f"{_advice(diagnosis, chosen)} Settings of Cambricon's TensorFlow, before it is imported:"
     return [*text, *_misses(choices), advice, *(f"    {line}" for line in settings(chosen))]
@@ -44,6 +42,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
         ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
         NONE if quality.cosine is None else f"{quality.cosine:.7f}",
         _decibels(quality),
+        NONE if quality.answers is None else f"{quality.answers:.1%}",
         NONE if seconds is None else f"{seconds * 1e3:.3g}",
         accepted if quality.offered else "not offered",
     )

@@ -20,6 +20,7 @@ class Quality(Struct, frozen=True):
         accepted: whether they meet the network's acceptance.
         offered: whether the device offers what was asked for; what it declines is not accepted either.
         cosine, psnr: of the worst output and sample; None where there is none, an exact output has no PSNR.
+        answers: part of right answers of the worst output and sample; None where no output gives answers.
         reasons: what misses the acceptance, or why nothing came out.
     """
 
@@ -27,6 +28,7 @@ class Quality(Struct, frozen=True):
     offered: bool = True
     cosine: float | None = None
     psnr: float | None = None
+    answers: float | None = None
     reasons: list[str] = []
 
 

@@ -25,11 +25,13 @@ def quality_of(findings: Iterable[Finding], acceptance: Acceptance) -> Quality:
     complete = bool(listed) and len(reached) == len(listed)
     cosines = [item.cosine for item in reached if item.cosine is not None]
     psnrs = [item.psnr for item in reached if item.psnr is not None]
+    answers = [item.answers for item in reached if item.answers is not None]
     return Quality(
         accepted=complete and all(item.meets(acceptance) for item in reached),
         offered=not any(item.state == "unsupported" for item in listed),
         cosine=min(cosines) if complete and cosines else None,
         psnr=min(psnrs) if complete and psnrs else None,
+        answers=min(answers) if complete and answers else None,
         reasons=list(dict.fromkeys(text for item in listed for text in _reasons(item))),
     )
 
@@ -53,10 +55,12 @@ def plainly_worse(found: Quality, than: Quality) -> bool:
 
 
 def described(quality: Quality) -> str:
-    """Return cosine and PSNR in words."""
+    """Return cosine, PSNR and right answers in words."""
     if not quality.offered:
         return "not offered by the device"
     if quality.cosine is None and quality.psnr is None:
         return "exact" if quality.accepted else "nothing that could be compared"
-    psnr = "exact" if quality.psnr is None else f"{quality.psnr:.1f} dB"
-    return psnr if quality.cosine is None else f"cosine {quality.cosine:.7f}, {psnr}"
+    texts = [] if quality.cosine is None else [f"cosine {quality.cosine:.7f}"]
+    texts.append("exact" if quality.psnr is None else f"{quality.psnr:.1f} dB")
+    texts += [] if quality.answers is None else [f"{quality.answers:.1%} right answers"]
+    return ", ".join(texts)

@@ -37,7 +37,8 @@ def chained_findings(records: Iterable[Record], outputs: Iterable[Output]) -> di
     """Return the findings of the chained network, those of outputs with what they reached."""
     found = findings_of(records)
     for output in outputs:
-        if (finding := found.get(output.name)) and finding.verdict and finding.metrics:
+        finding = found.get(output.name)
+        if finding and finding.verdict and finding.metrics and finding.verdict.reached is None:
             psnr, cosine = finding.metrics.psnr(output.span), finding.metrics.cosine
             reached = Reached(cosine=cosine, psnr=psnr if math.isfinite(psnr) else None)
             verdict = msgspec.structs.replace(finding.verdict, reached=reached)

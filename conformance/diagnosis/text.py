@@ -39,8 +39,9 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
     if quality.cosine is None and quality.psnr is None and not quality.accepted:
         return [f"The output of {where} is NOT good enough: there is nothing to compare.", *quality.reasons]
     word = "good enough" if quality.accepted else "NOT good enough"
-    accepted = f"{acceptance.cosine:g} and {acceptance.psnr:g} dB are accepted"
-    return [f"The output of {where} is {word}: {described(quality)}; {accepted}."]
+    return [
+        f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}."
+    ]
 
 
 def _origin(diagnosis: Diagnosis) -> list[str]:

@@ -15,6 +15,8 @@ from conformance.numerics.metrics import Metrics, compare, nonfinite_counts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conformance.judging.answers import Counted
+
 Array: TypeAlias = npt.NDArray[np.floating]
 Result: TypeAlias = "npt.NDArray[np.generic] | np.generic | None"
 
@@ -31,6 +33,7 @@ class Comparison:
         needed: the smallest limits that the errors satisfy.
         golden_is_zero: the golden is zero everywhere, so that no cosine is defined.
         worst_values: where the largest error is, what is there and what should be.
+        answers: how many answers are right, of an output that gives answers.
     """
 
     where: str
@@ -40,6 +43,7 @@ class Comparison:
     needed: ErrorLimits | None = None
     golden_is_zero: bool = False
     worst_values: str = ""
+    answers: Counted | None = None
 
 
 def compare_samples(goldens: Sequence[Array], results: Sequence[Result], where: str) -> list[Comparison]:

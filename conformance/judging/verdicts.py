@@ -19,21 +19,37 @@ Criterion = Literal["cosine_distance", "mse", "max_abs", "worst_channel_mse"]
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A network's own limits on an output.
+    """A network's own limits on its outputs: those that are given, at least one.
 
     Attributes:
         cosine: the least cosine between golden and result, in (0, 1].
         psnr: the least peak signal-to-noise ratio in dB, over the output's value range.
+        answers: the least part of right answers, in (0, 1], of every output that gives answers.
     """
 
-    cosine: float
-    psnr: float
+    cosine: float | None = None
+    psnr: float | None = None
+    answers: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.cosine <= 1:
-            raise ValueError(f"cosine is {self.cosine}, but should be above 0 and at most 1")
-        if not math.isfinite(self.psnr):
+        for name in ("cosine", "answers"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1:
+                raise ValueError(f"{name} is {value}, but should be above 0 and at most 1")
+        if self.psnr is not None and not math.isfinite(self.psnr):
             raise ValueError(f"psnr is {self.psnr}, but should be finite")
+        if not self.in_words:
+            raise ValueError("nothing is demanded; give cosine, psnr or answers")
+
+    @property
+    def in_words(self) -> str:
+        """What is demanded: ``cosine 0.999 and 40 dB``."""
+        texts = {
+            "cosine {:g}": self.cosine,
+            "{:g} dB": self.psnr,
+            "{:g} % right answers": None if self.answers is None else 100 * self.answers,
+        }
+        return " and ".join(text.format(value) for text, value in texts.items() if value is not None)
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,15 +58,22 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         cosine: None where every golden is zero, so that no cosine is defined.
         psnr: in dB; None where it is infinite, that is every result equals its golden.
+        answers: part of right answers; None for an output that gives no answers.
     """
 
     cosine: float | None
     psnr: float | None
+    answers: float | None = None
 
     def meets(self, acceptance: Acceptance) -> bool:
         """Return whether this is enough; what is undefined or infinite is."""
-        return (self.cosine is None or self.cosine >= acceptance.cosine) and (
-            self.psnr is None or self.psnr >= acceptance.psnr
+        return all(
+            found is None or least is None or found >= least
+            for found, least in (
+                (self.cosine, acceptance.cosine),
+                (self.psnr, acceptance.psnr),
+                (self.answers, acceptance.answers),
+            )
         )
 
 
@@ -65,7 +88,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         bounds: what the errors were compared with; None for an acceptance.
         needed: the smallest bounds that would have passed; None where none would.
         acceptance: what an output was compared with; None for bounds.
-        reached: the worst sample's cosine and PSNR, for an acceptance.
+        reached: what the worst sample reached, for an acceptance.
     """
 
     outcome: Literal["conforms", "deviates"]
@@ -200,23 +223,40 @@ def reached(comparisons: Sequence[Comparison], value_range: float) -> Reached:
     """Return cosine and PSNR of the worst sample of an output, each on its own."""
     cosines = [cosine for item in comparisons if (cosine := _cosine(item)) is not None]
     psnr = min(_psnr(item, value_range) for item in comparisons)
-    return Reached(cosine=min(cosines, default=None), psnr=psnr if math.isfinite(psnr) else None)
+    return Reached(
+        cosine=min(cosines, default=None),
+        psnr=psnr if math.isfinite(psnr) else None,
+        answers=min((item.answers.share for item in comparisons if item.answers), default=None),
+    )
 
 
 def _shortfalls(comparisons: Sequence[Comparison], acceptance: Acceptance, value_range: float) -> list[str]:
-    """Return a sentence for the worst cosine and one for the worst PSNR, where they are not accepted."""
+    """Return a sentence for each criterion whose worst sample is not accepted."""
     compared = [item for item in comparisons if item.metrics is not None]
     cosines = [(cosine, item.where) for item in compared if (cosine := _cosine(item)) is not None]
     psnrs = [(_psnr(item, value_range), item.where) for item in compared]
     return [
         *_shortfall(cosines, "cosine", "", acceptance.cosine),
         *_shortfall(psnrs, "PSNR", " dB", acceptance.psnr),
+        *_too_few_answers(compared, acceptance.answers),
     ]
 
 
-def _shortfall(reached: list[tuple[float, str]], name: str, unit: str, accepted: float) -> list[str]:
+def _too_few_answers(compared: Sequence[Comparison], accepted: float | None) -> list[str]:
+    """Return the sentence for the sample with the least part of right answers if that is too small."""
+    counted = [(item.answers, item.where) for item in compared if item.answers is not None]
+    if accepted is None or not counted:
+        return []
+    answers, where = min(counted, key=lambda pair: pair[0].share)
+    if answers.share >= accepted:
+        return []
+    found = f"{answers.right} of {answers.total} answers right ({answers.share:.1%})"
+    return [f"{where} has {found}, but at least {100 * accepted:g} % are accepted"]
+
+
+def _shortfall(reached: list[tuple[float, str]], name: str, unit: str, accepted: float | None) -> list[str]:
     """Return the sentence for the worst of ``reached`` (value and tensor) if it is below ``accepted``."""
-    if not reached or min(reached)[0] >= accepted:
+    if accepted is None or not reached or min(reached)[0] >= accepted:
         return []
     value, where = min(reached)
     texts = distinct(value, accepted)

@@ -133,6 +133,7 @@ def prepare(evaluation: Evaluation) -> None:
         evaluation.scales(precision.fixed_bits)
         for node in evaluation.nodes:
             evaluation.limits(node, precision)
+    evaluation.check_truths()
 
 
 def device_of(config: pytest.Config) -> Device:

@@ -53,6 +53,7 @@ def _unjudged(finding: Finding, *, case_id: str | None, **origin: Any) -> Record
         reasons=[finding.reason] if finding.state == "broken" else [],
         notes=[finding.reason] if finding.state == "unsupported" else [*(verdict.notes if verdict else ())],
         metrics=verdict.metrics if verdict else None,
+        reached=verdict.reached if verdict else None,
         sha256=list(finding.sha256),
         seconds=finding.seconds,
         **msgspec.structs.asdict(finding.case),

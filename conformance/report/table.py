@@ -24,6 +24,7 @@ HEADINGS = (
     "worst node (error / bound)",
     "cosine",
     "PSNR dB",
+    "right",
     "fused",
 )
 NONE = "-"
@@ -86,23 +87,33 @@ def _times(value: float) -> str:
     return f"{value:.3g}" if value < 1e4 else f"{value:.1e}"  # noqa: PLR2004 - readable width
 
 
-def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str]:
-    """Return worst cosine, worst PSNR and outcome over all outputs; no figure where an output has none."""
+def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
+    """Return worst cosine, PSNR, right answers and outcome of all outputs; no figure where one has none."""
     reached = [record.reached for record in records if record.reached is not None]
     complete = bool(records) and len(reached) == len(records)
     cosines = [item.cosine for item in reached if item.cosine is not None]
     psnrs = [math.inf if item.psnr is None else item.psnr for item in reached]
+    answers = [item.answers for item in reached if item.answers is not None]
     outcomes = sorted({record.outcome for record in records})
     return (
         f"{min(cosines):.7f}" if complete and cosines else NONE,
         f"{min(psnrs):.1f}" if complete else NONE,
+        f"{min(answers):.1%}" if complete and answers else NONE,
         ", ".join(outcomes) or NONE,
     )
 
 
 def summary_lines(records: Sequence[Record]) -> list[str]:
-    """Return the table as aligned lines of text."""
-    return aligned([HEADINGS, *summary_rows(records)])
+    """Return the table as aligned lines of text; right answers only where an output gives answers."""
+    return aligned(without_empty([HEADINGS, *summary_rows(records)], "right"))
+
+
+def without_empty(rows: Sequence[tuple[str, ...]], heading: str) -> list[tuple[str, ...]]:
+    """Return rows without the column of this heading, unless a row below the first has something there."""
+    column = rows[0].index(heading)
+    if any(row[column] != NONE for row in rows[1:]):
+        return list(rows)
+    return [row[:column] + row[column + 1 :] for row in rows]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

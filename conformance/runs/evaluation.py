@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conformance.devices.base import Device, Session
     from conformance.goldens import GoldenStore
     from conformance.graph.frozen import FrozenGraph
+    from conformance.judging.answers import Answers
     from conformance.networks import Output
     from conformance.numerics.metrics import Metrics
     from conformance.precision import Precision
@@ -248,9 +249,32 @@ class Evaluation:
         return self.stopwatch.run(session, feeds)
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:  # noqa: ANN401
-        """Compare a device's result with the golden, whatever it is."""
+        """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
         name = node if self.network.samples == 1 else f"{node} (sample {sample})"
-        return compare_sample(self.store.get(node, sample), result, where or name)
+        found = compare_sample(self.store.get(node, sample), result, where or name)
+        answering = self._answering.get(node)
+        if answering is None or found.metrics is None:
+            return found
+        return dataclasses.replace(found, answers=answering.count(result, self._truth(node, sample)))
+
+    @functools.cached_property
+    def _answering(self) -> dict[str, Answers]:
+        return {item.name: item.answers for item in self.network.outputs if item.answers is not None}
+
+    @functools.cache  # noqa: B019
+    def _truth(self, node: str, sample: int) -> Array:
+        output = next(item for item in self.network.outputs if item.name == node)
+        return self.network.truth(output, sample, self.store.node(node).samples[sample].shape)
+
+    def check_truths(self) -> None:
+        """Read the true answers of all samples.
+
+        Raises:
+            UsageError: some cannot be read, or do not fit their output.
+        """
+        for node in self._answering:
+            for sample in self.samples:
+                self._truth(node, sample)
 
     def _inputs(self, graph: FrozenGraph, sample: int) -> dict[str, Array]:
         feeds = self.network.feeds(sample)

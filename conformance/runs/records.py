@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         bounds: what the errors were compared with.
         needed: the smallest bounds that would have passed.
         acceptance: the network's own limits, where the case is its output.
-        reached: the worst sample's cosine and PSNR, where the case has an acceptance.
+        reached: the worst sample's cosine, PSNR and part of right answers, where the case is an output.
         waiver: id of the waiver that matches the case; with outcome ``conforms`` it is stale.
         sha256: of the device's output, one per sample.
         seconds: device time, where it was measured.

@@ -53,7 +53,7 @@ def text(**changes):
 
 
 IN_ORDER = """
-The output of n at int8-fp16 on emulator, SIMULATED is NOT good enough: cosine 0.9990000, 7.0 dB; 0.99 and
+The output of n at int8-fp16 on emulator, SIMULATED is NOT good enough: cosine 0.9990000, 7.0 dB; accepted is
 The error is born at a (Mean, branch x): it adds 0.5 where an ideal device adds 0.01.
 It is amplified most at out (Conv2D, branch x+y): 3.5 times what it reads.
 Culprit 1: Mean. 2 of its nodes fail by themselves; first a, farthest off a, at 10 times its bound.
@@ -159,7 +159,7 @@ def test_what_is_not_offered_is_neither_good_nor_bad():
 
 def test_none_repairs_it():
     said = text(choices=[choice(psnr=7.0)], recommended=None)
-    assert "None of these reaches 0.99 and 40 dB, so none of them repairs it." in said
+    assert "None of these reaches cosine 0.99 and 40 dB, so none of them repairs it." in said
     assert "export" not in said
 
 

@@ -321,13 +321,18 @@ def _read_image(path: Path, entry: Input) -> Array:
     return pixels
 
 
+def network_names(root: Path) -> list[str]:
+    """Return the names of the networks below ``root``, sorted."""
+    return sorted(path.parent.name for path in root.glob(f"*/{FILE}"))
+
+
 def find_network(name: str, root: Path) -> Network:
     """Return the network called ``name`` below ``root``.
 
     Raises:
         UsageError: there is none; names near ones.
     """
-    known = sorted(path.parent.name for path in root.glob(f"*/{FILE}"))
+    known = network_names(root)
     if name not in known:
         raise UsageError(f"network {name!r} is not in {root}{near_names(name, known)}")
     return Network(root / name)

@@ -120,7 +120,7 @@ def test_a_network_that_was_moved_is_found_where_the_user_says(said, finished, r
     code, _, error = said(run, "-o", tmp_path / "a.pb")
     assert code == 4
     assert "/no/such/place/network.toml cannot be read" in error
-    assert f"run {run} had it there; say with --network where it is now" in error
+    assert f"run {run} had it there; put it back, or give --network" in error
     assert said(run, "-o", tmp_path / "a.pb", "--network", network)[0] == 0
 
 
@@ -150,9 +150,9 @@ def without_environment(run, _):
     (run / ENVIRONMENT).unlink()
 
 
-def without_options(run, _):
+def without_networks(run, _):
     content = json.loads((run / ENVIRONMENT).read_text())
-    (run / ENVIRONMENT).write_text(json.dumps(content | {"options": {}}))
+    (run / ENVIRONMENT).write_text(json.dumps(content | {"networks": []}))
 
 
 def of_a_renamed_node(run, _):
@@ -179,7 +179,7 @@ def of_a_graph_that_is_gone(_, network):
         (cut_off, "is truncated: the run was cut off while writing it; repeat the run"),
         (with_a_broken_line, "is malformed: Expected `str`, got `int` - at `$.case`"),
         (without_environment, f"holds no run ({ENVIRONMENT} is missing)"),
-        (without_options, f"{ENVIRONMENT} does not say which network was judged; give --network"),
+        (without_networks, "does not say which network was judged; repeat the run, or give --network"),
         (of_a_renamed_node, "small.pb does not have (near names: norm/mean"),
         (of_another_operator, "judged node 'joined' as Concat, but in"),
         (of_another_network, "judged network 'small', but"),

@@ -80,7 +80,6 @@ def test_a_finished_run_is_diagnosed_without_a_device(said, network, tmp_path):
         (["--precision=int4-fp16", "{network}"], "precision 'int4-fp16' does not exist"),
         ([PRECISION, "--sample=7", "{network}"], "--sample 7 does not exist: small has samples 0 to 1"),
         ([PRECISION, "no_such_network"], "network 'no_such_network' "),
-        ([PRECISION, "--from-run={tmp}", "{network}"], "and --from-run contradict each other; drop one"),
         ([PRECISION, "--from-run={tmp}"], "holds no run"),
         ([PRECISION, "--device=emulatr", "{network}"], r"device 'emulatr' is unknown \(near names: emulator"),
         ([PRECISION, "--device=cpu", "-o", "{network}", "{network}"], "is not empty .*; name a new or empty"),

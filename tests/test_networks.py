@@ -319,5 +319,5 @@ def test_a_truth_that_cannot_be_used_is_one_sentence(answering, spoil, said):
 
 def test_every_sample_has_a_truth(answering):
     edit(answering, '"truth-1.npy", "truth-2.npy"', '"truth-1.npy"')
-    with pytest.raises(UsageError, match="truth of 'score' in .* has 1 files, but 'image' has 2"):
+    with pytest.raises(UsageError, match=r"truth of 'score' in .* has 1 files, but 'image' has 2"):
         Network(answering)

@@ -10,13 +10,15 @@ from conformance.commands.networks import network_of
 from conformance.commands.terminal import say
 from conformance.errors import UsageError
 from conformance.precision import parse_precision
-from conformance.runs.directory import ENVIRONMENT, RECORDS, read_environment, read_records
+from conformance.runs.directory import RECORDS, read_environment, read_records
+from conformance.runs.judged import judged_graph, network_of_run
 
 if TYPE_CHECKING:
     import argparse
 
     from conformance.commands import Commands
     from conformance.networks import Network
+    from conformance.runs.environment import Environment
     from conformance.runs.records import Record
 
 
@@ -42,11 +44,11 @@ def write_annotated(options: argparse.Namespace) -> None:
     Raises:
         UsageError: the run cannot be read, does not fit the network, or the file cannot be written.
     """
-    records = _records(options.run, options.precision)
-    network = _network(options.run, options.network)
+    environment = read_environment(options.run)
+    network = _network(environment, options.run, options.network)
     _check_output(options.output, network)
-    _require_one_network(records, network, options.run)
-    judged = read_environment(options.run).graph_sha256
+    records = _of_network(_records(options.run, options.precision), network, options.run)
+    judged = judged_graph(environment, network.name)
     graph = annotated(network.graph, records, str(options.run), judged)
     try:
         graph.save(options.output)
@@ -73,19 +75,14 @@ def _records(run: Path, precision: str | None) -> list[Record]:
     return chosen
 
 
-def _network(run: Path, given: str | None) -> Network:
+def _network(environment: Environment, run: Path, given: str | None) -> Network:
     """Return the network that the user names, else the one that the run's environment names."""
     if given is not None:
         return network_of(given)
-    options = read_environment(run).options
-    word = options.get("network_path") or options.get("network")
-    if not isinstance(word, str):
-        raise UsageError(f"{run / ENVIRONMENT} does not say which network was judged; give --network")
     try:
-        network = network_of(word)
-        return network.with_weights(Path(options["weights"])) if options.get("weights") else network
+        return network_of_run(environment, run)
     except UsageError as error:
-        raise UsageError(f"{error}: run {run} had it there; say with --network where it is now") from error
+        raise UsageError(f"{error}, or give --network") from error
 
 
 def _check_output(path: Path, network: Network) -> None:
@@ -95,10 +92,13 @@ def _check_output(path: Path, network: Network) -> None:
         raise UsageError(f"{path} is the graph of network {network.name!r} itself; name another file")
 
 
-def _require_one_network(records: list[Record], network: Network, run: Path) -> None:
-    for record in records:
-        if record.network != network.name:
-            raise UsageError(
-                f"run {run} judged network {record.network!r}, but {network.directory} is {network.name!r}; "
-                "give the right --network"
-            )
+def _of_network(records: list[Record], network: Network, run: Path) -> list[Record]:
+    """Return the records of one network."""
+    chosen = [record for record in records if record.network == network.name]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(record.network for record in records))
+        raise UsageError(
+            f"run {run} judged network {known}, but {network.directory} is {network.name!r}; give the right "
+            "--network"
+        )
+    return chosen

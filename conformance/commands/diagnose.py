@@ -49,7 +49,9 @@ def add(commands: Commands) -> None:
         help="new or empty directory for what is found (default: runs/<time>-diagnosis-…)",
     )
     command.add_argument(
-        "network", nargs="?", help="name below fixtures/networks, or a directory with network.toml"
+        "network",
+        nargs="?",
+        help="name below fixtures/networks, or a directory with network.toml; of a run: which of several",
     )
     command.set_defaults(command=diagnose)
 
@@ -66,15 +68,14 @@ def diagnose(options: argparse.Namespace) -> None:
 
 
 def _from_run(options: argparse.Namespace) -> None:
-    from conformance.diagnosis.from_run import diagnosis_of_run, network_of_run
+    from conformance.diagnosis.from_run import diagnosis_of_run
     from conformance.diagnosis.text import lines
+    from conformance.runs.directory import read_environment
+    from conformance.runs.judged import network_of_run
 
-    if options.network is not None:
-        raise UsageError(f"network {options.network!r} and --from-run contradict each other; drop one")
-    precision = required_precision(options)
-    diagnosis = diagnosis_of_run(options.from_run, precision, options.golden_dir)
-    network = network_of_run(options.from_run)
-    text = lines(diagnosis, network.acceptance)
+    run, name = options.from_run, options.network
+    diagnosis = diagnosis_of_run(run, required_precision(options), options.golden_dir, name)
+    text = lines(diagnosis, network_of_run(read_environment(run), run, name).acceptance)
     for line in text:
         say(line)
     if options.output:

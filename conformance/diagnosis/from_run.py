@@ -22,10 +22,10 @@ from conformance.diagnosis.repairs import ranked, recommended
 from conformance.errors import UsageError
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
-from conformance.networks import Network, find_network
 from conformance.precision import PRECISIONS
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
 from conformance.runs.evaluation import Evaluation
+from conformance.runs.judged import network_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,21 +37,9 @@ if TYPE_CHECKING:
     from conformance.runs.records import Record
 
 
-def network_of_run(directory: Path) -> Network:
-    """Return the network that a run judged.
-
-    Raises:
-        UsageError: there is no run, it does not say which network, or the network is not there any more.
-    """
-    options = read_environment(directory).options
-    if path := options.get("network_path"):
-        return Network(Path(path))
-    if name := options.get("network"):
-        return find_network(name, locations.NETWORKS)
-    raise UsageError(f"{directory / ENVIRONMENT} does not say which network was judged; repeat the run")
-
-
-def diagnosis_of_run(directory: Path, precision: Precision, golden_dir: Path | None = None) -> Diagnosis:
+def diagnosis_of_run(
+    directory: Path, precision: Precision, golden_dir: Path | None = None, name: str | None = None
+) -> Diagnosis:
     """Return what a finished run shows of a precision.
 
     Effects are not measured, pieces of several operators are looked into only where the run judged their
@@ -61,23 +49,26 @@ def diagnosis_of_run(directory: Path, precision: Precision, golden_dir: Path | N
         directory: the run directory.
         precision: what is diagnosed.
         golden_dir: where goldens lie; where the run found them if None.
+        name: of the network; None where the run judged one alone.
 
     Raises:
-        UsageError: there is no run, or it judged no node at this precision, or another graph.
+        UsageError: there is no run, it judged no node at this precision, another graph, or several networks.
         GoldenError: goldens do not fit the network.
     """
-    return _FinishedRun(directory, precision, golden_dir).diagnosis()
+    return _FinishedRun(directory, precision, golden_dir, name).diagnosis()
 
 
 class _FinishedRun:
-    def __init__(self, directory: Path, precision: Precision, golden_dir: Path | None) -> None:
+    def __init__(
+        self, directory: Path, precision: Precision, golden_dir: Path | None, name: str | None
+    ) -> None:
         self._started = time.perf_counter()
         self._directory, self._precision = directory, precision
         self._remarks: list[str] = []
         self._environment = read_environment(directory)
-        self._records = read_records(directory, on_truncated=self._remarks.append)
-        network = network_of_run(directory)
-        _check_graph(self._environment, network, directory)
+        records = read_records(directory, on_truncated=self._remarks.append)
+        network = network_of_run(self._environment, directory, name)
+        self._records = [record for record in records if record.network == network.name]
         self._store = GoldenStore(network, golden_dir or _golden_dir(self._environment, directory))
         margins, self._device = read_margins(locations.MARGINS), self._environment.device
         model = str(self._device.get("model", ""))
@@ -213,15 +204,6 @@ def _golden_dir(environment: Environment, directory: Path) -> Path:
     if path := environment.options.get("golden_dir"):
         return Path(path)
     raise UsageError(f"{directory / ENVIRONMENT} does not say where goldens lie; give --golden-dir")
-
-
-def _check_graph(environment: Environment, network: Network, directory: Path) -> None:
-    judged = environment.graph_sha256
-    if judged not in (None, network.graph.digest):
-        raise UsageError(
-            f"run {directory} judged another graph (sha256 {judged:.12}) than {network.directory} holds now "
-            f"({network.graph.digest:.12}); repeat the run"
-        )
 
 
 def _judged(records: list[Record]) -> str:

@@ -14,12 +14,13 @@ from conformance.devices.registry import AUTO, CAMBRICON, EMULATOR
 from conformance.errors import ConformanceError, UsageError
 from conformance.judging.waivers import read_waivers
 from conformance.plugin.benchmarks import receive_timed
-from conformance.plugin.execution import evaluation_of, prepare
+from conformance.plugin.execution import evaluations_of, prepare
 from conformance.plugin.journal import JOURNAL, Journal, run_path
 from conformance.plugin.options import settings_of
 from conformance.plugin.parcels import Parcel, unpack
+from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import OURS, WORKERS, is_worker
-from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
+from conformance.plugin.selection import asks_for_suite, group_of, of_suite
 from conformance.plugin.stopping import abort, stop
 from conformance.plugin.worker import WORKER, Worker
 from conformance.runs.records import decode_record
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.devices.base import DeviceInfo, Session
-    from conformance.plugin.selection import Plan
+    from conformance.plugin.plan import Plan
 
 CONTROLLER = pytest.StashKey["Controller"]()
 XDIST_CONTROLLER = "dsession"
@@ -108,7 +109,7 @@ class Controller:
         self._check()
         self._groups = {item.nodeid: group_of(item) for item in items if of_suite(item)}
         self._awaited = dict.fromkeys(self._groups)
-        prepare(evaluation_of(plan, AbsentDevice()))
+        prepare(evaluations_of(plan, AbsentDevice()).values())
         if plan.settings.waivers is not None:
             read_waivers(plan.settings.waivers)
         workers = self._config.stash[WORKERS]

@@ -23,11 +23,11 @@ from conformance.runs.environment import named_values
 from conformance.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from conformance.devices.base import Device
-    from conformance.plugin.selection import Plan
+    from conformance.plugin.plan import Plan
     from conformance.runs.evaluation import Finding
     from conformance.runs.records import Record
 
@@ -39,11 +39,8 @@ class Run:
     """The part of a run that this process judges.
 
     Args:
-        plan: network and nodes.
+        plan: networks and nodes.
         device: what is judged.
-
-    Attributes:
-        evaluation: the device on the network.
 
     Raises:
         ConformanceError: attainable errors or waivers are not as they must be.
@@ -51,15 +48,23 @@ class Run:
 
     def __init__(self, plan: Plan, device: Device) -> None:
         self.plan, self.device, self.info = plan, device, device.info()
-        self.evaluation = evaluation_of(plan, device)
-        waivers = waivers_of(plan, self.info)
+        self.evaluations = evaluations_of(plan, device)
+        waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
         today = dt.datetime.now(dt.timezone.utc).date()
-        self._ledger = WaiverLedger(waivers)
-        self._waivers = [waiver.id for waiver in waivers]
-        self._waiver_problems = waiver_problems(plan, self.info, waivers, today)
+        self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
+        self._waivers = [waiver.id for found in waivers.values() for waiver in found]
+        self._waiver_problems = [
+            problem
+            for name, part in plan.parts.items()
+            for problem in waiver_problems(part, self.info, waivers[name], today)
+        ]
         self._device_notes: dict[str, None] = {}
         self._incidents: list[str] = []
         self._keep: Callable[[Record], object] = lambda _: None
+
+    def of(self, network: str) -> Evaluation:
+        """Return the device on one of the run's networks."""
+        return self.evaluations[network]
 
     def begin(self, keep: Callable[[Record], object], logs: Path) -> None:
         """Hand records to ``keep`` from now on, and let the device keep its logs in a directory."""
@@ -82,8 +87,9 @@ class Run:
         self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
         for record in records:
             self._keep(record)
-        if self.evaluation.lost is not None:
-            raise self.evaluation.lost
+        for evaluation in self.evaluations.values():
+            if evaluation.lost is not None:
+                raise evaluation.lost
         conclude(records)
 
     def _recorded(self, finding: Finding, case_id: str | None) -> Record:
@@ -92,7 +98,7 @@ class Run:
             self._ledger,
             simulated=self.info.simulated,
             device=self.info.kind,
-            fusion=self.evaluation.fusion(finding.case.mode),
+            fusion=self.of(finding.case.network).fusion(finding.case.mode),
             case_id=case_id,
         )
 
@@ -102,10 +108,13 @@ class Run:
             device=named_values(self.info, "device"),
             waivers=self._waivers,
             problems=self._waiver_problems,
-            incidents=[*self.evaluation.incidents, *self._incidents],
-            notes=[*self.plan.store.said, *self._device_notes],
-            seconds=self.evaluation.stopwatch.seconds,
+            incidents=[*dict.fromkeys(self._heard("incidents")), *self._incidents],
+            notes=[*self.plan.said, *self._device_notes],
+            seconds=sum(evaluation.stopwatch.seconds for evaluation in self.evaluations.values()),
         )
+
+    def _heard(self, what: str) -> list[str]:
+        return [text for evaluation in self.evaluations.values() for text in getattr(evaluation, what)]
 
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""
@@ -115,18 +124,26 @@ class Run:
             self._incidents.append(f"the device could not be closed: {type(error).__name__}: {error}")
 
 
-def evaluation_of(plan: Plan, device: Device) -> Evaluation:
-    """Return the evaluation of a device on the plan's network."""
+def evaluations_of(plan: Plan, device: Device) -> dict[str, Evaluation]:
+    """Return the evaluation of a device on each of the plan's networks."""
     margins, fuse = read_margins(locations.MARGINS), not plan.settings.layer_by_layer
-    return Evaluation(device, plan.store, margins, plan.nodes, fuse=fuse)
+    return {
+        name: Evaluation(device, part.store, margins, part.nodes, fuse=fuse)
+        for name, part in plan.parts.items()
+    }
 
 
-def prepare(evaluation: Evaluation) -> None:
-    """Read graph and scales, make and verify goldens: what is wrong with them stops the run plainly.
+def prepare(evaluations: Iterable[Evaluation]) -> None:
+    """Read graphs and scales, make and verify goldens: what is wrong with them stops the run plainly.
 
     Raises:
         ConformanceError: something is.
     """
+    for evaluation in evaluations:
+        _prepare(evaluation)
+
+
+def _prepare(evaluation: Evaluation) -> None:
     store = evaluation.store
     store.ensure([*(node.name for node in store.manifest.key), *evaluation.nodes])
     for precision in PRECISIONS:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.judging.waivers import WaiverProblem
-    from conformance.plugin.selection import Plan
+    from conformance.plugin.plan import Plan
     from conformance.runs.records import Record
 
 JOURNAL = pytest.StashKey["Journal"]()
@@ -59,7 +59,7 @@ class Journal:
     """A run in progress: the one writer of its directory.
 
     Args:
-        plan: network and nodes.
+        plan: networks and nodes.
         path: the run directory.
         started: ``time.perf_counter()`` when the session started.
         workers: how many processes judge for this one; 0 where it does so itself.
@@ -90,7 +90,7 @@ class Journal:
             waivers=[],
             now=dt.datetime.now(dt.timezone.utc),
             directory=locations.PROJECT,
-            graph_sha256=plan.manifest.provenance.graph_sha256,
+            networks=[part.judged for part in plan.parts.values()],
         )
         self._write_environment()
 
@@ -119,7 +119,7 @@ class Journal:
     def notes(self) -> list[str]:
         """What a reader should know of goldens and devices, each once."""
         said = [note for account in self.accounts.values() for note in account.notes]
-        return list(dict.fromkeys([*self._plan.store.said, *said, *self._notes]))
+        return list(dict.fromkeys([*self._plan.said, *said, *self._notes]))
 
     @property
     def info(self) -> DeviceInfo | None:
@@ -199,9 +199,9 @@ class Journal:
 
 
 def run_path(plan: Plan, device: str) -> Path:
-    """Return the run directory that the user names, else one named after time, network and ``device``."""
+    """Return the run directory that the user names, else one named after time, networks and ``device``."""
     now = dt.datetime.now(dt.timezone.utc)
-    return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", plan.network.name, device, now)
+    return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", plan.title, device, now)
 
 
 def _first_of_each(problems: Sequence[WaiverProblem]) -> list[str]:

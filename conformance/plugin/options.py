@@ -73,7 +73,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("--isolate", "run the device in a process of its own, which may crash or hang", switch=True),
     Option("--layer-by-layer", "do not fuse operators, in any mode", switch=True),
     Option("--require-hardware", "exit 3 unless the device is a real card", switch=True),
-    Option("--network", "name of the network below fixtures/networks", "beautygan"),
+    Option(
+        "--network",
+        "networks below fixtures/networks by name, separated by commas, or all",
+        "beautygan",
+        value="LIST",
+    ),
     Option("--network-path", "directory with the network.toml of a network kept elsewhere", value="DIR"),
     Option(
         "--weights",

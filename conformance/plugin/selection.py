@@ -2,108 +2,92 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from conformance import locations
 from conformance.errors import ConformanceError
-from conformance.goldens import GoldenStore, Manifest
-from conformance.graph.selection import select_nodes
-from conformance.networks import Network, find_network
-from conformance.plugin.options import SETTINGS, Settings
+from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker
 from conformance.plugin.stopping import stop
-from conformance.precision import PRECISIONS, Precision
+from conformance.precision import FIXED_BITS, PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from conformance.precision import Precision
 
 FAILURE = pytest.StashKey["ConformanceError | OSError"]()
-PLAN = pytest.StashKey["Plan"]()
+OWN, WHOLE, WIDTH = ("network", "precision", "node"), ("network", "precision"), ("network", "bits")
+"""Arguments of suite tests: what they have a case for each of."""
 PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
-OWN, PER_PRECISION = "own_case", "precision"
 ORDER = ("own", "chained", "fused", "calibration", "benchmark")
-"""Kinds of suite tests by marker, in the order in which they run: the finest judgement first, speed last."""
-
-
-class Plan:
-    """The network that a run judges, its goldens' manifest, and the chosen nodes."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        network = (
-            Network(settings.network_path)
-            if settings.network_path
-            else find_network(settings.network, locations.NETWORKS)
-        )
-        self.network: Network = network.with_weights(settings.weights) if settings.weights else network
-
-    @functools.cached_property
-    def store(self) -> GoldenStore:
-        """The goldens; of a user's weights they are made here, with scales and bounds, when first needed."""
-        store = GoldenStore(self.network, self.settings.golden_dir)
-        if self.settings.weights:
-            from conformance.preparation import prepare
-
-            prepare(store)
-        return store
-
-    @property
-    def manifest(self) -> Manifest:
-        """The manifest of the goldens."""
-        return self.store.manifest
-
-    @functools.cached_property
-    def nodes(self) -> list[str]:
-        """The judged nodes, producers first.
-
-        Raises:
-            UsageError: ``--nodes`` matches none.
-        """
-        return select_nodes(self.settings.nodes, self.manifest.nodes, self.network.name)
-
-
-def plan_of(config: pytest.Config) -> Plan:
-    """Return the plan of this run, made when first asked for."""
-    if PLAN not in config.stash:
-        config.stash[PLAN] = Plan(config.stash[SETTINGS])
-    return config.stash[PLAN]
+"""Kinds of suite tests by marker, in the order in which a network's run: the finest judgement first, speed
+last. One network comes after the other."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every suite test its cases, one per precision; own errors also one per node."""
+    """Give every suite test its cases: per network and precision or width, own errors also per node."""
     if not any(mark.name == "mlu" for mark in metafunc.definition.iter_markers()):
         return
-    if OWN in metafunc.fixturenames:
-        metafunc.parametrize(OWN, list(_own_cases(metafunc.config)))
-    elif PER_PRECISION in metafunc.fixturenames:
-        metafunc.parametrize(
-            PER_PRECISION, [_parameter(precision, "", precision) for precision in PRECISIONS]
-        )
+    for names, cases in ((OWN, _own_cases), (WHOLE, _whole_cases), (WIDTH, _width_cases)):
+        if set(names) <= set(metafunc.fixturenames):
+            metafunc.parametrize(names, list(cases(metafunc.config)))
+            return
 
 
 def _own_cases(config: pytest.Config) -> Iterator[Any]:
-    """Yield (precision, node), precision by precision, so that each session's results can be dropped.
+    """Yield a case per node, precision by precision, so that each session's results can be dropped."""
+    for network, nodes in _networks(config).items():
+        for precision in PRECISIONS:
+            for node in nodes:
+                name = node if network.several is None else f"{network.several}/{node}"
+                yield _parameter((network.name, precision, node), f"{name}-{precision}", *_marks(precision))
+
+
+def _whole_cases(config: pytest.Config) -> Iterator[Any]:
+    for network in _networks(config):
+        for precision in PRECISIONS:
+            yield _parameter((network.name, precision), network.case(str(precision)), *_marks(precision))
+
+
+def _width_cases(config: pytest.Config) -> Iterator[Any]:
+    for network in _networks(config):
+        for bits in FIXED_BITS:
+            yield _parameter((network.name, bits), network.case(f"int{bits}"), f"int{bits}")
+
+
+class _Named(NamedTuple):
+    """A network of the run, and how ids of cases name it: not at all where it is the only one."""
+
+    name: str
+    several: str | None
+
+    def case(self, rest: str) -> str:
+        return rest if self.several is None else f"{self.several}-{rest}"
+
+
+def _networks(config: pytest.Config) -> dict[_Named, list[str]]:
+    """Return the nodes of each network.
 
     What is wrong with the plan waits until collection ends, where pytest can say it plainly; until then one
     case per precision stands for all nodes, so that markers select as ever.
     """
     try:
-        nodes = plan_of(config).nodes
+        plan = plan_of(config)
+        return {_Named(name, name if plan.several else None): part.nodes for name, part in plan.parts.items()}
     except (ConformanceError, OSError) as error:
         config.stash[FAILURE] = error
-        nodes = ["no-node"]
-    for precision in PRECISIONS:
-        for node in nodes:
-            yield _parameter((precision, node), f"{node}-", precision)
+        return {_Named("no-network", None): ["no-node"]}
 
 
-def _parameter(value: object, prefix: str, precision: Precision) -> Any:  # noqa: ANN401 - pytest's ParameterSet
-    marks = (getattr(pytest.mark, precision.fixed), getattr(pytest.mark, precision.floating))
-    return pytest.param(value, id=f"{prefix}{precision}", marks=marks)
+def _parameter(values: Sequence[object], case: str, *marks: str) -> Any:  # noqa: ANN401 - pytest's ParameterSet
+    return pytest.param(*values, id=case, marks=[getattr(pytest.mark, mark) for mark in marks])
+
+
+def _marks(precision: Precision) -> tuple[str, str]:
+    return precision.fixed, precision.floating
 
 
 @pytest.hookimpl(trylast=True)
@@ -111,7 +95,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the suite's tests, and say what went wrong while cases were made if that is why none are here."""
     if FAILURE in config.stash and (not items or any(map(of_suite, items))) and not is_worker(config):
         stop(config.stash[FAILURE], config)  # of a worker's failure its controller knows by itself
-    items.sort(key=_rank)
+    order = {name: place for place, name in enumerate(dict.fromkeys(map(network_of, items)))}
+    items.sort(key=lambda item: (not of_suite(item), order[network_of(item)], _rank(item)))
 
 
 def of_suite(item: pytest.Item) -> bool:
@@ -125,12 +110,18 @@ def asks_for_suite(config: pytest.Config) -> bool:
 
 
 def group_of(item: pytest.Item) -> str:
-    """Return what one session of a device judges at once: a suite test with all its cases of a precision."""
+    """Return what one session of a device judges at once: a test's cases of a network and a precision."""
     precisions = [name for name in PRECISION_MARKERS if item.get_closest_marker(name)]
-    return f"{item.nodeid.partition('[')[0]}[{'-'.join(precisions)}]"
+    return f"{item.nodeid.partition('[')[0]}[{'-'.join([network_of(item), *precisions])}]"
+
+
+def network_of(item: pytest.Item) -> str:
+    """Return the network of a suite test's case, '' for other tests."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("network", "")) if of_suite(item) and callspec else ""
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return the place of a test's kind in ``ORDER``; whatever is no suite test comes after them all."""
+    """Return the place of a suite test's kind in ``ORDER``; other tests keep theirs."""
     kinds = [rank for rank, marker in enumerate(ORDER) if item.get_closest_marker(marker)]
     return max(kinds) if of_suite(item) and kinds else len(ORDER)

@@ -11,14 +11,15 @@ from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
 from conformance.plugin.distribution import CONTROLLER
 from conformance.plugin.execution import RUN, Run, close_device, device_of, prepare
 from conformance.plugin.journal import JOURNAL, Journal, run_path
+from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker
-from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
+from conformance.plugin.selection import asks_for_suite, of_suite
 from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
 from conformance.progress import Progress
 
 if TYPE_CHECKING:
-    from conformance.plugin.selection import Plan
+    from conformance.plugin.plan import Plan
 
 STARTED = pytest.StashKey[float]()
 ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -39,12 +40,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     try:
         plan = plan_of(config)
-        plan.store.report = _progress(config)
+        plan.report(_progress(config))
         if CONTROLLER in config.stash:
             config.stash[CONTROLLER].begin(plan, session.items, config.stash[STARTED])
         else:
             _start(config, plan)
-        plan.store.report = lambda *_: None  # from here on every line would land in the output of some test
+        plan.report(lambda *_: None)  # from here on every line would land in the output of some test
     except (ConformanceError, OSError) as error:
         stop(error, config)
 
@@ -52,7 +53,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _start(config: pytest.Config, plan: Plan) -> None:
     """Open device and directory; the directory last, so that none is left by a run that could not start."""
     run = Run(plan, device_of(config))
-    prepare(run.evaluation)
+    prepare(run.evaluations.values())
     journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED])
     journal.hear(run.account())
     run.begin(journal.add, journal.directory.path / "logs")

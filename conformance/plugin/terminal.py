@@ -12,6 +12,7 @@ from conformance.graph.tensorflow import tensorflow_version
 from conformance.plugin.execution import device_of
 from conformance.plugin.journal import JOURNAL
 from conformance.plugin.options import SETTINGS
+from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker, workers_of
 from conformance.plugin.selection import asks_for_suite, of_suite
 from conformance.report.table import summary_lines
@@ -29,13 +30,13 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
         return []
     settings = config.stash[SETTINGS]
     try:
-        by_what = _by_what(config)
+        by_what, networks = _by_what(config), ", ".join(plan_of(config).parts)
     except ConformanceError:
         return []  # said where the run stops for it
     return [
         f"mlu-conformance: {__version__}, tensorflow {tensorflow_version() or 'not installed'}",
         by_what,
-        f"network: {settings.network_path or settings.network}, nodes: {settings.nodes}",
+        f"network: {settings.network_path or networks}, nodes: {settings.nodes}",
     ]
 
 

@@ -15,6 +15,7 @@ from conformance.judging.waivers import (
     unknown_networks,
     unmatched,
 )
+from conformance.networks import network_names
 from conformance.precision import FIXED_BITS, PRECISIONS
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from conformance.devices.base import DeviceInfo
     from conformance.goldens import GoldenNode
     from conformance.judging.waivers import Mode, Waiver
-    from conformance.plugin.selection import Plan
+    from conformance.plugin.plan import NetworkPlan
 
 
-def waivers_of(plan: Plan, info: DeviceInfo) -> list[Waiver]:
+def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:
     """Return the waivers of the plan's network on this device.
 
     Raises:
@@ -43,7 +44,7 @@ def waivers_of(plan: Plan, info: DeviceInfo) -> list[Waiver]:
     return waivers
 
 
-def waiver_problems(plan: Plan, info: DeviceInfo, waivers: list[Waiver], today: dt.date) -> list[str]:
+def waiver_problems(plan: NetworkPlan, info: DeviceInfo, waivers: list[Waiver], today: dt.date) -> list[str]:
     """Return a sentence per waiver that has expired, or that matches nothing that is known."""
     problems = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
     path = _path(plan, info)
@@ -52,7 +53,7 @@ def waiver_problems(plan: Plan, info: DeviceInfo, waivers: list[Waiver], today: 
     return [problem.sentence for problem in problems]
 
 
-def cases(plan: Plan) -> Iterator[Case]:
+def cases(plan: NetworkPlan) -> Iterator[Case]:
     """Yield every case that could be judged for the plan's network, whatever was selected."""
     outputs = {output.name for output in plan.network.outputs}
     for node in plan.manifest.nodes:
@@ -65,11 +66,11 @@ def cases(plan: Plan) -> Iterator[Case]:
                 yield _case(plan, node, f"int{bits}", "calibration")
 
 
-def _case(plan: Plan, node: GoldenNode, precision: str, mode: Mode) -> Case:
+def _case(plan: NetworkPlan, node: GoldenNode, precision: str, mode: Mode) -> Case:
     return Case(network=plan.network.name, node=node.name, op=node.op, precision=precision, mode=mode)
 
 
-def _path(plan: Plan, info: DeviceInfo) -> Path | None:
+def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
     """Return the waiver file: the user's, else that of the profile or device if there is one."""
     settings = plan.settings
     if settings.no_waivers:
@@ -84,4 +85,4 @@ def _profile(info: DeviceInfo) -> str:
 
 
 def _known_networks() -> list[str]:
-    return [path.parent.name for path in locations.NETWORKS.glob("*/network.toml")]
+    return network_names(locations.NETWORKS)

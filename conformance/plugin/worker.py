@@ -11,8 +11,9 @@ from conformance.errors import ConformanceError
 from conformance.plugin.benchmarks import take_timed
 from conformance.plugin.execution import Run, close_device, device_of
 from conformance.plugin.parcels import Parcel, Stop, pack
+from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
-from conformance.plugin.selection import FAILURE, plan_of
+from conformance.plugin.selection import FAILURE
 from conformance.plugin.stopping import STOPPED, abort
 from conformance.runs.records import encode_record
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conformance.runs.records import Record
 
 HEADINGS = (
+    "network",
     "precision",
     "own",
     "conforms",
@@ -62,14 +63,15 @@ def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:
 
 
 def summary_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
-    """Return one row per precision that has records; columns as in ``HEADINGS``."""
+    """Return one row per network and precision that have records; columns as in ``HEADINGS``."""
     rows = []
-    for precision in map(str, PRECISIONS):
-        of_precision = [record for record in records if record.precision == precision]
-        own = [record for record in of_precision if record.mode == "own"]
-        fused = [record for record in of_precision if record.mode == "fused"]
-        if of_precision:
-            rows.append((precision, *_own_columns(own), *_fused_columns(fused)))
+    for network in dict.fromkeys(record.network for record in records):
+        for precision in map(str, PRECISIONS):
+            found = [item for item in records if (item.network, item.precision) == (network, precision)]
+            own = [record for record in found if record.mode == "own"]
+            fused = [record for record in found if record.mode == "fused"]
+            if found:
+                rows.append((network, precision, *_own_columns(own), *_fused_columns(fused)))
     return rows
 
 
@@ -104,8 +106,13 @@ def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
 
 
 def summary_lines(records: Sequence[Record]) -> list[str]:
-    """Return the table as aligned lines of text; right answers only where an output gives answers."""
-    return aligned(without_empty([HEADINGS, *summary_rows(records)], "right"))
+    """Return the table as aligned lines of text.
+
+    It names networks where there are several, and right answers where an output gives answers.
+    """
+    rows = without_empty([HEADINGS, *summary_rows(records)], "right")
+    several = len({row[0] for row in rows[1:]}) > 1
+    return aligned(rows if several else [row[1:] for row in rows])
 
 
 def without_empty(rows: Sequence[tuple[str, ...]], heading: str) -> list[tuple[str, ...]]:

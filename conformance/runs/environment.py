@@ -12,6 +12,7 @@ import msgspec
 
 from conformance import __version__
 from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
+from conformance.runs.judged import JudgedNetwork  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         device: the device's own information; of several devices, the first one's. Empty if none was opened.
         waivers: ids of the waivers that applied.
         devices: every device, one per process that judged.
-        graph_sha256: digest of the graph that was judged, where one was.
+        networks: what was judged.
     """
 
     started: dt.datetime
@@ -99,7 +100,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     device: dict[str, Any]
     waivers: list[str]
     devices: list[UsedDevice] = []
-    graph_sha256: str | None = None
+    networks: list[JudgedNetwork] = []
 
 
 def gather_environment(
@@ -109,7 +110,7 @@ def gather_environment(
     waivers: Sequence[str],
     now: dt.datetime,
     directory: Path | None = None,
-    graph_sha256: str | None = None,
+    networks: Sequence[JudgedNetwork] = (),
 ) -> Environment:
     """Gather the environment of a run.
 
@@ -119,7 +120,7 @@ def gather_environment(
         waivers: ids of the waivers that apply.
         now: when the run started.
         directory: where to look for a git checkout; the working directory if None.
-        graph_sha256: digest of the graph that is judged, where one is.
+        networks: what is judged.
 
     Raises:
         TypeError: ``device`` is not made of named values.
@@ -135,7 +136,7 @@ def gather_environment(
         device=(information := named_values(device, "device")),
         waivers=list(waivers),
         devices=[UsedDevice(process=MAIN, device=information)] if information else [],
-        graph_sha256=graph_sha256,
+        networks=list(networks),
     )
 
 

@@ -123,9 +123,9 @@ class Timed:
 
     @property
     def group(self) -> str:
-        """What may be compared with each other: times of one device, emulated and real ones kept apart."""
-        info = self._evaluation.device.info()
-        return f"fused network on {info.kind} ({info.model}{', SIMULATED' if info.simulated else ''})"
+        """What may be compared with each other: times of one network on one device, emulated or real."""
+        info, network = self._evaluation.device.info(), self._evaluation.network.name
+        return f"fused {network} on {info.kind} ({info.model}{', SIMULATED' if info.simulated else ''})"
 
     def description(self) -> dict[str, Any]:
         """Return what a reader of the benchmark must know: device, precision, simulated or not, roofline."""

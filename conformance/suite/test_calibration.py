@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
 @pytest.mark.mlu
 @pytest.mark.calibration
-@pytest.mark.parametrize(
-    "bits",
-    [
-        pytest.param(8, id="int8", marks=pytest.mark.int8),
-        pytest.param(16, id="int16", marks=pytest.mark.int16),
-    ],
-)
-def test_scales(conformance_run: Run, bits: int) -> None:
+def test_scales(conformance_run: Run, network: str, bits: int) -> None:
     """Calibration by the device's framework gives our scales to 6 digits, of every tensor and no other."""
-    conformance_run.settle(*judge_calibration(conformance_run.evaluation, bits))
+    conformance_run.settle(*judge_calibration(conformance_run.of(network), bits))

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 @pytest.mark.mlu
 @pytest.mark.fused
 @pytest.mark.benchmark(timer=DEVICE_CLOCK)
-def test_fused_speed(conformance_run: Run, precision: Precision, benchmark: Any) -> None:  # noqa: ANN401
+def test_fused_speed(
+    conformance_run: Run,
+    network: str,
+    precision: Precision,
+    benchmark: Any,  # noqa: ANN401
+) -> None:
     """Time the network as it ships, in device seconds; what was timed must meet the acceptance."""
-    with time_fused(conformance_run.evaluation, precision) as timed:
+    with time_fused(conformance_run.of(network), precision) as timed:
         benchmark.group = timed.group
         benchmark.extra_info.update(timed.description())
         benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @pytest.mark.mlu
 @pytest.mark.chained
-def test_chained_errors(conformance_run: Run, precision: Precision) -> None:
+def test_chained_errors(conformance_run: Run, network: str, precision: Precision) -> None:
     """Every judged node of the uncut network gives finite numbers in the right shape; errors are recorded."""
-    conformance_run.settle(*conformance_run.evaluation.chained(precision).values())
+    conformance_run.settle(*conformance_run.of(network).chained(precision).values())
 
 
 @pytest.mark.mlu
 @pytest.mark.fused
-def test_fused_outputs(conformance_run: Run, precision: Precision) -> None:
-    """Every output of the fused network meets the acceptance: cosine and PSNR."""
-    conformance_run.settle(*conformance_run.evaluation.fused(precision).values())
+def test_fused_outputs(conformance_run: Run, network: str, precision: Precision) -> None:
+    """Every output of the fused network meets the acceptance."""
+    conformance_run.settle(*conformance_run.of(network).fused(precision).values())

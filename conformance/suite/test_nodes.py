@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 @pytest.mark.mlu
 @pytest.mark.own
-def test_node(conformance_run: Run, own_case: tuple[Precision, str]) -> None:
+def test_node(conformance_run: Run, network: str, precision: Precision, node: str) -> None:
     """The node's own error is within its bound: attainable error × margin."""
-    precision, node = own_case
-    conformance_run.settle(conformance_run.evaluation.own(precision)[node])
+    conformance_run.settle(conformance_run.of(network).own(precision)[node])

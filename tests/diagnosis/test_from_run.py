@@ -14,6 +14,7 @@ from suite_run import run_suite
 from conformance.diagnosis.from_run import diagnosis_of_run
 from conformance.diagnosis.model import Diagnosis
 from conformance.errors import UsageError
+from conformance.networks import Network
 from conformance.precision import parse_precision
 from conformance.runs.directory import ENVIRONMENT, RECORDS
 
@@ -39,6 +40,17 @@ def finished(tmp_path_factory):
         return directory
 
     return run
+
+
+def judged(**changes):
+    """Return what an environment says of the planted network, with changes."""
+    network = Network(planted_network().directory)
+    known = {
+        "name": network.name,
+        "directory": str(network.directory),
+        "graph_sha256": network.graph.digest,
+    }
+    return known | changes
 
 
 @pytest.fixture
@@ -189,13 +201,15 @@ def test_a_cut_off_line_is_told(changed):
             lambda changed: changed(without(precision="int16-fp32")),
             "judged no node at int16-fp32 by its own error, but did at int8-fp32; diagnose another precision",
         ),
-        (lambda changed: changed(same, graph_sha256="0" * 64), "judged another graph"),
-        (lambda changed: changed(same, options={}), "does not say which network was judged"),
+        (lambda changed: changed(same, networks=[judged(graph_sha256="0" * 64)]), "judged another graph"),
+        (lambda changed: changed(same, networks=[]), "does not say which network was judged"),
+        (lambda changed: changed(same, networks=[judged(), judged(name="b")]), "judged planted, b; name one"),
+        (lambda changed: changed(same, networks=[judged(name="other")]), "judged network 'other', but"),
+        (lambda changed: changed(same, options={}), "does not say where goldens lie; give --golden-dir"),
         (
-            lambda changed: changed(same, options={"network_path": str(planted_network().directory)}),
-            "does not say where goldens lie; give --golden-dir",
+            lambda changed: changed(same, networks=[judged(directory=None, own="beautygam")]),
+            "near names: beautygan",
         ),
-        (lambda changed: changed(same, options={"network": "beautygam"}), "near names: beautygan"),
     ],
 )
 def test_what_a_run_lacks_is_one_sentence(changed, make, sentence):

@@ -9,6 +9,7 @@ import pytest
 from kept_network import kept_network
 
 from conformance.plugin.options import OPTIONS, read_settings
+from conformance.runs.judged import JudgedNetwork
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +21,8 @@ def network():
 def plan(tmp_path):
     """What a journal needs of a plan: default settings, a network's name, what was said of goldens."""
     settings = read_settings({option.name: None for option in OPTIONS}, {}, tmp_path)
-    return SimpleNamespace(
-        settings=settings,
-        store=SimpleNamespace(said=["golden"]),
-        network=SimpleNamespace(name="n"),
-        manifest=SimpleNamespace(provenance=SimpleNamespace(graph_sha256="ab")),
-    )
+    part = SimpleNamespace(judged=JudgedNetwork(name="n", directory="d", graph_sha256="ab"))
+    return SimpleNamespace(settings=settings, said=["golden"], title="n", parts={"n": part})
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,8 @@ def content(result):
 def test_every_precision_is_timed_by_the_devices_own_clock(timed):
     benchmarks = content(timed)["benchmarks"]
     assert [item["params"] for item in benchmarks] == [
-        {"precision": name} for name in ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
+        {"network": "small", "precision": name}
+        for name in ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
     ]
     seconds = {record.precision: record.seconds for record in timed.records}
     for item in benchmarks:
@@ -44,7 +45,7 @@ def test_emulated_times_say_so_wherever_they_are_read(timed):
     assert whole["machine_info"]["device"]["simulated"] is True
     assert set(whole["machine_info"]["device"]) >= {"model", "driver", "firmware", "framework", "profile"}
     for item in whole["benchmarks"]:
-        assert item["group"] == "fused network on emulator (MLU270, SIMULATED)"
+        assert item["group"] == "fused small on emulator (MLU270, SIMULATED)"
         assert item["extra_info"]["simulated"] is True
         assert item["extra_info"]["device"] == "emulator"
         assert item["extra_info"]["cores"] == 1

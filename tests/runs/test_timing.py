@@ -170,7 +170,7 @@ def test_a_session_that_broke_is_closed_all_the_same(evaluate):
 
 @pytest.mark.parametrize(
     ("simulated", "group"),
-    [(True, "fused network on paced (P1, SIMULATED)"), (False, "fused network on paced (P1)")],
+    [(True, "fused small on paced (P1, SIMULATED)"), (False, "fused small on paced (P1)")],
 )
 def test_emulated_and_real_times_are_told_apart(evaluate, simulated, group):
     with time_fused(evaluate(PacedDevice(1.0, simulated=simulated)), INT8) as timed:

@@ -108,4 +108,6 @@ def test_what_is_not_offered_is_not_timed(run):
     assert result.code == 0
     assert sorted(result.outcomes.values()) == ["passed", "passed", "skipped", "skipped"]
     timed = json.loads((result.directory / "benchmark.json").read_text())["benchmarks"]
-    assert [item["params"] for item in timed] == [{"precision": "int16-fp16"}, {"precision": "int16-fp32"}]
+    assert [item["params"] for item in timed] == [
+        {"network": "small", "precision": precision} for precision in ("int16-fp16", "int16-fp32")
+    ]

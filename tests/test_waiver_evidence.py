@@ -1,0 +1,168 @@
+"""The evidence of a waiver is what a run measured of what it covers, no more and no less."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+
+import pytest
+from tool_modules import TOOLS, tool_module
+
+sys.path.insert(0, str(TOOLS))
+
+from waiver_evidence import evidence, unexplained, with_evidence
+
+from conformance.errors import UsageError
+from conformance.judging.bounds import ErrorLimits
+from conformance.judging.verdicts import Acceptance, Reached
+from conformance.judging.waivers import Waiver, read_waivers
+from conformance.runs.records import Record
+
+LIMITS = ErrorLimits(0.01, 0.01, 0.1, 0.01)
+
+
+def waiver(**changes):
+    known = {
+        "id": "means",
+        "network": "n",
+        "nodes": ["mean*"],
+        "precisions": ["*-fp16"],
+        "modes": ["own"],
+        "reason": "r",
+        "evidence": "e",
+        "owner": "o",
+        "expires": dt.date(2030, 1, 1),
+    }
+    return Waiver(**(known | changes))
+
+
+def own(node, times, precision="int8-fp16", op="Mean"):
+    needed = ErrorLimits(0.0, 0.0, 0.1 * times, 0.0)
+    outcome = "deviates" if times > 1 else "conforms"
+    return Record(
+        case=f"{node}-{precision}",
+        network="n",
+        node=node,
+        op=op,
+        precision=precision,
+        mode="own",
+        outcome=outcome,
+        reasons=["r"],
+        simulated=True,
+        bounds=LIMITS,
+        needed=needed,
+    )
+
+
+def fused(precision, outcome="deviates", **reached):
+    return Record(
+        case=f"out-{precision}-fused",
+        network="n",
+        node="out",
+        op="Tanh",
+        precision=precision,
+        mode="fused",
+        outcome=outcome,
+        reasons=["r"],
+        simulated=True,
+        acceptance=Acceptance(cosine=0.999, answers=0.9),
+        reached=Reached(**({"cosine": 0.5, "psnr": 7.25} | reached)),
+    )
+
+
+RECORDS = [
+    own("mean_1", 22.0),
+    own("mean_2", 2390.0),
+    own("mean_2", 30.0, "int16-fp16"),
+    own("other", 0.5),
+    own("sum", 0.5, op="Sum"),
+]
+
+
+def test_nodes_precisions_and_factors_are_those_of_the_run():
+    said = (
+        "2 of 3 judged Mean nodes deviate at int8-fp16 and int16-fp16, by 22 to 2.39e+03 times their bound."
+    )
+    assert evidence(waiver(), RECORDS) == said
+    assert evidence(waiver(nodes=["mean_1"]), RECORDS[:1]).endswith("by 22 times their bound.")
+
+
+def test_outputs_say_what_they_reached_and_what_is_accepted():
+    records = [fused("int8-fp16"), fused("int16-fp16", psnr=None, answers=0.875)]
+    said = evidence(waiver(nodes=["out"], modes=["fused"]), records)
+    assert said == (
+        "Reached: cosine 0.5, 7.2 dB at int8-fp16; cosine 0.5, 87.5% right answers at int16-fp16. "
+        "Accepted: at least cosine 0.999 and 90 % right answers."
+    )
+
+
+def test_a_waiver_without_a_deviation_is_refused():
+    with pytest.raises(UsageError, match="waiver 'means' covers nothing that deviates; remove it"):
+        evidence(waiver(nodes=["other"]), RECORDS)
+
+
+def test_a_waiver_that_covers_what_conforms_is_refused():
+    with pytest.raises(UsageError, match="covers other-int8-fp16, which conforms; narrow it"):
+        evidence(waiver(nodes=["*"]), RECORDS)
+
+
+def test_what_no_waiver_covers_is_named():
+    assert unexplained([waiver(nodes=["mean_1"])], RECORDS) == ["mean_2-int8-fp16", "mean_2-int16-fp16"]
+    assert unexplained([waiver()], RECORDS) == []
+
+
+TEXT = """# comment
+[[waiver]]
+id = "means"
+network = "n"
+nodes = ["mean*"]
+precisions = ["*-fp16"]
+modes = ["own"]
+reason = "r"
+evidence = "old"
+owner = "o"
+expires = 2030-01-01
+
+[[waiver]]
+id = "means-too"
+network = "n"
+nodes = ["sum"]
+precisions = ["*-fp16"]
+modes = ["own"]
+reason = "evidence = "
+evidence = "kept"
+owner = "o"
+expires = 2030-01-01
+"""
+
+
+def test_only_one_waivers_evidence_is_written_anew():
+    changed = with_evidence(TEXT, "means", "new: 2.39e+03 times")
+    assert changed == TEXT.replace('"old"', '"new: 2.39e+03 times"')
+
+
+@pytest.mark.parametrize("text", [TEXT.replace('evidence = "old"\n', ""), TEXT.replace('"means"', '"mean"')])
+def test_a_waiver_without_that_line_is_an_error(text):
+    with pytest.raises(UsageError, match="waiver 'means' has no line evidence"):
+        with_evidence(text, "means", "new")
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "waivers.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_the_file_stays_one_that_is_read(file):
+    with tool_module("regenerate") as tool:
+        tool.renew_waivers("n", [*RECORDS[:-1], own("sum", 3.0, op="Sum")], file)
+    first, second = read_waivers(file)
+    assert first.evidence.startswith("2 of 3 judged Mean nodes deviate")
+    assert second.evidence == "1 of 1 judged Sum nodes deviate at int8-fp16, by 3 times their bound."
+
+
+def test_what_no_waiver_covers_leaves_the_file_alone(file):
+    with tool_module("regenerate") as tool, pytest.raises(UsageError, match=r"1 cases fail .* x-int8-fp16"):
+        tool.renew_waivers("n", [*RECORDS, own("x", 3.0)], file)
+    assert file.read_text() == TEXT

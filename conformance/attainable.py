@@ -63,7 +63,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """:class:`AttainableFile` on disk: where a node has the same at two precisions, the second names the first."""
+    """The file on disk: where a node has the same at two precisions, the second names the first."""
 
     graph_sha256: str
     input_sha256: str
@@ -111,7 +111,9 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         nodes = {name: _whole(name, entries) for name, entries in stored.nodes.items()}
     except ValueError as error:
         raise GoldenError(f"attainable errors {path} are damaged: {error}; {store.remedy}") from error
-    content = AttainableFile(*msgspec.structs.astuple(stored)[:-1], nodes)
+    content = AttainableFile(
+        stored.graph_sha256, stored.input_sha256, stored.scales_sha256, stored.operators, nodes
+    )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
     return content
@@ -120,7 +122,10 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
 def write_attainable(path: Path, content: AttainableFile) -> None:
     """Write ``attainable.json``."""
     nodes = {name: _shortened(entries) for name, entries in content.nodes.items()}
-    write_json_table_atomically(path, _StoredFile(*msgspec.structs.astuple(content)[:-1], nodes))
+    stored = _StoredFile(
+        content.graph_sha256, content.input_sha256, content.scales_sha256, content.operators, nodes
+    )
+    write_json_table_atomically(path, stored)
 
 
 def scales_digest(scales: QuantizationScales) -> str:

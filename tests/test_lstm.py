@@ -20,15 +20,19 @@ from tool_modules import TOOLS, tool_module
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(TOOLS))
 
+from emulation import profile
 from lstm import adding
 from lstm.network import BATCH, SHAPES, STEPS, UNITS, answers, initial
 from lstm.trainer import Recipe, Stage, Trainer
 
+from conformance.devices.emulator.device import EmulatorDevice
 from conformance.errors import UsageError
 from conformance.files import read_toml
 from conformance.graph.execution import GraphRunner
 from conformance.graph.retype import to_float64
 from conformance.networks import Network
+from conformance.precision import parse_precision
+from conformance.quantization.files import read_scales
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ROOT / "fixtures/networks/lstm"
@@ -142,6 +146,53 @@ def test_the_trained_network_is_that_of_the_graph(weights):
     found = answers(np.asarray(x), weights).numpy()
     expected = recurrence(x.astype(np.float64), weights)[2][..., 0]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def fixed_point(values, scale, bits):
+    """Integers of a tensor: scale as float32, half away from zero, the full range."""
+    scaled = values.astype(np.float64) * np.float64(np.float32(scale))
+    whole = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
+    return np.clip(whole, -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+
+
+def product(values, filters, name, scales, bits):
+    """A MatMul of the card: exact sums of integers, rescaled and rounded to float32 once."""
+    factors = [scales[f"{name}/MatMul/{which}"] for which in ("input", "filter")]
+    sums = fixed_point(values, factors[0], bits) @ fixed_point(filters, factors[1], bits)
+    return (sums / np.prod(np.float32(factors), dtype=np.float64)).astype(np.float32)
+
+
+def on_a_card(x, weights, scales, bits):
+    """The running answers in fixed point with float32, written down from the facts in docs/numerics.md."""
+
+    def rounded(function, values):
+        return function(values.astype(np.float64)).astype(np.float32)
+
+    kernel, bias, head, offset = (weights[name] for name in SHAPES)
+    c = h = np.zeros((len(x), UNITS), np.float32)
+    found = []
+    for t in range(STEPS):
+        step = f"lstm/step_{t:03}"
+        z = product(np.concatenate([x[:, t], h], 1), kernel, f"{step}/gates", scales, bits) + bias
+        i, j, f, o = (z[:, k * UNITS : (k + 1) * UNITS] for k in range(4))
+        c = rounded(sigmoid, f) * c + rounded(sigmoid, i) * rounded(np.tanh, j)
+        h = rounded(sigmoid, o) * rounded(np.tanh, c)
+        found.append(product(h, head, f"{step}/answer", scales, bits) + offset)
+    return np.concatenate(found, 1)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_fixed_point_adds_up_along_the_steps_as_computed_independently(network, weights, bits):
+    scales = read_scales(NETWORK, bits, network.graph)
+    feeds = network.feeds(0)
+    with EmulatorDevice(profile()).open(
+        network.graph, ["answers"], precision=parse_precision(f"int{bits}-fp32"), scales=scales
+    ) as session:
+        found = session.run(feeds)["answers"]
+    expected = on_a_card(feeds["x"], weights, scales.scales, bits)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    errors = np.abs(found - recurrence(feeds["x"].astype(np.float64), weights)[2][..., 0]).max(0)
+    assert errors[-10:].max() > 4 * errors[:3].max()
 
 
 def solved(weights, seed, count=1000):

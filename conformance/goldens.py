@@ -18,7 +18,12 @@ import numpy as np
 
 from conformance import locations
 from conformance.errors import GoldenError, near_names
-from conformance.files import read_json, write_atomically, write_json_atomically
+from conformance.files import (
+    read_json,
+    write_atomically,
+    write_json_atomically,
+    write_json_table_atomically,
+)
 from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
 from conformance.graph.reference import Reference, rounded
 from conformance.graph.retype import to_float64
@@ -170,7 +175,7 @@ class GoldenStore:
         Raises:
             GoldenError: a tensor is empty or not finite, or the directory cannot be written.
         """
-        key = key_nodes(self.network.graph)
+        key = key_nodes(self.network.graph, self.network.key)
         names = judgeable_nodes(self.network.graph)
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
         self._mapped.clear()
@@ -185,7 +190,7 @@ class GoldenStore:
                 for name in names
             ]
             self._manifest = Manifest(self._provenance(), nodes)
-            write_json_atomically(self.directory / MANIFEST, self._manifest)
+            write_json_table_atomically(self.directory / MANIFEST, self._manifest)
         return self._manifest
 
     @contextlib.contextmanager

@@ -33,12 +33,16 @@ FILE = "network.toml"
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: what it is called and where its graph lies."""
+    """``[network]``: what it is called and where its graph lies.
+
+    ``key`` holds names and globs of key nodes beside those that the graph's structure shows.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+$")]
     graph: str
     description: str = ""
     weights_seed: int = 0
+    key: list[str] = []
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,6 +148,7 @@ class Network:
         self.outputs = self.description.output
         self.series = self.description.series
         self.acceptance = self.description.acceptance
+        self.key = tuple(self.description.network.key)
         self.samples = len(self.description.input[0].files)
         files = {f"input {entry.name!r}": entry.files for entry in self.description.input}
         files |= {f"truth of {item.name!r}": item.answers.truth for item in self.outputs if item.answers}

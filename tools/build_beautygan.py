@@ -21,7 +21,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from graph_writer import GraphDef, GraphWriter, serialize
 
 from conformance.errors import ConformanceError, InfrastructureError
 from conformance.files import write_atomically
@@ -29,103 +31,10 @@ from conformance.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    Attribute = bool | int | str | list[int]
-    GraphDef = Any  # tensorflow.core.framework.graph_pb2.GraphDef: TensorFlow ships no types for it
-
 NETWORK = Path(__file__).resolve().parents[1] / "fixtures/networks/beautygan"
-PRODUCER = 27  # GraphDef version of TensorFlow 1.13: every consumer since, 2.x included, takes it
 IMAGE = (-1, 256, 256, 3)
 EPSILON = 1e-6  # of tf.contrib.layers.instance_norm
 RESIDUAL_BLOCKS = 6
-
-
-class GraphWriter:
-    """Appends nodes to a GraphDef; every method returns the name of the node that holds the result."""
-
-    def __init__(self) -> None:
-        from tensorflow.core.framework import graph_pb2
-
-        self.graph: GraphDef = graph_pb2.GraphDef()
-        self.graph.versions.producer = PRODUCER
-        self._counts: dict[str, int] = {}
-
-    def node(self, name: str, op: str, inputs: Sequence[str] = (), **attributes: Attribute) -> str:
-        """Append a node; ``attributes`` are those without a default value, type attributes apart."""
-        node = self.graph.node.add(name=name, op=op, input=inputs)
-        for key, value in attributes.items():
-            _set_attribute(node.attr[key], value)
-        return name
-
-    def float_node(self, name: str, op: str, inputs: Sequence[str], **attributes: Attribute) -> str:
-        """Append a node whose ``T`` is float32."""
-        node = self.node(name, op, inputs, **attributes)
-        self.graph.node[-1].attr["T"].type = _float()
-        return node
-
-    def placeholder(self, name: str, shape: Sequence[int]) -> str:
-        """Append a float32 placeholder; -1 is a dimension of unknown size."""
-        self.node(name, "Placeholder")
-        attributes = self.graph.node[-1].attr
-        attributes["dtype"].type = _float()
-        for size in shape:
-            attributes["shape"].shape.dim.add(size=size)
-        return name
-
-    def constant(self, name: str, value: float | list[int]) -> str:
-        """Append a Const: int32 for integers, float32 otherwise."""
-        array = np.asarray(value)
-        tensor = self._constant_tensor(name, array.shape, is_float=array.dtype.kind == "f")
-        if array.dtype.kind == "f":
-            tensor.float_val.append(float(array))
-        elif array.ndim:
-            tensor.tensor_content = array.astype("<i4").tobytes()
-        else:
-            tensor.int_val.append(int(array))
-        return name
-
-    def variable(self, name: str, shape: Sequence[int]) -> str:
-        """Append a frozen variable: a Const of ``shape`` without content and its ``read`` Identity."""
-        self._constant_tensor(name, shape, is_float=True)
-        return self.float_node(f"{name}/read", "Identity", [name])
-
-    def unique(self, base: str) -> str:
-        """Return ``generator/base``, then ``generator/base_1``, … as TensorFlow 1 numbers names."""
-        count = self._counts.get(base, 0)
-        self._counts[base] = count + 1
-        return f"generator/{base}" + (f"_{count}" if count else "")
-
-    def _constant_tensor(self, name: str, shape: Sequence[int], *, is_float: bool) -> Any:  # noqa: ANN401
-        from tensorflow.core.framework import types_pb2
-
-        dtype = types_pb2.DT_FLOAT if is_float else types_pb2.DT_INT32
-        self.node(name, "Const")
-        attributes = self.graph.node[-1].attr
-        attributes["dtype"].type = dtype
-        tensor = attributes["value"].tensor
-        tensor.dtype = dtype
-        tensor.tensor_shape.SetInParent()
-        for size in shape:
-            tensor.tensor_shape.dim.add(size=size)
-        return tensor
-
-
-def _float() -> int:
-    from tensorflow.core.framework import types_pb2
-
-    return int(types_pb2.DT_FLOAT)
-
-
-def _set_attribute(attribute: Any, value: object) -> None:  # noqa: ANN401 - an AttrValue
-    if isinstance(value, bool):
-        attribute.b = value
-    elif isinstance(value, int):
-        attribute.i = value
-    elif isinstance(value, str):
-        attribute.s = value.encode()
-    elif isinstance(value, list):
-        attribute.list.i.extend(value)
-    else:
-        raise TypeError(f"no attribute holds {value!r}")
 
 
 def convolution(g: GraphWriter, x: str, kernel: tuple[int, int, int], stride: int = 1) -> str:
@@ -195,7 +104,7 @@ def upsample(g: GraphWriter, x: str, size: int) -> str:
 
 def build() -> GraphDef:
     """Return the frozen generator: inputs ``X`` and ``Y``, output ``generator/xs``."""
-    g = GraphWriter()
+    g = GraphWriter("generator/")
     bare, style = g.placeholder("X", IMAGE), g.placeholder("Y", IMAGE)
     encoded = [encoder(g, bare), encoder(g, style)]
     name = g.unique("concat")
@@ -207,11 +116,6 @@ def build() -> GraphDef:
     x = module(g, upsample(g, x, 256), (3, 64, 32))
     g.float_node("generator/xs", "Tanh", [convolution(g, x, (7, 32, 3))])
     return g.graph
-
-
-def serialize(graph: GraphDef) -> bytes:
-    """Return the bytes of ``graph``, attributes in the order of their names."""
-    return bytes(graph.SerializeToString(deterministic=True))
 
 
 def differences(graph: GraphDef, published: Mapping[str, Any]) -> list[str]:

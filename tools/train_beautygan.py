@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from faces import Portrait, random_face, random_makeup, random_scene
 from training import figures, samples
+from training.log import Log
 from training.trainer import Recipe, Trainer
 
 from conformance.errors import ConformanceError, UsageError
@@ -55,41 +56,19 @@ def _round(recipe: Recipe, step: int) -> list[Samples]:
     return samples.training_round(recipe.seed, step, stage.size, stage.batch, variety, recipe.bare)
 
 
-class Log:
-    """Prints one line per interval: step, size, loss, time a step takes, time left."""
+def progress(recipe: Recipe, interval: float) -> Log:
+    """Return what prints the progress of a training."""
 
-    def __init__(self, recipe: Recipe, interval: float) -> None:
-        self.recipe, self.interval = recipe, interval
-        self.begin, self.losses = time.monotonic(), list[float]()
+    def pixels(step: int) -> int:
+        stage = recipe.at(step)[0]
+        return stage.batch * stage.size**2
 
-    def __call__(self, step: int, loss: float) -> bool:
-        """Take note of a step; return whether a line was due."""
-        self.losses.append(loss)
-        spent = time.monotonic() - self.begin
-        if spent < self.interval and step < self.recipe.steps:
-            return False
-        each = spent / len(self.losses)
-        left = sum(each * _cost(self.recipe, at, step) for at in range(step, self.recipe.steps))
-        size = self.recipe.at(step - 1)[0].size
-        print(
-            f"step {step}/{self.recipe.steps} size {size} loss {np.mean(self.losses):.4f} "
-            f"{1e3 * each:.0f} ms/step, {left / 60:.0f} min left",
-            flush=True,
-        )
-        self.begin, self.losses = time.monotonic(), []
-        return True
-
-
-def _cost(recipe: Recipe, step: int, known: int) -> float:
-    """Pixels of ``step`` in proportion to those of the step before ``known``."""
-    stages = [recipe.at(at)[0] for at in (step, known - 1)]
-    pixels = [stage.batch * stage.size**2 for stage in stages]
-    return pixels[0] / pixels[1]
+    return Log(recipe.steps, lambda step: f"size {recipe.at(step)[0].size}", pixels, interval)
 
 
 def train(trainer: Trainer, folder: Path, minutes: float, interval: float) -> None:
     """Train to the end of the recipe, or for some minutes; keep a checkpoint and say how good they are."""
-    log, due = Log(trainer.recipe, interval), False
+    log, due = progress(trainer.recipe, interval), False
     begin = judged = time.monotonic()
     for batch in batches(trainer.recipe, trainer.step):
         loss = trainer.train(batch)

@@ -1,33 +1,23 @@
-"""One training: weights, Adam, their running mean, and everything on disk that taking it up again needs."""
+"""Training the BeautyGAN generator: the recipe and one step of it."""
 
 from __future__ import annotations
 
-import math
-import zipfile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
 
-from conformance.errors import UsageError
-from conformance.files import write_atomically
-from training.network import generator, initial, shapes
+from training.network import generator, initial
 from training.samples import ROUND, model_values
+from training.schedule import Schedule
+from training.state import State
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from faces.camera import Pixels
 
     from training.samples import Samples
 
     Tensor = Any  # TensorFlow ships no types
-
-BETAS = (0.9, 0.99)
-AVERAGED_EVERY = 4
-"""Steps between two updates of the running mean."""
-AVERAGED_OVER = 500
-"""Steps that the running mean looks back, about."""
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,14 +29,10 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variety: tuple[float, float]
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(Schedule, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How to train; a recipe and its seed make the weights."""
 
     seed: int
-    rate: float  # of Adam, at its highest
-    warmup: int  # steps
-    decay: float  # part of all steps, at the end, in which the rate falls (cosine)
-    final: float  # part of the highest rate that is left at the end
     bare: float  # probability that Y wears no makeup
     square: float  # weight of the squared error beside the absolute one
     weights: tuple[float, float, float, float]  # of a pixel: anywhere, and more on face, lips and eyes, blush
@@ -66,16 +52,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             step -= stage.steps
         return self.stage[-1], self.stage[-1].variety[1]
 
-    def rate_at(self, step: int) -> float:
-        """Adam's rate at a step: warm-up, flat, cosine."""
-        start = self.steps * (1.0 - self.decay)
-        fallen = min(max((step - start) / max(self.steps - start, 1.0), 0.0), 1.0)
-        cosine = self.final + (1.0 - self.final) * 0.5 * (1.0 + math.cos(math.pi * fallen))
-        return self.rate * min(1.0, (step + 1) / self.warmup) * cosine
 
-
-class Trainer:
-    """Holds the state of a training.
+class Trainer(State):
+    """Trains the generator.
 
     Args:
         recipe: how to train.
@@ -84,16 +63,9 @@ class Trainer:
     def __init__(self, recipe: Recipe) -> None:
         import tensorflow as tf
 
-        self.recipe, self.step = recipe, 0
-        values = initial(recipe.seed)
-        self.weights = {name: tf.Variable(value) for name, value in values.items()}
-        self.mean = {name: tf.Variable(value) for name, value in values.items()}
-        self.moments = {
-            name: (tf.Variable(np.zeros_like(value)), tf.Variable(np.zeros_like(value)))
-            for name, value in values.items()
-        }
+        super().__init__(initial(recipe.seed))
+        self.recipe = recipe
         self._update = tf.function(self._update_once)
-        self._average = tf.function(self._average_once)
         self._transfer = tf.function(lambda x, y: generator(x, y, self.mean, half=False))
 
     def train(self, samples: Samples) -> float:
@@ -102,13 +74,9 @@ class Trainer:
 
         pictures = [tf.constant(model_values(part)) for part in samples[:3]]
         masks = tf.constant(samples.masks.astype(np.float32) / 255.0)
-        powers = [beta ** (self.step + 1) for beta in BETAS]
-        scalars = [tf.constant(value, tf.float32) for value in (self.recipe.rate_at(self.step), *powers)]
+        scalars = self.scalars(self.recipe.rate_at(self.step))
         loss = self._update(*pictures, masks, *scalars)
-        self.step += 1
-        if self.step % AVERAGED_EVERY == 0:
-            kept = min(1.0 - AVERAGED_EVERY / AVERAGED_OVER, self.step / (self.step + 10.0 * AVERAGED_EVERY))
-            self._average(tf.constant(kept, tf.float32))
+        self.count()
         return float(loss)
 
     def _update_once(self, x: Tensor, y: Tensor, target: Tensor, masks: Tensor, *scalars: Tensor) -> Tensor:
@@ -117,13 +85,7 @@ class Trainer:
         with tf.GradientTape() as tape:
             loss = self._loss(generator(x, y, self.weights, half=True), target, masks)
         gradients = tape.gradient(loss, self.weights)
-        rate, power1, power2 = scalars
-        for name, variable in self.weights.items():
-            first, second = self.moments[name]
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle, m=first.handle, v=second.handle, beta1_power=power1, beta2_power=power2,
-                lr=rate, beta1=BETAS[0], beta2=BETAS[1], epsilon=1e-8, grad=gradients[name],
-            )  # fmt: skip
+        self.move(gradients, scalars)
         return loss
 
     def _loss(self, result: Tensor, target: Tensor, masks: Tensor) -> Tensor:
@@ -136,45 +98,9 @@ class Trainer:
         error = tf.abs(result - target)
         return tf.reduce_mean(weight * (error + self.recipe.square * error * error))
 
-    def _average_once(self, kept: Tensor) -> None:
-        for name, variable in self.weights.items():
-            self.mean[name].assign_add((1.0 - kept) * (variable - self.mean[name]))
-
     def transfer(self, x: Pixels, y: Pixels) -> Pixels:
         """Put the makeup of ``y`` on ``x`` with the mean weights."""
         import tensorflow as tf
 
         result = self._transfer(tf.constant(model_values(x[None])), tf.constant(model_values(y[None])))
         return np.rint((result.numpy()[0] + 1.0) * 127.5).astype(np.uint8)
-
-    def save(self, path: Path) -> None:
-        """Write everything to ``path``, whole or not at all."""
-        arrays = {f"weights:{name}": value.numpy() for name, value in self.weights.items()}
-        arrays |= {f"mean:{name}": value.numpy() for name, value in self.mean.items()}
-        for index in (0, 1):
-            arrays |= {f"moment{index}:{name}": pair[index].numpy() for name, pair in self.moments.items()}
-        write_atomically(path, lambda file: np.savez(file, step=self.step, **arrays))
-
-    def load(self, path: Path) -> None:
-        """Take up a training.
-
-        Raises:
-            UsageError: the file is not one that ``save`` wrote.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                for name in shapes():
-                    self.weights[name].assign(archive[f"weights:{name}"])
-                    self.mean[name].assign(archive[f"mean:{name}"])
-                    for index in (0, 1):
-                        self.moments[name][index].assign(archive[f"moment{index}:{name}"])
-                self.step = int(archive["step"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UsageError(
-                f"checkpoint {path} cannot be read ({error}); delete it to start anew"
-            ) from error
-
-    def export(self, path: Path, about: str) -> None:
-        """Write the mean weights as float16, compressed, with ``about``, a text on how they were made."""
-        arrays = {name: value.numpy().astype(np.float16) for name, value in self.mean.items()}
-        write_atomically(path, lambda file: np.savez_compressed(file, about=about, **arrays))

@@ -181,7 +181,7 @@ class _Band:
         self.bottom = self._rows(band.left, MARGIN, rows, pitch)
         for index, block in enumerate(band.blocks):
             x = left + index * (width + BLOCK_GAP)
-            _add_lines(self.things, block.heading, x, y + heads - _heights(block.heading), width)
+            _add_lines(self.things, block.heading, x, y, width)
             self._rows((band.top,), x, top, pitch)
             end = self._rows(block.cells, x, rows, pitch)
             self.bottom = max(self.bottom, end, self._below(block, x, end, width))

@@ -6,6 +6,7 @@ operator. Every node is fed with the goldens of the nearest key nodes before it,
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ import numpy as np
 
 from conformance.devices.emulator.device import EmulatorDevice
 from conformance.errors import GoldenError
-from conformance.files import read_json, sha256, write_json_atomically
+from conformance.files import read_json, sha256, write_json_table_atomically
 from conformance.graph.cut import cut, cut_input
 from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
@@ -28,6 +29,7 @@ from conformance.quantization.parameter_file import format_scales
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from conformance.devices.emulator.profile import Profile
     from conformance.goldens import GoldenStore
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
 FILE = "attainable.json"
 GROUP = 30
-"""Nodes fetched in one float64 run: bounds memory."""
+"""Nodes fetched in one run, large or small: bounds memory."""
+GROUP_ELEMENTS = 2**22
+"""More nodes than that are fetched as long as they have no more elements than this together."""
 MAGNITUDE = "magnitude/"
 MATMULS = frozenset({"BatchMatMul", "BatchMatMulV2", "MatMul"})
 
@@ -58,6 +62,39 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: dict[str, dict[str, Attainable]]
 
 
+class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file on disk: where a node has the same at two precisions, the second names the first."""
+
+    graph_sha256: str
+    input_sha256: str
+    scales_sha256: dict[str, str]
+    operators: dict[str, str]
+    nodes: dict[str, dict[str, Attainable | str]]
+
+
+def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
+    first: dict[Attainable, str] = {}
+    return {
+        precision: entry if first.setdefault(entry, precision) == precision else first[entry]
+        for precision, entry in entries.items()
+    }
+
+
+def _whole(node: str, entries: Mapping[str, Attainable | str]) -> dict[str, Attainable]:
+    """Return the entries of a node, each in full.
+
+    Raises:
+        ValueError: one names a precision that has none of its own.
+    """
+    whole = {}
+    for precision, entry in entries.items():
+        found = entries.get(entry) if isinstance(entry, str) else entry
+        if not isinstance(found, Attainable):
+            raise ValueError(f"node {node!r} at {precision} is as at {entry!r}, where there is nothing")  # noqa: TRY004 - the file is wrong
+        whole[precision] = found
+    return whole
+
+
 def read_attainable(store: GoldenStore) -> AttainableFile:
     """Read the attainable errors that belong to the goldens of ``store``.
 
@@ -69,10 +106,26 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         raise GoldenError(
             f"network {store.network.name!r} has no attainable errors in {path}; {store.remedy}"
         )
-    content = read_json(path, AttainableFile, "attainable errors")
+    stored = read_json(path, _StoredFile, "attainable errors")
+    try:
+        nodes = {name: _whole(name, entries) for name, entries in stored.nodes.items()}
+    except ValueError as error:
+        raise GoldenError(f"attainable errors {path} are damaged: {error}; {store.remedy}") from error
+    content = AttainableFile(
+        stored.graph_sha256, stored.input_sha256, stored.scales_sha256, stored.operators, nodes
+    )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
     return content
+
+
+def write_attainable(path: Path, content: AttainableFile) -> None:
+    """Write ``attainable.json``."""
+    nodes = {name: _shortened(entries) for name, entries in content.nodes.items()}
+    stored = _StoredFile(
+        content.graph_sha256, content.input_sha256, content.scales_sha256, content.operators, nodes
+    )
+    write_json_table_atomically(path, stored)
 
 
 def scales_digest(scales: QuantizationScales) -> str:
@@ -123,7 +176,7 @@ def make_attainable(
         {name: deciding_operator(store.network.graph, name, _shapes(store)) for name in names},
         nodes,
     )
-    write_json_atomically(store.directory / FILE, content)
+    write_attainable(store.directory / FILE, content)
     store.discard(node.name for node in store.manifest.nodes if not node.reasons)
     report(len(PRECISIONS), len(PRECISIONS), f"attainable errors of {store.network.name}")
     return content
@@ -170,8 +223,7 @@ def _at_precision(
 ) -> Iterator[tuple[str, Attainable]]:
     names = [node.name for node in store.manifest.nodes]
     device = EmulatorDevice(ideal)
-    for start in range(0, len(names), GROUP):
-        group = names[start : start + GROUP]
+    for group in _groups(store, names):
         graph = cut(store.network.graph, _shapes(store), group)
         with device.open(graph, group, precision=precision, scales=scales, fuse=False) as session:
             runs = [
@@ -183,6 +235,21 @@ def _at_precision(
                 name,
                 _attainable(store, name, [run.pop(name) for run in runs], sums.get(name, (0, 0.0, 0.0))),
             )
+
+
+def _groups(store: GoldenStore, names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the nodes that are fetched together: many where they are small, since every run costs."""
+    group: list[str] = []
+    elements = 0
+    for name in names:
+        size = math.prod(store.node(name).samples[0].shape)
+        if len(group) >= GROUP and elements + size > GROUP_ELEMENTS:
+            yield group
+            group, elements = [], 0
+        group.append(name)
+        elements += size
+    if group:
+        yield group
 
 
 def _attainable(

@@ -48,6 +48,30 @@ def write_json_atomically(path: Path, value: Any) -> None:  # noqa: ANN401 - any
     write_atomically(path, lambda file: file.write(text + b"\n"))
 
 
+def write_json_table_atomically(path: Path, value: Any) -> None:  # noqa: ANN401 - any msgspec-encodable value
+    """Write ``value`` as JSON whose lists and tables of entries have one entry per line, whole or not at all.
+
+    For many small entries, half as long as indented JSON, and a changed entry is still a changed line.
+    """
+    write_text_atomically(path, _one_per_line(msgspec.to_builtins(value), 2) + "\n")
+
+
+def _one_per_line(value: Any, depth: int) -> str:  # noqa: ANN401 - any JSON value
+    """Return JSON in which the entries down to ``depth`` stand on lines of their own."""
+    if not (depth and value and isinstance(value, (dict, list))):
+        return msgspec.json.encode(value).decode()
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    entries = (
+        [
+            f"{msgspec.json.encode(key).decode()}:{_one_per_line(entry, depth - 1)}"
+            for key, entry in value.items()
+        ]
+        if isinstance(value, dict)
+        else [_one_per_line(entry, depth - 1) for entry in value]
+    )
+    return f"{opening}\n" + ",\n".join(entries) + f"\n{closing}"
+
+
 def read_toml(path: Path, kind: type[T], what: str) -> T:
     """Read ``path`` as TOML of the structure ``kind``.
 

@@ -16,7 +16,7 @@ NORM_TOLERANCE = 1e-6
 """Relative: norms of goldens from a CPU whose last bits differ must agree this well."""
 
 
-class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is kept in git of one node's golden on one sample.
 
     ``values`` are samples at flat ``positions``, as float32; ``norm`` is Euclidean, in float64.

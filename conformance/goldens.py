@@ -18,9 +18,14 @@ import numpy as np
 
 from conformance import locations
 from conformance.errors import GoldenError, near_names
-from conformance.files import read_json, write_atomically, write_json_atomically
+from conformance.files import (
+    read_json,
+    write_atomically,
+    write_json_atomically,
+    write_json_table_atomically,
+)
 from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
-from conformance.graph.execution import GraphRunner
+from conformance.graph.reference import Reference, rounded
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes, key_nodes
 from conformance.graph.tensorflow import tensorflow_version
@@ -170,7 +175,7 @@ class GoldenStore:
         Raises:
             GoldenError: a tensor is empty or not finite, or the directory cannot be written.
         """
-        key = key_nodes(self.network.graph)
+        key = key_nodes(self.network.graph, self.network.key)
         names = judgeable_nodes(self.network.graph)
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
         self._mapped.clear()
@@ -185,7 +190,7 @@ class GoldenStore:
                 for name in names
             ]
             self._manifest = Manifest(self._provenance(), nodes)
-            write_json_atomically(self.directory / MANIFEST, self._manifest)
+            write_json_table_atomically(self.directory / MANIFEST, self._manifest)
         return self._manifest
 
     @contextlib.contextmanager
@@ -228,16 +233,14 @@ class GoldenStore:
 
     def _computed(self, names: Sequence[str]) -> Iterator[tuple[int, str, Array]]:
         """Compute ``names`` for every sample, in groups that fit in memory."""
-        wide, _ = to_float64(self.network.graph)
+        reference = Reference(self.network.graph)
         groups = [names[start : start + GROUP] for start in range(0, len(names), GROUP)]
         total, done = self.network.samples * len(names), 0
         for group in groups:
-            run = GraphRunner(wide, group)
-            for sample in range(self.network.samples):
-                feeds = self.network.feeds(sample)
-                results = run({name: feeds[name] for name in run.feeds})
+            feeds = map(self.network.feeds, range(self.network.samples))
+            for sample, results in enumerate(reference.compute(group, feeds)):
                 for name in group:
-                    yield sample, name, results.pop(name).astype(np.float32)
+                    yield sample, name, rounded(results.pop(name))
                     done += 1
                     self.report(done, total, f"making goldens of {self.network.name}")
 

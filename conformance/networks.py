@@ -33,12 +33,16 @@ FILE = "network.toml"
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: what it is called and where its graph lies."""
+    """``[network]``: what it is called and where its graph lies.
+
+    ``key`` holds names and globs of key nodes beside those that the graph's structure shows.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+$")]
     graph: str
     description: str = ""
     weights_seed: int = 0
+    key: list[str] = []
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +86,19 @@ class Output(msgspec.Struct, forbid_unknown_fields=True):
         return self.range[1] - self.range[0]
 
 
+class Series(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[series]]``: nodes that repeat over time; the star in ``nodes`` stands for the step."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    nodes: str
+
+    def __post_init__(self) -> None:
+        if self.nodes.count("*") != 1:
+            raise ValueError(
+                f"nodes {self.nodes!r} of [[series]] {self.name!r} should hold one * where the step stands"
+            )
+
+
 class Description(msgspec.Struct, forbid_unknown_fields=True):
     """The whole of ``network.toml``."""
 
@@ -90,9 +107,10 @@ class Description(msgspec.Struct, forbid_unknown_fields=True):
     output: Annotated[list[Output], msgspec.Meta(min_length=1)]
     acceptance: Acceptance
     weights: list[Weights] = []
+    series: list[Series] = []
 
     def __post_init__(self) -> None:
-        for what, entries in (("input", self.input), ("output", self.output)):
+        for what, entries in (("input", self.input), ("output", self.output), ("series", self.series)):
             names = [entry.name for entry in entries]
             if doubled := [name for name in names if names.count(name) > 1]:
                 raise ValueError(f"{what} {doubled[0]!r} is given twice")
@@ -128,7 +146,9 @@ class Network:
         if self.weights is not None:
             self.name += f"-{checkpoint_digest(self.weights)}"
         self.outputs = self.description.output
+        self.series = self.description.series
         self.acceptance = self.description.acceptance
+        self.key = tuple(self.description.network.key)
         self.samples = len(self.description.input[0].files)
         files = {f"input {entry.name!r}": entry.files for entry in self.description.input}
         files |= {f"truth of {item.name!r}": item.answers.truth for item in self.outputs if item.answers}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import small_network
 from emulation import frozen, halves, placeholder, profile
 
+from conformance import attainable
 from conformance.attainable import (
     FILE,
     check_scales,
@@ -56,6 +59,41 @@ def test_it_is_read_back(store, made):
     graph = store.network.graph
     assert FrozenGraph(graph.graph_def, graph.outputs).digest == graph.digest, "the graph was changed"
     assert read_attainable(store) == made
+
+
+@pytest.mark.usefixtures("made")
+def test_what_is_equal_at_two_precisions_stands_once(store):
+    entries = json.loads((store.directory / FILE).read_text("utf-8"))["nodes"]
+    assert entries["join"]["int16-fp16"] == "int8-fp16"
+    assert isinstance(entries["mix"]["int16-fp32"], dict)
+
+
+@pytest.mark.parametrize("other", ["int16-fp16", "int4-fp16", ""])
+@pytest.mark.usefixtures("made")
+def test_a_node_that_refers_to_nothing_is_an_error(store, other):
+    path = store.directory / FILE
+    whole = path.read_bytes()
+    content = json.loads(whole)
+    content["nodes"]["join"]["int16-fp16"] = other
+    path.write_text(json.dumps(content), "utf-8")
+    try:
+        with pytest.raises(
+            GoldenError, match=f"'join' at int16-fp16 is as at {other!r}, where there is nothing"
+        ):
+            read_attainable(store)
+    finally:
+        path.write_bytes(whole)
+
+
+def test_in_what_groups_nodes_are_fetched_changes_nothing(store, made, monkeypatch):
+    before = (store.directory / FILE).read_bytes()
+    groups = len(list(attainable._groups(store, list(made.nodes))))
+    monkeypatch.setattr(attainable, "GROUP", 2)
+    monkeypatch.setattr(attainable, "GROUP_ELEMENTS", 1)
+    assert len(list(attainable._groups(store, list(made.nodes)))) > groups == 1
+    store.create()
+    make_attainable(store, scales_of(store.network), profile("ideal"))
+    assert (store.directory / FILE).read_bytes() == before
 
 
 def errors(made, name, precision):

@@ -19,7 +19,7 @@ sys.path.insert(0, str(TOOLS))
 
 from training import figures, samples
 from training.network import generator, initial, scope, shapes
-from training.trainer import Recipe, Stage, Trainer
+from training.trainer import Recipe, Stage, Trainer, weighted_loss
 
 from conformance.errors import UsageError
 from conformance.files import read_toml
@@ -34,9 +34,10 @@ RECIPE = Recipe(
     decay=0.5,
     final=0.1,
     bare=0.0,
-    square=1.0,
-    weights=(0.5, 0.7, 4.0, 1.6),
-    stage=[Stage(size=SIZE, batch=1, steps=12, variety=(0.0, 1.0)), Stage(64, 2, 8, (1.0, 1.0))],
+    stage=[
+        Stage(SIZE, 1, 12, (0.0, 1.0), 1.0, (0.5, 0.7, 4.0, 1.6)),
+        Stage(64, 2, 8, (1.0, 1.0), 4.0, (0.5, 0.7, 6.0, 2.5)),
+    ],
 )
 
 
@@ -197,6 +198,16 @@ def test_stages_follow_each_other_and_variety_grows():
 
 
 # The training
+
+
+def test_the_loss_weighs_pixels_by_what_they_show():
+    result, masks = np.zeros((1, 1, 5, 3), np.float32), np.zeros((1, 1, 5, 4), np.float32)
+    target = np.full_like(result, 0.5)
+    masks[0, 0, [1, 2, 3, 4], [3, 0, 1, 2]] = 1.0  # anywhere, then face, lips, eyes, blush
+    masks[0, 0, 2:, 3] = 1.0
+    found = weighted_loss(result, target, masks, 4.0, 0.5, 0.7, 6.0, 2.5)
+    weights = [0.5, 1.2, 7.2, 7.2, 3.7]
+    assert float(found) == pytest.approx(np.mean(weights) * (0.5 + 4.0 * 0.25), rel=1e-6)
 
 
 def test_training_lowers_the_loss(trainer, batches):

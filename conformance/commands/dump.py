@@ -63,7 +63,7 @@ def take_dump(options: argparse.Namespace) -> None:
     from conformance.graph.structure import Structure
 
     network = network_of(options.network)
-    nodes = select_nodes(options.nodes, selectable_nodes(Structure(network.graph)), network.name)
+    nodes = select_nodes(options.nodes, selectable_nodes(Structure(network.graph, network.key)), network.name)
     selection = Selection(network, nodes, chosen_samples(options.sample, network))
     take = _of_goldens if options.device == GOLDEN else _of_device
     with DumpWriter(options.output, FORMATS[options.format]) as writer:

@@ -99,7 +99,7 @@ def gather(network: Network, pattern: str) -> Listing:
     from conformance.graph.selection import select_nodes, selectable_nodes
     from conformance.graph.structure import Structure
 
-    structure = Structure(network.graph)
+    structure = Structure(network.graph, network.key)
     nodes = {node.name: node for node in selectable_nodes(structure)}
     chosen = select_nodes(pattern, nodes.values(), network.name)
     return Listing(

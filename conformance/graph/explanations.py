@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.graph.operators import STRUCTURAL
-from conformance.graph.selection import END, FIXED, JOIN, OUTPUT, RARE, REDUCTION
+from conformance.graph.selection import END, FIXED, JOIN, NAMED, OUTPUT, RARE, REDUCTION
 from conformance.graph.sums import sum_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def _phrases(structure: Structure, node: Described, reason: str) -> Iterator[str
     elif reason == RARE:
         index, count = structure.rare[node.name]
         yield f"rare: the only {node.op}" if count == 1 else f"rare: {node.op} {index} of {count}"
+    elif reason == NAMED:
+        yield f"named by {structure.named[node.name]!r}"
 
 
 def _ends(structure: Structure, name: str) -> Iterator[str]:

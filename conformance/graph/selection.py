@@ -1,7 +1,8 @@
-"""Key nodes: the nodes worth a golden and a verdict, chosen by the graph's structure, each with reasons.
+"""Key nodes: the nodes worth a golden and a verdict, found by the graph's structure or named, with reasons.
 
 The rules find what an engineer looks at by hand: where branches meet, where many terms are summed, where
-numbers become fixed point, what is rare, and where modules end. ``--nodes`` selects by the same reasons.
+numbers become fixed point, what is rare, and where modules end. What structure does not show, such as the
+state of a recurrent network, ``network.toml`` names. ``--nodes`` selects by the same reasons.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ REDUCTION = "reduction"
 JOIN = "first join of branches from different inputs"
 END = "end of a module"
 RARE = "rare operator"
+NAMED = "named in network.toml"
 """The reasons, as golden manifests keep them."""
 
 KEY = "key"
 ALL = "all"
-REASON_CLASSES = {"outputs": OUTPUT, "joins": JOIN, "modules": END, "rare": RARE}
+REASON_CLASSES = {"outputs": OUTPUT, "joins": JOIN, "modules": END, "rare": RARE, "named": NAMED}
 OPERATOR_CLASSES = {"reductions": REDUCTIONS, "fixed-point": FIXED_POINT}
 OPERATOR = "op:"
 SELECTION = (
     "nodes by name, glob or class, separated by commas; classes: key, all, outputs, reductions, fixed-point, "
-    "joins, modules, rare, op:TYPE"
+    "joins, modules, rare, named, op:TYPE"
 )
 """Help of every option that selects nodes."""
 
@@ -69,9 +71,18 @@ def judgeable_nodes(graph: FrozenGraph) -> list[str]:
     return Structure(graph).judgeable
 
 
-def key_nodes(graph: FrozenGraph) -> dict[str, list[str]]:
-    """Return the key nodes of ``graph``, producers first, each with the reasons why it was chosen."""
-    return {node.name: list(node.reasons) for node in selectable_nodes(Structure(graph)) if node.reasons}
+def key_nodes(graph: FrozenGraph, named: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Return the key nodes of ``graph``, producers first, each with the reasons why it was chosen.
+
+    Args:
+        graph: the network.
+        named: names and globs of nodes that its user wants to be key nodes, too.
+
+    Raises:
+        UsageError: one of these means no judgeable node.
+    """
+    nodes = selectable_nodes(Structure(graph, named))
+    return {node.name: list(node.reasons) for node in nodes if node.reasons}
 
 
 def selectable_nodes(structure: Structure) -> list[SelectableNode]:
@@ -84,6 +95,7 @@ def selectable_nodes(structure: Structure) -> list[SelectableNode]:
         (structure.joins, JOIN),
         (structure.module_ends.keys() | structure.blocks.keys(), END),
         (structure.rare, RARE),
+        (structure.named, NAMED),
     ):
         for name in dict.fromkeys(chosen):
             if name in reasons:

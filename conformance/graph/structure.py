@@ -1,18 +1,20 @@
-"""What the structure of a graph shows: where branches meet, where modules end, what is rare."""
+"""What the structure of a graph shows: where branches meet, where modules end, what is rare or named."""
 
 from __future__ import annotations
 
 import collections
+import fnmatch
 import functools
 from typing import TYPE_CHECKING
 
+from conformance.errors import UsageError, near_names
 from conformance.graph.blocks import repeated_blocks
 from conformance.graph.dataflow import dataflow, tensor_types, topological, unobservable
 from conformance.graph.dominance import OUTSIDE, post_dominators
 from conformance.graph.operators import STRUCTURAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import networkx as nx
 
@@ -29,10 +31,11 @@ class Structure:
 
     Args:
         graph: the network.
+        names: names and globs of nodes that its user names as key nodes.
     """
 
-    def __init__(self, graph: FrozenGraph) -> None:
-        self.graph = graph
+    def __init__(self, graph: FrozenGraph, names: Sequence[str] = ()) -> None:
+        self.graph, self._names = graph, tuple(names)
 
     @functools.cached_property
     def live(self) -> nx.DiGraph:
@@ -76,6 +79,24 @@ class Structure:
             if len(names) <= RARE_AT_MOST and op not in STRUCTURAL
             for index, name in enumerate(names, start=1)
         }
+
+    @functools.cached_property
+    def named(self) -> dict[str, str]:
+        """Judgeable nodes that the user names, with the first name or glob that means them.
+
+        Raises:
+            UsageError: one means none.
+        """
+        found: dict[str, str] = {}
+        for pattern in self._names:
+            matching = fnmatch.filter(self.judgeable, pattern)
+            if not matching:
+                raise UsageError(
+                    f"key node {pattern!r} is no node that computes on the inputs of {self.graph.source}"
+                    f"{near_names(pattern, self.judgeable)}; mend network.toml"
+                )
+            found |= {name: pattern for name in matching if name not in found}
+        return found
 
     @functools.cached_property
     def joins(self) -> dict[str, tuple[str, ...]]:

@@ -51,7 +51,7 @@ class ErrorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require_finite(self)
 
 
-class Attainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Attainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an ideal device (exact arithmetic, one correct rounding per operator) attains at one node.
 
     Attributes:
@@ -64,9 +64,9 @@ class Attainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     errors: ErrorLimits
-    terms: Annotated[int, msgspec.Meta(ge=0)]
-    magnitude: float
-    magnitude_square: float
+    terms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    magnitude: float = 0.0
+    magnitude_square: float = 0.0
     golden_square: float
     golden_max: float
 

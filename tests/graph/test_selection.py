@@ -54,6 +54,40 @@ def common(tf, x, count=4):
     return x
 
 
+NAMED = "named in network.toml"
+
+
+def unrolled(tf):
+    state = placeholder(tf)
+    for step in range(12):
+        state = tf.multiply(tf.tanh(state, name=f"step_{step}/t"), 0.5, name=f"step_{step}/c")
+    tf.identity(state, name="o")
+
+
+def test_nodes_that_the_user_names_are_key_nodes():
+    graph = frozen(unrolled, "o")
+    found = key_nodes(graph, ["step_*/c", "step_3/?"])
+    assert list(key_nodes(graph)) == ["o"]
+    assert list(found) == [
+        *(f"step_{step}/c" for step in range(3)),
+        "step_3/t",
+        *(f"step_{step}/c" for step in range(3, 12)),
+        "o",
+    ]
+    assert all(reasons == [NAMED] for name, reasons in found.items() if name != "o")
+
+
+@pytest.mark.parametrize("pattern", ["step_*/cc", "o:0", "x", ""])
+def test_a_name_that_means_no_node_is_an_error(pattern):
+    with pytest.raises(UsageError, match="is no node that computes on the inputs"):
+        key_nodes(frozen(unrolled, "o"), ["step_*/c", pattern])
+
+
+def test_named_nodes_are_a_class():
+    nodes = selectable_nodes(Structure(frozen(unrolled, "o"), ["step_*/c"]))
+    assert select_nodes("named", nodes, "n") == [f"step_{step}/c" for step in range(12)]
+
+
 def test_outputs():
     def build(tf):
         x = common(tf, placeholder(tf))

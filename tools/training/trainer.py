@@ -27,6 +27,8 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: int
     steps: Annotated[int, msgspec.Meta(multiple_of=ROUND)]
     variety: tuple[float, float]
+    square: float  # weight of the squared error beside the absolute one
+    weights: tuple[float, float, float, float]  # of a pixel: anywhere, and more on face, lips and eyes, blush
 
 
 class Recipe(Schedule, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,8 +36,6 @@ class Recipe(Schedule, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     seed: int
     bare: float  # probability that Y wears no makeup
-    square: float  # weight of the squared error beside the absolute one
-    weights: tuple[float, float, float, float]  # of a pixel: anywhere, and more on face, lips and eyes, blush
     stage: list[Stage]
 
     @property
@@ -74,29 +74,23 @@ class Trainer(State):
 
         pictures = [tf.constant(model_values(part)) for part in samples[:3]]
         masks = tf.constant(samples.masks.astype(np.float32) / 255.0)
-        scalars = self.scalars(self.recipe.rate_at(self.step))
-        loss = self._update(*pictures, masks, *scalars)
+        stage, _ = self.recipe.at(self.step)
+        emphasis = [tf.constant(value, tf.float32) for value in (stage.square, *stage.weights)]
+        loss = self._update(pictures, masks, self.scalars(self.recipe.rate_at(self.step)), emphasis)
         self.count()
         return float(loss)
 
-    def _update_once(self, x: Tensor, y: Tensor, target: Tensor, masks: Tensor, *scalars: Tensor) -> Tensor:
+    def _update_once(
+        self, pictures: list[Tensor], masks: Tensor, scalars: list[Tensor], emphasis: list[Tensor]
+    ) -> Tensor:
         import tensorflow as tf
 
+        x, y, target = pictures
         with tf.GradientTape() as tape:
-            loss = self._loss(generator(x, y, self.weights, half=True), target, masks)
+            loss = weighted_loss(generator(x, y, self.weights, half=True), target, masks, *emphasis)
         gradients = tape.gradient(loss, self.weights)
         self.move(gradients, scalars)
         return loss
-
-    def _loss(self, result: Tensor, target: Tensor, masks: Tensor) -> Tensor:
-        import tensorflow as tf
-
-        anywhere, face, feature, blush = self.recipe.weights
-        lips, eyes, cheeks, skin = tf.unstack(masks, axis=-1)
-        makeup = tf.maximum(feature * tf.maximum(lips, eyes), blush * cheeks)
-        weight = (anywhere + face * skin + makeup)[..., None]
-        error = tf.abs(result - target)
-        return tf.reduce_mean(weight * (error + self.recipe.square * error * error))
 
     def transfer(self, x: Pixels, y: Pixels) -> Pixels:
         """Put the makeup of ``y`` on ``x`` with the mean weights."""
@@ -104,3 +98,23 @@ class Trainer(State):
 
         result = self._transfer(tf.constant(model_values(x[None])), tf.constant(model_values(y[None])))
         return np.rint((result.numpy()[0] + 1.0) * 127.5).astype(np.uint8)
+
+
+def weighted_loss(result: Tensor, target: Tensor, masks: Tensor, square: Tensor, *weights: Tensor) -> Tensor:
+    """Return the mean of absolute and squared error, weighted by what a pixel shows.
+
+    Args:
+        result: (pictures, height, width, 3) float32 in -1..1.
+        target: the same.
+        masks: (pictures, height, width, 4) in 0..1, channels as ``faces.MASKS``.
+        square: weight of the squared error.
+        weights: of a pixel anywhere, and more on the face, on lips and eyes, on blush.
+    """
+    import tensorflow as tf
+
+    anywhere, face, feature, blush = weights
+    lips, eyes, cheeks, skin = tf.unstack(masks, axis=-1)
+    makeup = tf.maximum(feature * tf.maximum(lips, eyes), blush * cheeks)
+    weight = (anywhere + face * skin + makeup)[..., None]
+    error = tf.abs(result - target)
+    return tf.reduce_mean(weight * (error + square * error * error))

@@ -1,0 +1,1 @@
+"""The LSTM that adds: its task, its training network and its training."""

@@ -8,14 +8,25 @@ import sys
 from typing import TYPE_CHECKING
 
 from conformance import __version__
-from conformance.commands import annotate, compare, devices, diagnose, dump, freeze, golden, nodes, quantize
+from conformance.commands import (
+    annotate,
+    compare,
+    devices,
+    diagnose,
+    dump,
+    freeze,
+    golden,
+    nodes,
+    quantize,
+    show,
+)
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-COMMANDS = (freeze, nodes, golden, quantize, devices, dump, compare, diagnose, annotate)
+COMMANDS = (freeze, nodes, golden, quantize, devices, dump, compare, diagnose, show, annotate)
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130
 """As a shell reports a program that Ctrl-C ended."""

@@ -25,7 +25,7 @@ from conformance.files import (
     write_json_table_atomically,
 )
 from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
-from conformance.graph.execution import GraphRunner
+from conformance.graph.reference import Reference, rounded
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes, key_nodes
 from conformance.graph.tensorflow import tensorflow_version
@@ -233,16 +233,14 @@ class GoldenStore:
 
     def _computed(self, names: Sequence[str]) -> Iterator[tuple[int, str, Array]]:
         """Compute ``names`` for every sample, in groups that fit in memory."""
-        wide, _ = to_float64(self.network.graph)
+        reference = Reference(self.network.graph)
         groups = [names[start : start + GROUP] for start in range(0, len(names), GROUP)]
         total, done = self.network.samples * len(names), 0
         for group in groups:
-            run = GraphRunner(wide, group)
-            for sample in range(self.network.samples):
-                feeds = self.network.feeds(sample)
-                results = run({name: feeds[name] for name in run.feeds})
+            feeds = map(self.network.feeds, range(self.network.samples))
+            for sample, results in enumerate(reference.compute(group, feeds)):
                 for name in group:
-                    yield sample, name, results.pop(name).astype(np.float32)
+                    yield sample, name, rounded(results.pop(name))
                     done += 1
                     self.report(done, total, f"making goldens of {self.network.name}")
 

@@ -35,12 +35,15 @@ def add_device_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device(command: argparse.ArgumentParser, also: str = "") -> None:
+def add_device(
+    command: argparse.ArgumentParser, also: str = "", precision: str = "what the device computes in"
+) -> None:
     """Add ``--device`` and everything that says more about it, and ``--precision``.
 
     Args:
         command: gets the arguments.
         also: what else ``--device`` takes here.
+        precision: what ``--precision`` is.
     """
     command.add_argument(
         "--device",
@@ -63,7 +66,7 @@ def add_device(command: argparse.ArgumentParser, also: str = "") -> None:
     )
     add_device_options(command)
     names = ", ".join(map(str, PRECISIONS))
-    command.add_argument("--precision", metavar="NAME", help=f"what the device computes in: {names}")
+    command.add_argument("--precision", metavar="NAME", help=f"{precision}: {names}")
 
 
 def device_request(options: argparse.Namespace) -> DeviceRequest:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from conformance.devices.base import DeviceInfo
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import Diagnosis
-    from conformance.networks import Network
+    from conformance.networks import Network, Output
+    from conformance.report.grids import Shown
 
 DIAGNOSIS, REPORT, PICTURE, ENVIRONMENT = "diagnosis.json", "report.txt", "picture.png", "environment.json"
 
@@ -156,25 +157,25 @@ def _write_environment(
 def _write_picture(path: Path, forwards: Forwards, diagnosis: Diagnosis) -> None:
     """Write inputs, CPU result, results of every precision, and differences, where these are pictures."""
     from conformance.precision import PRECISIONS
-    from conformance.report.pictures import (
-        difference_panel,
-        input_panels,
-        output_panel,
-        save,
-        sheet,
-    )
+    from conformance.report.drawing import drawn, save
+    from conformance.report.grids import Grid, device_words, sheet_of
+    from conformance.report.judged import goldens_of, judged, picture_outputs
+    from conformance.report.meeting import paired
+    from conformance.runs.environment import named_values
 
-    network, sample = forwards.store.network, forwards.sample
-    rows = []
-    for output in network.outputs:
-        golden = forwards.store.get(output.name, sample)
-        results = {
-            str(precision): forwards.pictures.get((str(precision), output.name)) for precision in PRECISIONS
-        }
-        ordered = sorted(results, key=lambda name: name != diagnosis.precision)
-        top = [*input_panels(network, sample), output_panel(f"{output.name}, CPU", golden, output)]
-        middle = [output_panel(name, results[name], output) for name in ordered]
-        bottom = [difference_panel(golden, results[name], output) for name in ordered]
-        rows += [row for row in (top, middle, bottom) if any(panel is not None for panel in row)]
-    if any(panel is not None for row in rows for panel in row):
-        save(sheet(rows), path)
+    store, info = forwards.store, forwards.device.info()
+    if not (outputs := picture_outputs(store)):
+        return
+    meeting = paired(store.network, [forwards.sample])
+    goldens = goldens_of(store, meeting, [output.name for output in outputs])
+    ordered = sorted(map(str, PRECISIONS), key=lambda name: name != diagnosis.precision)
+
+    def shown(precision: str, output: Output) -> Shown:
+        value = forwards.pictures.get((precision, output.name))
+        return judged(store.network, meeting, output, precision, goldens[output.name], [value])
+
+    grids = [
+        Grid(output, goldens[output.name], [shown(name, output) for name in ordered]) for output in outputs
+    ]
+    device = device_words(named_values(info, "device"))
+    save(drawn(sheet_of(store.network, device, meeting, grids, simulated=info.simulated)), path)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Quality
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import Margins
-    from conformance.judging.waivers import Mode
+    from conformance.judging.waivers import Case
     from conformance.precision import Precision
     from conformance.runs.evaluation import Finding
 
-    Watch = Callable[[Mode, str, int, Any], None]
+    Watch = Callable[[Case, int, Any], None]
 
 
 class Forwards:
@@ -147,7 +147,8 @@ class Forwards:
         """Return a watch that notes results which are right for the sample that ran before."""
         before = dict(zip(samples[1:], samples, strict=False))
 
-        def watch(_: Mode, node: str, sample: int, result: Any) -> None:  # noqa: ANN401 - whatever it returns
+        def watch(case: Case, sample: int, result: Any) -> None:  # noqa: ANN401 - whatever it returns
+            node = case.node
             if sample in before:
                 compared = compare_sample(self.store.get(node, before[sample]), result, node)
                 limits = self.evaluation().limits(node, precision)
@@ -156,9 +157,9 @@ class Forwards:
 
         return watch
 
-    def _keep_picture(self, mode: Mode, node: str, sample: int, result: Any) -> None:  # noqa: ANN401
-        if mode == "fused" and sample == self.sample:
-            self.pictures["last", node] = result
+    def _keep_picture(self, case: Case, sample: int, result: Any) -> None:  # noqa: ANN401
+        if case.mode == "fused" and sample == self.sample:
+            self.pictures["last", case.node] = result
 
     def keep_pictures(self, precision: Precision) -> None:
         """Keep the outputs of the last fused run under a precision's name."""

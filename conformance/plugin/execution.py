@@ -16,6 +16,7 @@ from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
 from conformance.plugin.journal import Account
 from conformance.plugin.options import SETTINGS
+from conformance.plugin.pictures import check_series, keeper_of
 from conformance.plugin.recording import conclude, recorded
 from conformance.plugin.waivers import waiver_problems, waivers_of
 from conformance.precision import PRECISIONS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from conformance.devices.base import Device
     from conformance.plugin.plan import Plan
     from conformance.runs.evaluation import Finding
+    from conformance.runs.outputs import OutputKeeper
     from conformance.runs.records import Record
 
 RUN = pytest.StashKey["Run"]()
@@ -61,14 +63,15 @@ class Run:
         self._device_notes: dict[str, None] = {}
         self._incidents: list[str] = []
         self._keep: Callable[[Record], object] = lambda _: None
+        self._pictures: OutputKeeper | None = None
 
     def of(self, network: str) -> Evaluation:
         """Return the device on one of the run's networks."""
         return self.evaluations[network]
 
-    def begin(self, keep: Callable[[Record], object], logs: Path) -> None:
-        """Hand records to ``keep`` from now on, and let the device keep its logs in a directory."""
-        self._keep = keep
+    def begin(self, keep: Callable[[Record], object], directory: Path, logs: Path) -> None:
+        """Hand records to ``keep`` from now on, and keep pictures and the device's logs in directories."""
+        self._keep, self._pictures = keep, keeper_of(self.evaluations, directory)
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
 
@@ -109,7 +112,7 @@ class Run:
             waivers=self._waivers,
             problems=self._waiver_problems,
             incidents=[*dict.fromkeys(self._heard("incidents")), *self._incidents],
-            notes=[*self.plan.said, *self._device_notes],
+            notes=[*self.plan.said, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
             seconds=sum(evaluation.stopwatch.seconds for evaluation in self.evaluations.values()),
         )
 
@@ -151,6 +154,7 @@ def _prepare(evaluation: Evaluation) -> None:
         for node in evaluation.nodes:
             evaluation.limits(node, precision)
     evaluation.check_truths()
+    check_series(store)
 
 
 def device_of(config: pytest.Config) -> Device:

@@ -112,7 +112,8 @@ def asks_for_suite(config: pytest.Config) -> bool:
 def group_of(item: pytest.Item) -> str:
     """Return what one session of a device judges at once: a test's cases of a network and a precision."""
     precisions = [name for name in PRECISION_MARKERS if item.get_closest_marker(name)]
-    return f"{item.nodeid.partition('[')[0]}[{'-'.join([network_of(item), *precisions])}]"
+    parts = filter(None, [network_of(item), *precisions])
+    return f"{item.nodeid.partition('[')[0]}[{'-'.join(parts)}]"
 
 
 def network_of(item: pytest.Item) -> str:

@@ -11,6 +11,7 @@ from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
 from conformance.plugin.distribution import CONTROLLER
 from conformance.plugin.execution import RUN, Run, close_device, device_of, prepare
 from conformance.plugin.journal import JOURNAL, Journal, run_path
+from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker
 from conformance.plugin.selection import asks_for_suite, of_suite
@@ -56,7 +57,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     prepare(run.evaluations.values())
     journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED])
     journal.hear(run.account())
-    run.begin(journal.add, journal.directory.path / "logs")
+    run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
     config.stash[RUN], config.stash[JOURNAL] = run, journal
 
 
@@ -93,5 +94,7 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
     if CONTROLLER in config.stash and session.exitstatus in ENDED:
         journal.failures += config.stash[CONTROLLER].missing()
     journal.finish()
+    stores = [part.store for part in plan_of(config).parts.values()]
+    config.stash[TABLES] = draw(journal, stores, whole=session.exitstatus in ENDED)
     if session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = journal.exit_code

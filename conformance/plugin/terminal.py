@@ -12,6 +12,7 @@ from conformance.graph.tensorflow import tensorflow_version
 from conformance.plugin.execution import device_of
 from conformance.plugin.journal import JOURNAL
 from conformance.plugin.options import SETTINGS
+from conformance.plugin.pictures import TABLES
 from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker, workers_of
 from conformance.plugin.selection import asks_for_suite, of_suite
@@ -70,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         return
     journal = config.stash[JOURNAL]
     terminalreporter.section("conformance")
-    for line in (*summary_lines(journal.records), ""):
+    for line in (*summary_lines(journal.records), "", *config.stash.get(TABLES, [])):
         terminalreporter.write_line(line)
     for sentence in _failures(journal):
         terminalreporter.write_line(f"FAILED: {sentence}", red=True)

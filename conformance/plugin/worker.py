@@ -47,7 +47,7 @@ class Worker:
             raise self._config.stash[FAILURE]
         run = Run(plan_of(self._config), device_of(self._config))
         directory = Path(worker_input(self._config)[OURS])
-        run.begin(self._keep, directory / "logs" / worker_name(self._config))
+        run.begin(self._keep, directory, directory / "logs" / worker_name(self._config))
         return run
 
     def _keep(self, record: Record) -> None:

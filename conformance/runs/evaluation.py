@@ -87,7 +87,7 @@ class Evaluation:
         nodes: the judged nodes.
         fuse: False runs layer by layer, in every mode.
         samples: the samples that are judged; None for all.
-        watch: is shown every result with its mode, node and sample, before it is dropped.
+        watch: is shown every result with its case and sample, before it is dropped; it must not raise.
 
     Attributes:
         lost: set when the device is gone for good; nothing more can be judged.
@@ -103,14 +103,14 @@ class Evaluation:
         *,
         fuse: bool = True,
         samples: Sequence[int] | None = None,
-        watch: Callable[[Mode, str, int, Any], object] = lambda *_: None,
+        watch: Callable[[Case, int, Any], object] = lambda *_: None,
     ) -> None:
         self.device, self.store, self.nodes, self.fuse = device, store, tuple(nodes), fuse
         self.lost: DeviceLost | None = None
         self.incidents: list[str] = []
         self.network = store.network
         self.samples = tuple(range(self.network.samples)) if samples is None else tuple(samples)
-        self._watch = watch
+        self.watch = watch
         self.stopwatch = Stopwatch()
         self._margins = margins
         self._shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
@@ -296,7 +296,7 @@ class Evaluation:
             with self.device.open(
                 graph, fetches, precision=precision, scales=scales, fuse=self.fuse
             ) as session:
-                compared, digests, seconds = self._compared(session, mode, fetches, feeds)
+                compared, digests, seconds = self._compared(session, cases, feeds)
                 notes = tuple(getattr(session, "notes", ()))
             problems = self.heard(session)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - what a device raises is a finding about it
@@ -330,19 +330,18 @@ class Evaluation:
     def _compared(
         self,
         session: Session,
-        mode: Mode,
-        fetches: Sequence[str],
+        cases: Mapping[str, Case],
         feeds: Callable[[int], Mapping[str, Array]],
     ) -> tuple[dict[str, list[Comparison]], dict[str, list[str]], float]:
-        compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
-        digests: dict[str, list[str]] = {node: [] for node in fetches}
+        compared: dict[str, list[Comparison]] = {node: [] for node in cases}
+        digests: dict[str, list[str]] = {node: [] for node in cases}
         total = 0.0
         for sample in self.samples:
             results, seconds = self.run(session, feeds(sample))
             total += seconds
-            for node in fetches:
+            for node, case in cases.items():
                 result = results.pop(node, None)
-                self._watch(mode, node, sample, result)
+                self.watch(case, sample, result)
                 compared[node].append(self.compare(node, sample, result))
                 digests[node] += digest(result)
         return compared, digests, total

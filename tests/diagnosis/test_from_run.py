@@ -203,7 +203,10 @@ def test_a_cut_off_line_is_told(changed):
         ),
         (lambda changed: changed(same, networks=[judged(graph_sha256="0" * 64)]), "judged another graph"),
         (lambda changed: changed(same, networks=[]), "does not say which network was judged"),
-        (lambda changed: changed(same, networks=[judged(), judged(name="b")]), "judged planted, b; name one"),
+        (
+            lambda changed: changed(same, networks=[judged(), judged(name="b")]),
+            "judged twig, b; name one of them",
+        ),
         (lambda changed: changed(same, networks=[judged(name="other")]), "judged network 'other', but"),
         (lambda changed: changed(same, options={}), "does not say where goldens lie; give --golden-dir"),
         (

@@ -25,8 +25,9 @@ SUITE = "conformance/suite/test_nodes.py::test_node"
 
 
 class Item:
-    def __init__(self, nodeid, *markers):
+    def __init__(self, nodeid, *markers, network=""):
         self.nodeid, self.markers = nodeid, markers
+        self.callspec = SimpleNamespace(params={"network": network})
 
     def get_closest_marker(self, name):
         return name if name in self.markers else None
@@ -39,6 +40,7 @@ class Item:
         (Item(f"{SUITE}[c[0]-int8-fp16]", "mlu", "own", "int8", "fp16"), f"{SUITE}[int8-fp16]"),
         (Item("f.py::test_x[int16-fp32]", "mlu", "fused", "int16", "fp32"), "f.py::test_x[int16-fp32]"),
         (Item("f.py::test_scales[8]", "mlu", "int8"), "f.py::test_scales[int8]"),
+        (Item("f.py::test_x[n-int8-fp16]", "mlu", "int8", "fp16", network="n"), "f.py::test_x[n-int8-fp16]"),
     ],
 )
 def test_a_group_is_a_test_at_a_precision(item, group):

@@ -34,6 +34,8 @@ def test_it_says_what_ran_on_what_with_which_options(network, tmp_path):
     assert sorted(path.name for path in result.directory.iterdir()) == [
         "benchmark.json",
         "environment.json",
+        "outputs",
+        "pictures",
         "records.jsonl",
     ]
 
@@ -160,6 +162,10 @@ def test_ctrl_c_leaves_valid_goldens_and_a_readable_run(interrupted, tmp_path):
     records = read_records(directory)
     assert records
     assert {record.precision for record in records} == {"int8-fp16"}
+    assert not (directory / "pictures").exists()
+    assert (
+        f"the run was cut off, so it has no pictures; `mlu-conformance show --from-run {directory}`" in text
+    )
     assert read_environment(directory).device["kind"] == "faulty"
     assert run_suite(tmp_path / "again", "--device=cpu", network=network).code == 0
     assert not list(network.goldens.rglob("*.part"))

@@ -123,7 +123,7 @@ def test_an_output_without_figures_hides_those_of_the_others():
 
 def test_modes_that_did_not_run_show_no_figures():
     chained = row(record("measured", mode="chained"))
-    assert [chained[name] for name in HEADINGS[1:]] == ["0", "0", "0", "0", *["-"] * 6]
+    assert [chained[name] for name in HEADINGS[2:]] == ["0", "0", "0", "0", *["-"] * 6]
     assert row(own())["fused"] == "-"
 
 
@@ -131,9 +131,18 @@ def test_rows_are_the_precisions_in_order_and_columns_are_aligned():
     records = [own(precision=name) for name in ("int16-fp32", "int8-fp16", "int8-fp32")]
     lines = summary_lines(records)
     assert [line.split()[0] for line in lines] == ["precision", "int8-fp16", "int8-fp32", "int16-fp32"]
-    for heading in (name for name in HEADINGS if name != "right"):
+    for heading in (name for name in HEADINGS if name not in ("network", "right")):
         column = lines[0].index(f"{heading}")
         assert all(line[column - 1 : column] in ("", " ") for line in lines)
+
+
+def test_rows_name_their_network_where_there_are_several():
+    lines = summary_lines([own(network="b"), own(network="a", precision="int8-fp32")])
+    assert [line.split()[:2] for line in lines] == [
+        ["network", "precision"],
+        ["b", "int8-fp16"],
+        ["a", "int8-fp32"],
+    ]
 
 
 def test_right_answers_have_a_column_where_an_output_gives_answers():

@@ -1,0 +1,204 @@
+"""``mlu-conformance show``: pictures that people can judge, of a network's outputs at every precision."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance import locations
+from conformance.commands.devices_given import add_device, device_request, opened_device
+from conformance.commands.networks import network_of
+from conformance.commands.terminal import note, progress, say
+from conformance.errors import UsageError
+from conformance.precision import PRECISIONS, parse_precision
+
+if TYPE_CHECKING:
+    import argparse
+
+    from conformance.commands import Commands
+    from conformance.devices.base import Device
+    from conformance.goldens import GoldenStore
+    from conformance.precision import Precision
+    from conformance.runs.environment import Environment
+
+PNG, OTHERS = ".png", (".jpg", ".jpeg", ".gif", ".pdf", ".svg", ".webp")
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "show", help="draw a network's outputs at every precision beside the CPU's, and their differences"
+    )
+    add_device(command, precision="precisions, separated by commas (default: all four)")
+    command.add_argument(
+        "--weights", type=Path, metavar="DIR", help="checkpoint whose weights take the place of the network's"
+    )
+    command.add_argument(
+        "--from-run",
+        type=Path,
+        metavar="RUN",
+        help="draw what a finished run left instead of running a device",
+    )
+    command.add_argument(
+        "--golden-dir", type=Path, help="where goldens lie (default: goldens; of a run, where it found them)"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE.png|DIR",
+        help="the picture, or a directory for <network>.png and <network>-series.png (default: the working "
+        "directory; of a run, its pictures/)",
+    )
+    command.add_argument(
+        "network",
+        nargs="?",
+        help="name below fixtures/networks, or a directory with network.toml; of a run: which of several",
+    )
+    command.set_defaults(command=show)
+
+
+def show(options: argparse.Namespace) -> None:
+    """Draw what can be drawn of a network: its pictures, and the errors of its series against the step."""
+    precisions = precisions_of(options.precision)
+    if options.from_run is not None:
+        _from_run(options, precisions)
+        return
+    if options.network is None:
+        raise UsageError("the network is missing; name one, or give --from-run RUN")
+    _on_a_device(options, precisions)
+
+
+def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
+    from conformance.goldens import GoldenStore
+    from conformance.preparation import prepare
+
+    request, network = device_request(options), network_of(options.network)
+    network = network.with_weights(options.weights) if options.weights else network
+    store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
+    prepare(store)
+    _require_something(store)
+    picture, chart = targets(options.output or Path(), network.name)
+    with opened_device(request) as device:
+        _pictures(device, store, precisions, picture)
+        _series(device, store, precisions, chart)
+    for text in store.said:
+        note(text)
+
+
+def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
+    from conformance.report.from_run import PICTURES, FinishedRun, draw_run
+    from conformance.runs.directory import read_environment, read_records
+
+    if options.weights is not None:
+        raise UsageError("--weights and --from-run contradict each other: a run knows its weights; drop one")
+    run, environment = options.from_run, read_environment(options.from_run)
+    finished = FinishedRun(run, read_records(run, on_truncated=note), environment.device)
+    stores, output = _stores_of_run(environment, run, options), options.output or run / PICTURES
+    if len(stores) > 1 and output.suffix.lower() == PNG:
+        raise UsageError(f"{output} is one file, but run {run} judged several networks; name one of them")
+    files = []
+    for store in stores:
+        made = draw_run(finished, store, *targets(output, store.network.name), precisions)
+        for line in (*made.figures, *made.tables, *map(str, made.files)):
+            say(line)
+        files += made.files
+    if not files:
+        raise UsageError(
+            f"run {run} has nothing to show: it judged neither a picture of the fused network nor a series"
+        )
+
+
+def _stores_of_run(environment: Environment, run: Path, options: argparse.Namespace) -> list[GoldenStore]:
+    """Return the goldens of a run's networks, or of the one that the user names."""
+    from conformance.goldens import GoldenStore
+    from conformance.runs.judged import network_of_run
+
+    goldens = options.golden_dir or Path(environment.options.get("golden_dir") or locations.GOLDENS)
+    names = [options.network] if options.network else [item.name for item in environment.networks]
+    networks = [network_of_run(environment, run, name) for name in names or [None]]
+    return [GoldenStore(network, goldens, progress()) for network in networks]
+
+
+def precisions_of(text: str | None) -> tuple[Precision, ...]:
+    """Return the precisions of a list.
+
+    Raises:
+        UsageError: one of them does not exist.
+    """
+    if text is None:
+        return PRECISIONS
+    return tuple(dict.fromkeys(parse_precision(word.strip()) for word in text.split(",")))
+
+
+def targets(output: Path, network: str) -> tuple[Path, Path]:
+    """Return the files for the picture and for the chart, after their directory was made.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    if output.suffix.lower() in OTHERS:
+        raise UsageError(f"{output} cannot be written: pictures are PNG; name a FILE.png or a directory")
+    picture = output if output.suffix.lower() == PNG else output / f"{network}{PNG}"
+    chart = picture.with_name(f"{picture.stem}-series{PNG}")
+    try:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({error.strerror}); name another place") from error
+    for path in (picture, chart):
+        if path.is_dir() or not os.access(picture.parent, os.W_OK):
+            raise UsageError(f"{path} cannot be written; name another place")
+    return picture, chart
+
+
+def _require_something(store: GoldenStore) -> None:
+    from conformance.report.judged import picture_outputs
+
+    if not (picture_outputs(store) or store.network.series):
+        raise UsageError(
+            f"network {store.network.name!r} has nothing to show: no output is a picture (batch x height x "
+            "width x 1 or 3), and its network.toml has no [[series]]"
+        )
+
+
+def _pictures(device: Device, store: GoldenStore, precisions: tuple[Precision, ...], path: Path) -> None:
+    """Draw the outputs that are pictures, and print their figures."""
+    from conformance.report.drawing import drawn, save
+    from conformance.report.grids import device_words, sheet_of, summary_lines
+    from conformance.report.judged import picture_outputs
+    from conformance.report.meeting import meeting_of
+    from conformance.report.on_device import grids_on
+    from conformance.runs.environment import named_values
+
+    if not picture_outputs(store):
+        return
+    meeting = meeting_of(store.network)
+    grids, info = grids_on(device, store, meeting, precisions, note), device.info()
+    for line in summary_lines(grids):
+        say(line)
+    words = device_words(named_values(info, "device"))
+    save(drawn(sheet_of(store.network, words, meeting, grids, simulated=info.simulated)), path)
+    count = len(grids) * len(meeting.feeds)
+    say(f"{path}: {count} pictures of {store.network.name} at {len(precisions)} precisions")
+
+
+def _series(device: Device, store: GoldenStore, precisions: tuple[Precision, ...], path: Path) -> None:
+    """Draw the errors of repeating nodes against the step, and print some of them."""
+    from conformance.report.chart import save_chart
+    from conformance.report.grids import device_words
+    from conformance.report.on_device import measured_on
+    from conformance.report.series import panel_of, series_steps, table_lines
+    from conformance.runs.environment import named_values
+
+    if not store.network.series:
+        return
+    steps = series_steps(store)
+    nodes = dict.fromkeys(name for of_series in steps for name in of_series)
+    measured = measured_on(device, store, nodes, precisions, note)
+    panels = [panel_of(*pair, measured) for pair in zip(store.network.series, steps, strict=True)]
+    for line in table_lines(panels):
+        say(line)
+    words = device_words(named_values(device.info(), "device"))
+    save_chart(panels, f"{store.network.name} on {words}", path)
+    say(f"{path}: errors of {store.network.name} against the step")

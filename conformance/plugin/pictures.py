@@ -1,0 +1,84 @@
+"""The pictures of a run: outputs are kept while it judges, and drawn when it has ended.
+
+They are for people: that one cannot be kept or drawn is a note, and never an outcome of the run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance.report.from_run import PICTURES, FinishedRun, draw_run
+from conformance.report.judged import picture_outputs
+from conformance.report.series import series_steps
+from conformance.runs.outputs import OutputKeeper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from conformance.goldens import GoldenStore
+    from conformance.plugin.journal import Journal
+    from conformance.runs.evaluation import Evaluation
+
+TABLES = pytest.StashKey[list[str]]()
+"""Errors of series against the step, as lines of text."""
+
+
+def keeper_of(evaluations: Mapping[str, Evaluation], directory: Path) -> OutputKeeper:
+    """Return what keeps the outputs that are pictures, after it was made to see every result."""
+    names = {
+        name: [output.name for output in picture_outputs(evaluation.store)]
+        for name, evaluation in evaluations.items()
+    }
+    keeper = OutputKeeper(directory, names)
+    for evaluation in evaluations.values():
+        evaluation.watch = keeper.watch
+    return keeper
+
+
+def check_series(store: GoldenStore) -> None:
+    """Check that every series of a network fits its nodes, before anything runs.
+
+    Raises:
+        UsageError: one does not.
+    """
+    series_steps(store)
+
+
+def draw(journal: Journal, stores: Iterable[GoldenStore], *, whole: bool) -> list[str]:
+    """Draw the pictures of a run that has ended, and return the tables of its series.
+
+    Args:
+        journal: the run, whose records are written.
+        stores: goldens of its networks.
+        whole: whether it came to its end; of a run that was cut off nobody waits for pictures.
+    """
+    path = journal.directory.path
+    how = f"`mlu-conformance show --from-run {path}` draws them"
+    if not whole:
+        journal.note(f"the run was cut off, so it has no pictures; {how}")
+        return []
+    run = FinishedRun(path, journal.records, dict(journal.devices[0].device) if journal.devices else {})
+    tables: list[str] = []
+    for store in stores:
+        name = store.network.name
+        files = (path / PICTURES / f"{name}.png", path / PICTURES / f"{name}-series.png")
+        try:
+            _note_unseen(journal, run, store)
+            tables += draw_run(run, store, *files).tables
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the records are more than pictures
+            journal.note(f"pictures of {name} could not be drawn ({type(error).__name__}: {error}); {how}")
+    return tables
+
+
+def _note_unseen(journal: Journal, run: FinishedRun, store: GoldenStore) -> None:
+    """Say of which series no node was judged, although errors along the network were."""
+    chained = {record.node for record in run.of(store.network.name) if record.mode == "chained"}
+    for series, steps in zip(store.network.series, series_steps(store), strict=True):
+        if chained and not chained & set(steps):
+            journal.note(
+                f"no node of [[series]] {series.name!r} of {store.network.name} was judged, so it has no "
+                f"chart; select {series.nodes!r} with --nodes"
+            )

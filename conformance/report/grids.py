@@ -1,0 +1,192 @@
+"""Grids of pictures: the CPU's beside those of every precision, and below them their differences."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from conformance.report.pixels import (
+    GAIN,
+    difference_pixels,
+    heat,
+    is_picture,
+    output_pixels,
+)
+from conformance.report.sheet import Band, Block, Cell, Line, Rows, Sheet
+from conformance.report.table import aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from conformance.judging.verdicts import Reached
+    from conformance.networks import Network, Output
+    from conformance.report.meeting import Meeting
+    from conformance.report.sheet import Tone
+
+Array = np.ndarray[Any, Any]
+Judgement = Literal["accepted", "NOT accepted", "unsupported", "broken"]
+
+HEADING, VERDICT, TITLE, SMALL = 32, 23, 40, 17
+"""Pixels of letters."""
+PERCENT = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What a device gave for one output at one precision.
+
+    Attributes:
+        precision: such as ``int8-fp16``.
+        values: one per cell of the grid; whatever the device returned.
+        judgement: whether the worst of them meets the acceptance, or why there are none.
+        reached: the worst cosine and PSNR; None where something is missing or not finite.
+        reason: why it is not accepted, where no figure says so.
+        remark: what else stands in the heading.
+    """
+
+    precision: str
+    values: Sequence[Any]
+    judgement: Judgement
+    reached: Reached | None = None
+    reason: str = ""
+    remark: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """One output: what the CPU computed for each cell, and what came out at every precision."""
+
+    output: Output
+    goldens: Sequence[Array]
+    results: Sequence[Shown]
+
+
+def sheet_of(
+    network: Network, device: str, meeting: Meeting, grids: Sequence[Grid], *, simulated: bool
+) -> Sheet:
+    """Return the sheet of a network's outputs.
+
+    Args:
+        network: whose outputs these are.
+        device: what the device is, in words.
+        meeting: the inputs.
+        grids: one per output that is a picture.
+        simulated: whether the device is emulated.
+    """
+    title = [Line(f"{network.name} on {device}", TITLE)]
+    if simulated:
+        title.append(Line("SIMULATED: no card computed these pictures", VERDICT, "warning"))
+    accepted = f"Accepted: at least {network.acceptance.in_words}"
+    count = len(meeting.samples)
+    worst = f"; figures are those of the worst of {count} pictures" if count > 1 else ""
+    title.append(Line(f"{accepted}{worst}. Read it so: {meeting.said}.", tone="faint"))
+    return Sheet(tuple(title), tuple(_band(meeting, grid) for grid in grids))
+
+
+def device_words(device: Mapping[str, Any]) -> str:
+    """Return what a device is, from its information by name."""
+    said = [str(device.get(name) or "") for name in ("model", "profile")]
+    said[1] = f"profile {said[1]}" if said[1] else ""
+    more = ", ".join(filter(None, said))
+    kind = device.get("kind") or "no device"
+    return f"{kind} ({more})" if more else str(kind)
+
+
+def _band(meeting: Meeting, grid: Grid) -> Band:
+    blocks = [_cpu_block(meeting, grid), *(_block(meeting, grid, shown) for shown in grid.results)]
+    return Band(meeting.left, meeting.top, tuple(blocks))
+
+
+def _cpu_block(meeting: Meeting, grid: Grid) -> Block:
+    cells = [Cell(output_pixels(golden, grid.output)) for golden in grid.goldens]
+    heading = (
+        Line("CPU", HEADING),
+        Line("what it should be", VERDICT),
+        Line(grid.output.name, SMALL, "faint"),
+    )
+    return Block(
+        heading, _rows(cells, meeting.columns), _legend(grid), bar=heat(np.linspace(0, 1, 256)[None])
+    )
+
+
+def _legend(grid: Grid) -> tuple[Line, ...]:
+    lines = [
+        f"Difference, x{GAIN:g}:",
+        "black is none,",
+        f"white {PERCENT / GAIN:g} % of",
+        "full scale, or more",
+    ]
+    if not all(
+        np.isfinite(value).all() for shown in grid.results for value in shown.values if is_picture(value)
+    ):
+        lines.append("magenta: NaN, infinite")
+    return tuple(Line(text, SMALL, "faint") for text in lines)
+
+
+def _block(meeting: Meeting, grid: Grid, shown: Shown) -> Block:
+    pairs = list(zip(grid.goldens, shown.values, strict=True))
+    cells = [_result(golden, value, grid.output) for golden, value in pairs]
+    differences = [_difference(golden, value, grid.output) for golden, value in pairs]
+    return Block(
+        _heading(shown),
+        _rows(cells, meeting.columns),
+        (Line(f"difference x{GAIN:g}", SMALL, "faint"),),
+        _rows(differences, meeting.columns),
+    )
+
+
+def _heading(shown: Shown) -> tuple[Line, ...]:
+    tone: Tone = "good" if shown.judgement == "accepted" else "bad"
+    return (
+        Line(shown.precision, HEADING),
+        Line(shown.judgement, VERDICT, tone),
+        *(Line(text) for text in figures(shown)),
+        *([Line(shown.remark, SMALL, "faint")] if shown.remark else []),
+    )
+
+
+def figures(shown: Shown) -> tuple[str, ...]:
+    """Return worst cosine, PSNR and right answers of a precision in words, or why there are none."""
+    if shown.reached is None:
+        return (shown.reason or "no figures",)
+    cosine, psnr, answers = shown.reached.cosine, shown.reached.psnr, shown.reached.answers
+    return (
+        "cosine undefined" if cosine is None else f"cosine {cosine:.7f}",
+        "equal to the CPU" if psnr is None else f"PSNR {psnr:.1f} dB",
+        *(() if answers is None else (f"{answers:.1%} right answers",)),
+    )
+
+
+def summary_lines(grids: Sequence[Grid]) -> list[str]:
+    """Return what the headings say, as lines of text."""
+    rows = [
+        (grid.output.name, shown.precision, shown.judgement, ", ".join(figures(shown)))
+        for grid in grids
+        for shown in grid.results
+    ]
+    return aligned([("output", "precision", "acceptance", "worst result"), *rows])
+
+
+def _result(golden: Array, value: object, output: Output) -> Cell:
+    fault = _fault(golden, value)
+    return Cell(None, instead=fault) if fault else Cell(output_pixels(np.asarray(value), output))
+
+
+def _difference(golden: Array, value: object, output: Output) -> Cell:
+    fault = _fault(golden, value)
+    return Cell(None, instead=fault) if fault else Cell(difference_pixels(golden, np.asarray(value), output))
+
+
+def _fault(golden: Array, value: object) -> str:
+    """Return why a result cannot be shown, in a few words; '' where it can."""
+    if value is None:
+        return "no result"
+    if not is_picture(value):
+        return "no picture"
+    return "" if value.shape == golden.shape else "wrong shape"
+
+
+def _rows(cells: Sequence[Cell], columns: int) -> Rows:
+    return tuple(tuple(cells[start : start + columns]) for start in range(0, len(cells), columns))

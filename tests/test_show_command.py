@@ -1,0 +1,145 @@
+"""``mlu-conformance show``: what it writes and says, and what it refuses in one sentence."""
+
+from __future__ import annotations
+
+import pytest
+from kept_network import kept_network
+from picture_network import kept_pictures
+from PIL import Image
+from recurrent_network import DESCRIPTION, SERIES, kept_recurrent
+
+from conformance import cli
+from conformance.errors import EXIT_USAGE
+
+
+@pytest.fixture
+def said(capsys):
+    """Run the command on a network; return its exit code, output and error."""
+
+    def run(kept, *arguments):
+        capsys.readouterr()
+        golden = [f"--golden-dir={kept.goldens}", str(kept.directory)] if kept else []
+        code = cli.main(["show", "--device=cpu", *golden, *map(str, arguments)])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def size(path):
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return picture.size
+
+
+def test_pictures_of_every_input_with_every_other(said, tmp_path):
+    code, text, _ = said(kept_pictures(), "-o", tmp_path / "a.png")
+    assert code == 0
+    assert [line.split()[1] for line in text.splitlines()[1:5]] == [
+        "int8-fp16",
+        "int8-fp32",
+        "int16-fp16",
+        "int16-fp32",
+    ]
+    assert f"{tmp_path / 'a.png'}: 6 pictures of painted at 4 precisions" in text
+    width, height = size(tmp_path / "a.png")
+    assert 1500 < width <= 2400
+    assert height < width
+    assert (tmp_path / "a.png").stat().st_size < 4_000_000
+
+
+def test_chosen_precisions_and_a_new_directory(said, tmp_path):
+    code, text, _ = said(kept_pictures("X"), "--precision=int16-fp32,int8-fp16", "-o", tmp_path / "new/one")
+    assert code == 0
+    assert [line.split()[1] for line in text.splitlines()[1:3]] == ["int16-fp32", "int8-fp16"]
+    assert [path.name for path in (tmp_path / "new/one").iterdir()] == ["painted.png"]
+
+
+def test_an_older_picture_is_replaced(said, tmp_path):
+    (tmp_path / "painted.png").write_text("old")
+    assert said(kept_pictures("X"), "--precision=int16-fp32", "-o", tmp_path)[0] == 0
+    assert size(tmp_path / "painted.png")
+
+
+def test_a_series_is_a_chart_and_a_table(said, tmp_path):
+    code, text, _ = said(kept_recurrent(), "--precision=int8-fp32", "-o", tmp_path)
+    assert code == 0
+    assert "hidden state (rnn/step_*/h), root mean square error, SIMULATED:" in text
+    assert "step 0" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["recurrent-series.png"]
+    assert size(tmp_path / "recurrent-series.png")[0] > 800
+
+
+def test_a_device_that_breaks_is_shown_as_broken(said, tmp_path):
+    device = "--device=suite.faulty_devices:nothing_at_all"
+    assert said(kept_pictures("X"), device, "-o", tmp_path)[0] == EXIT_USAGE  # no such factory
+    code, text, _ = said(kept_pictures("X"), "--device=test_show_command:broken", "-o", tmp_path)
+    assert code == 0
+    assert text.count("broken") == 4
+    assert "it burnt down" in text
+
+
+def broken():
+    """Return a device that breaks as it compiles."""
+    from suite.faulty_devices import FaultyDevice
+
+    def burn():
+        raise RuntimeError("it burnt down")
+
+    return FaultyDevice(opening=burn)
+
+
+def _without_series(tmp_path):
+    kept = kept_recurrent().copied(tmp_path)
+    (kept.directory / "network.toml").write_text(DESCRIPTION.format(series=""))
+    return kept
+
+
+def test_a_network_with_nothing_to_show_is_one_sentence(said, tmp_path):
+    code, out, error = said(_without_series(tmp_path), "-o", tmp_path / "a.png")
+    assert (code, out) == (EXIT_USAGE, "")
+    assert "network 'recurrent' has nothing to show: no output is a picture" in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_series_that_fits_nothing_is_one_sentence(said, tmp_path):
+    kept = kept_recurrent().copied(tmp_path)
+    wrong = SERIES.replace("/h", "/nothing")
+    (kept.directory / "network.toml").write_text(DESCRIPTION.format(series=wrong))
+    code, _, error = said(kept, "-o", tmp_path / "a.png")
+    assert code == EXIT_USAGE
+    assert "nodes 'rnn/step_*/nothing' match none of the nodes that have goldens" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "the network is missing; name one, or give --from-run RUN"),
+        (["beautgan"], "network 'beautgan' is not in"),
+        (["--precision=int4-fp16", "{network}"], "precision 'int4-fp16' does not exist"),
+        (["--precision=int8-fp16,", "{network}"], "precision '' does not exist"),
+        (["--device=emulatr", "{network}"], "device 'emulatr' is unknown"),
+        (["-o", "{tmp}/a.jpg", "{network}"], "a.jpg cannot be written: pictures are PNG"),
+        (["-o", "{tmp}/file/a.png", "{network}"], "file/a.png cannot be written ("),
+        (["-o", "{tmp}/file", "{network}"], "file cannot be written ("),
+        (["-o", "{tmp}/taken.png", "{network}"], "taken.png cannot be written; name another place"),
+        (["--golden-dir={tmp}/none", "{network}"], "has no goldens in"),
+        (["--from-run={tmp}"], "holds no run"),
+        (["--from-run={tmp}", "--weights={tmp}"], "--weights and --from-run contradict each other"),
+        (["--weights={tmp}/none", "{network}"], "none"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(said, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "taken.png").mkdir()
+    kept = kept_network()
+    filled = [text.format(network=kept.directory, tmp=tmp_path) for text in arguments]
+    golden = [f"--golden-dir={kept.goldens}"] if "--golden-dir" not in "".join(arguments) else []
+    code, out, error = said(None, *golden, *filled)
+    assert code != 0
+    assert out == ""
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken.png"]

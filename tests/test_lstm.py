@@ -32,7 +32,9 @@ from conformance.graph.execution import GraphRunner
 from conformance.graph.retype import to_float64
 from conformance.networks import Network
 from conformance.precision import parse_precision
+from conformance.quantization.calibration import calibrate, largest_magnitudes
 from conformance.quantization.files import read_scales
+from conformance.quantization.parameter_file import format_scales
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ROOT / "fixtures/networks/lstm"
@@ -85,6 +87,14 @@ def test_building_again_writes_the_same_bytes(tool, tmp_path):
     assert len(made) == 5
     for name in made:
         assert (tmp_path / name).read_bytes() == (NETWORK / name).read_bytes(), name
+
+
+def test_the_committed_scales_regenerate_identically(network):
+    largest = largest_magnitudes(network.graph, [network.feeds(sample) for sample in range(network.samples)])
+    for bits in (8, 16):
+        assert format_scales(calibrate(largest, bits)) == (NETWORK / f"int{bits}.quant.txt").read_text(
+            "utf-8"
+        )
 
 
 def test_the_truth_is_the_sum_of_the_marked_numbers(network):

@@ -34,6 +34,7 @@ TOOLS = Path(__file__).resolve().parent
 PROFILE = "mlu270"
 BUILDERS = {
     "beautygan": (("build_beautygan.py",), ("draw_faces.py",)),
+    "lstm": (("build_lstm.py",),),
     "mobilenet": (("build_mobilenet.py",),),
 }
 """What makes graph and inputs of each network, by its name."""

@@ -275,7 +275,7 @@ DESCRIBED = [
     SelectableNode("mean", "Mean", [REDUCTION, RARE]),
     SelectableNode("concat", "ConcatV2", [JOIN]),
     SelectableNode("add", "Add", [END]),
-    SelectableNode("pool", "MaxPool", [REDUCTION]),
+    SelectableNode("pool", "MaxPool", [REDUCTION, NAMED]),
     SelectableNode("key", "Add", [OUTPUT, END]),
 ]
 
@@ -292,6 +292,7 @@ DESCRIBED = [
         ("joins", ["concat"]),
         ("modules", ["add", "key"]),
         ("rare", ["mean"]),
+        ("named", ["pool"]),
         ("op:Add", ["add", "key"]),
         ("op:Relu", ["relu"]),
         ("op:M*", ["mean", "pool"]),
@@ -321,7 +322,9 @@ def test_bad_words(pattern, sentence):
     assert str(caught.value).startswith(sentence)
 
 
-@pytest.mark.parametrize("word", ["joins", "rare", "fixed-point", "reductions", "outputs", "modules", "key"])
+@pytest.mark.parametrize(
+    "word", ["joins", "rare", "named", "fixed-point", "reductions", "outputs", "modules", "key"]
+)
 def test_a_class_without_nodes_is_an_error_that_says_so(word):
     with pytest.raises(UsageError, match=f"'{word}' of .* matches no node of net: none is of this class"):
         select_nodes(f"relu,{word}", [DESCRIBED[1]], "net")
@@ -393,6 +396,7 @@ def test_a_manifest_selects_what_the_graph_selects(beautygan):
         "joins": 1,
         "modules": 26,
         "rare": 4,
+        "named": 0,
         "reductions": 40,
         "fixed-point": 21,
     }

@@ -311,7 +311,8 @@ def test_the_grid_has_a_row_for_every_input_and_for_what_was_wanted():
 def test_all_of_it_in_little(tool, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
     general = (ROOT / "tools/train_beautygan.toml").read_text().partition("[[stage]]")[0]
-    stage = f"[[stage]]\nsize = {SIZE}\nbatch = 1\nsteps = 4\nvariety = [0.0, 1.0]\n"
+    loss = "square = 1.0\nweights = [0.5, 0.7, 4.0, 1.6]\n"
+    stage = f"[[stage]]\nsize = {SIZE}\nbatch = 1\nsteps = 4\nvariety = [0.0, 1.0]\n{loss}"
     path = tmp_path / "recipe.toml"
     path.write_text(general + stage)
     command = [str(tmp_path / "out"), "--recipe", str(path), "--size", str(SIZE), "--interval", "0"]

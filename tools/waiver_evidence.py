@@ -69,7 +69,7 @@ def _own(covered: Sequence[Record], records: Sequence[Record]) -> list[str]:
     operators = sorted({record.op for record in own})
     kind = {record.node for record in records if record.mode == "own" and record.op in operators}
     factors = sorted(excess(record) for record in own)
-    span = f"{factors[0]:.3g}" if len(factors) == 1 else f"{factors[0]:.3g} to {factors[-1]:.3g}"
+    span = " to ".join(dict.fromkeys(f"{factor:.3g}" for factor in (factors[0], factors[-1])))
     count = f"{len({record.node for record in own})} of {len(kind)} judged {', '.join(operators)} nodes"
     return [f"{count} deviate at {' and '.join(precisions)}, by {span} times their bound."]
 

@@ -50,24 +50,29 @@ def test_every_drawn_face_is_described(redrawn):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_drawing_again_gives_the_same_pixels(redrawn, name):
-    np.testing.assert_array_equal(pixels(redrawn / name), pixels(INPUTS / name))
+    """But for the last level of a few: sines and exponentials differ between processors in their last bit."""
+    difference = np.abs(pixels(redrawn / name).astype(int) - pixels(INPUTS / name))
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) < 0.001
 
 
 def test_another_seed_draws_another_picture(tool):
     import msgspec
 
-    face = tool.read_toml(tool.FACES, dict[str, tool.Face], "faces")["style-1.png"]
-    changed = tool.draw(msgspec.structs.replace(face, seed=face.seed + 1))
-    assert np.any(changed != pixels(INPUTS / "style-1.png"))
+    picture = tool.read_toml(tool.FACES, dict[str, tool.Picture], "faces")["style-1.png"]
+    assert np.abs(tool.draw(picture).astype(int) - pixels(INPUTS / "style-1.png")).max() <= 1
+    face = msgspec.structs.replace(picture.face, seed=picture.face.seed + 1)
+    changed = tool.draw(msgspec.structs.replace(picture, face=face))
+    assert np.abs(changed.astype(int) - pixels(INPUTS / "style-1.png")).max() > 10
 
 
 def test_a_misspelt_key_is_an_error(tool, tmp_path, monkeypatch):
     from conformance.errors import UsageError
 
     path = tmp_path / "faces.toml"
-    path.write_text(tool.FACES.read_text(encoding="utf-8").replace("lashes", "lahses"), encoding="utf-8")
+    path.write_text(tool.FACES.read_text(encoding="utf-8").replace("liner", "lienr"), encoding="utf-8")
     monkeypatch.setattr(tool, "FACES", path)
-    with pytest.raises(UsageError, match="lahses"):
+    with pytest.raises(UsageError, match="lienr"):
         tool.main(["--output", str(tmp_path / "out")])
 
 

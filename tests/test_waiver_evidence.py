@@ -91,7 +91,7 @@ def test_outputs_say_what_they_reached_and_what_is_accepted():
     records = [fused("int8-fp16"), fused("int16-fp16", psnr=None, answers=0.875)]
     said = evidence(waiver(nodes=["out"], modes=["fused"]), records)
     assert said == (
-        "Reached: cosine 0.5, 7.2 dB at int8-fp16; cosine 0.5, 87.5% right answers at int16-fp16. "
+        "Reached: cosine 0.50000, 7.2 dB at int8-fp16; cosine 0.50000, 87.5% right answers at int16-fp16. "
         "Accepted: at least cosine 0.999 and 90 % right answers."
     )
 

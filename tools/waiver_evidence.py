@@ -88,7 +88,7 @@ def _reached(record: Record) -> str:
     found = record.reached
     if found is None:
         return "nothing that can be compared"
-    texts = [] if found.cosine is None else [f"cosine {found.cosine:.4g}"]
+    texts = [] if found.cosine is None else [f"cosine {found.cosine:.5f}"]
     texts += [] if found.psnr is None else [f"{found.psnr:.1f} dB"]
     texts += [] if found.answers is None else [f"{found.answers:.1%} right answers"]
     return ", ".join(texts)

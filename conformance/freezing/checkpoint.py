@@ -98,7 +98,7 @@ class Checkpoint:
         tf = tensorflow()
         try:
             value: Array = np.asarray(self._reader.get_tensor(name))
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
             raise UsageError(
                 f"variable {name!r} of checkpoint {self.prefix} is damaged: its bytes do not have the "
                 "CRC-32C that the index says; copy or download the checkpoint again"
@@ -114,7 +114,7 @@ class Checkpoint:
         tf = tensorflow()
         try:
             return tf.train.load_checkpoint(str(self.prefix))
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
             raise UsageError(
                 f"checkpoint index {self.index} is damaged; copy or download it again"
             ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from saved_checkpoints import flip, same_bits, save, variable
 
@@ -184,6 +184,7 @@ def test_one_changed_byte_is_an_error_that_names_the_variable(saved, tmp_path_fa
 
 @settings(max_examples=40, deadline=None)
 @given(where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+@example(where=0.875, mask=1)  # the footer points beyond the file
 def test_a_changed_index_is_an_error_or_says_the_same(saved, tmp_path_factory, where, mask):
     """Bytes that no checksum covers, the filling of the footer, say nothing."""
     prefix = copied(saved, tmp_path_factory.mktemp("copy"))

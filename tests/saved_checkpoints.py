@@ -25,9 +25,9 @@ class Saved:
     """
 
     prefix: Path
-    expected: dict[str, np.ndarray] = dataclasses.field(repr=False)
-    values: dict[str, np.ndarray] = dataclasses.field(repr=False)
-    graph_def: object = dataclasses.field(repr=False)  # long, and printed by hypothesis with every example
+    expected: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+    graph_def: object
 
     @property
     def data(self):

@@ -46,5 +46,5 @@ def test_diagnosis_against_its_device_runs(name: str, record_property: Callable[
         f"\n{name}: {seconds:.1f} s for {diagnosis.forwards} forwards, {forwards.seconds:.1f} s inside them, "
         f"ratio {ratio:.2f}"
     )
-    assert diagnosis.forwards <= MOST_FORWARDS
+    assert diagnosis.forwards <= MOST_FORWARDS + len(diagnosis.choices)  # each may be looked at once more
     assert ratio <= LIMIT

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forwards import Forwards
-    from conformance.diagnosis.model import Contributor, Culprit, NodeErrors, Quality
+    from conformance.diagnosis.model import Choice, Contributor, Culprit, NodeErrors, Quality
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
     from conformance.runs.evaluation import Finding
 
 MOST_FORWARDS = 8
-"""Network forwards of a diagnosis where own errors show the culprit; what would be one more is left out."""
+"""Network forwards of a diagnosis where own errors show the culprit; what would be one more is left out. Not
+counted are those that confirm on other samples what is recommended, one for each sample."""
 LOOKS = 3
 """Of these, so many before anything is known: fused, node by node, chained."""
 MOST_EFFECTS = 3
@@ -91,7 +92,7 @@ class Diagnosing:
             look = self._look_at_more_samples(look)
         repairs = Repairs(self._forwards, self._times, self._precision, look.quality, self._samples)
         culprits = self._tried(self._culprits(look, repairs), look, repairs)
-        choices = ranked(repairs.choices)
+        choices = self._confirmed(repairs)
         return self._diagnosis(
             look,
             culprits=self._explained(culprits),
@@ -121,6 +122,16 @@ class Diagnosing:
             remarks=[*self._remarks, *self._blame.remarks, *incidents, *filter(None, [self._times.remark])],
             **found,  # type: ignore[arg-type]
         )
+
+    def _confirmed(self, repairs: Repairs) -> list[Choice]:
+        """Return the choices ranked, the recommended one accepted on other samples of the network, too."""
+        others = [index for index in range(self._store.network.samples) if index not in self._samples]
+        others = others[: MOST_SAMPLES - 1]
+        while others and (best := recommended(ranked(repairs.choices), self._precision)) is not None:
+            if not (missed := repairs.missed(ranked(repairs.choices)[best], others)):
+                break
+            self._remarks.append(missed)
+        return ranked(repairs.choices)
 
     def _fused(self, samples: Sequence[int]) -> Quality:
         quality = self._forwards.fused(self._precision, samples)

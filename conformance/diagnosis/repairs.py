@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from conformance.devices.base import Hosted, Unsupported
 from conformance.diagnosis.model import Choice
-from conformance.diagnosis.quality import decibels
+from conformance.diagnosis.quality import decibels, described
 from conformance.precision import PRECISIONS, parse_precision
 
 if TYPE_CHECKING:
@@ -88,6 +90,21 @@ class Repairs:
             if quality.offered:
                 self.choices.append(self._choice(precision, quality, hosted))
                 return
+
+    def missed(self, choice: Choice, samples: Sequence[int]) -> str:
+        """Run a choice on other samples; where these are not accepted, it is no longer accepted.
+
+        Returns:
+            A sentence that says so, or nothing.
+        """
+        precision = parse_precision(choice.precision)
+        hosted = Hosted(frozenset(choice.host_operators), frozenset(choice.host_nodes))
+        quality = self._forwards.fused(precision, samples, hosted=hosted if hosts(choice) else None)
+        if quality.accepted:
+            return ""
+        self.choices[self.choices.index(choice)] = msgspec.structs.replace(choice, quality=quality)
+        shown = ", ".join(map(str, samples))
+        return f"{choice.precision} is accepted on some samples, but not on {shown}: {described(quality)}"
 
     def _host_plan(self, culprits: Sequence[Culprit]) -> tuple[Precision, list[Culprit]] | None:
         """Return at which precision to leave which culprits to the host; None where it could not suffice.

@@ -11,6 +11,9 @@ from conformance.diagnosis.forwards import Forwards
 from conformance.diagnosis.text import lines
 from conformance.precision import parse_precision
 
+CONFIRMING = 1
+"""Forwards on the other sample of a network of two, where what is recommended holds there, too."""
+
 
 def diagnosed(device, precision, store=None, sample=0):
     """Return the diagnosis of a device, by default on the network that faults are planted in."""

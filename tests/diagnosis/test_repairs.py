@@ -7,7 +7,7 @@ import itertools
 
 import msgspec
 import pytest
-from diagnosis.diagnosing import diagnosed
+from diagnosis.diagnosing import CONFIRMING, diagnosed
 from diagnosis.golden_device import GoldenDevice
 from diagnosis.handmade import NOTHING, choice, culprit, finding, quality
 from diagnosis.planted_network import margins, planted_store
@@ -137,7 +137,7 @@ def test_the_time_of_an_unknown_model_is_that_of_the_mlu270_and_said_to_be():
 def test_the_emulator_of_the_card_has_times_of_its_own():
     diagnosis = diagnosed(open_device(DeviceRequest("emulator")), "int16-fp32")
     assert not any("modelled" in remark for remark in diagnosis.remarks)
-    assert diagnosis.forwards <= MOST_FORWARDS
+    assert diagnosis.forwards <= MOST_FORWARDS + CONFIRMING
 
 
 def test_of_several_outputs_the_worst_counts():
@@ -172,3 +172,19 @@ def test_qualities_in_decibels_and_words():
     assert plainly_worse(bad, exact)
     assert plainly_worse(NOTHING, bad)
     assert not plainly_worse(quality(15.0), quality(20.0))
+
+
+def test_what_one_sample_accepts_and_another_does_not_is_not_recommended(monkeypatch):
+    """With float16 nothing is accepted, with int8-fp32 the first sample alone."""
+    fused = Forwards.fused
+
+    def spoiled(self, precision, samples, **options):
+        found = fused(self, precision, samples, **options)
+        good = str(precision) == "int16-fp32" or (str(precision) == "int8-fp32" and list(samples) == [0])
+        return found if good else msgspec.structs.replace(found, accepted=False, psnr=3.0)
+
+    monkeypatch.setattr(Forwards, "fused", spoiled)
+    diagnosis = diagnosed(open_device(DeviceRequest("emulator", "ideal")), "int8-fp16")
+    assert diagnosis.choices[diagnosis.recommended].precision == "int16-fp32"
+    assert "int8-fp32 is accepted on some samples, but not on 1: cosine" in " ".join(diagnosis.remarks)
+    assert [item.precision for item in diagnosis.choices if item.quality.accepted] == ["int16-fp32"]

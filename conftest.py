@@ -5,7 +5,7 @@ pytest_plugins = (
     "conformance.plugin.stopping",
     "conformance.plugin.selection",
     "conformance.plugin.benchmarks",
-    "conformance.plugin.distribution",
+    "conformance.plugin.xdist",
     "conformance.plugin.session",
     "conformance.plugin.terminal",
 )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance import locations
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.diagnosis.engine import MOST_FORWARDS, Diagnosing
 from conformance.diagnosis.forwards import Forwards
 from conformance.goldens import GoldenStore

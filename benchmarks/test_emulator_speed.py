@@ -15,7 +15,7 @@ import pytest
 
 from conformance import locations
 from conformance.devices.registry import open_device
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import find_network
 from conformance.precision import PRECISIONS, parse_precision
 from conformance.quantization.files import read_scales

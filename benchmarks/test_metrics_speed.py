@@ -120,7 +120,7 @@ def test_polygraphy(
     runs = comparator.RunResults([(run.runner_name, [run]) for run in _polygraphy_runs(comparator, sets)])
     functions = _polygraphy_functions(comparator)
 
-    def call() -> Any:  # noqa: ANN401 - Polygraphy has no types
+    def call() -> Any:
         return comparator.Comparator.compare_accuracy(runs, compare_func=functions)
 
     with _silent_polygraphy():
@@ -192,20 +192,20 @@ def _report(
         print(f"\n{what}: {seconds * 1e3:.1f} ms, {rate:.2f} GB/s{ratio}")  # noqa: T201 - the benchmark's result
 
 
-def _polygraphy_functions(comparator: Any) -> list[Any]:  # noqa: ANN401 - Polygraphy has no types
+def _polygraphy_functions(comparator: Any) -> list[Any]:
     if not hasattr(comparator, "L2CompareFunc"):
         pytest.skip("needs a Polygraphy with CosineSimilarityCompareFunc and L2CompareFunc (0.53)")
     return [comparator.CosineSimilarityCompareFunc(), comparator.L2CompareFunc()]
 
 
-def _polygraphy_runs(comparator: Any, sets: Sets) -> list[Any]:  # noqa: ANN401 - Polygraphy has no types
+def _polygraphy_runs(comparator: Any, sets: Sets) -> list[Any]:
     return [
         comparator.IterationResult({f"{i}": tensor for i, tensor in enumerate(tensors)}, runner_name=name)
         for name, tensors in (("golden", sets.golden), ("result", sets.result))
     ]
 
 
-def _silent_polygraphy() -> Any:  # noqa: ANN401 - Polygraphy has no types
+def _silent_polygraphy() -> Any:
     """Return a context without Polygraphy's log, so that printing is no part of its time."""
     from polygraphy.logger import G_LOGGER  # type: ignore[import-untyped]
 

@@ -19,16 +19,17 @@ import numpy as np
 import pytest
 
 from conformance import locations
-from conformance.attainable import golden_feeds
-from conformance.device_options import pairs
-from conformance.devices.registry import CAMBRICON, CPU, DeviceRequest, open_device
+from conformance.devices.base import CAMBRICON, CPU, DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError
+from conformance.expected.attainable import golden_feeds
 from conformance.goldens import GoldenStore
 from conformance.graph.cut import cut
 from conformance.graph.editing import placeholder, plain
 from conformance.graph.frozen import FrozenGraph
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import find_network
+from conformance.options import pairs
 from conformance.precision import PRECISIONS
 from conformance.quantization.files import read_scales
 from conformance.quantization.parameter_file import QuantizationScales

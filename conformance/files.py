@@ -42,13 +42,13 @@ def write_text_atomically(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def write_json_atomically(path: Path, value: Any) -> None:  # noqa: ANN401 - any msgspec-encodable value
+def write_json_atomically(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=1)
     write_atomically(path, lambda file: file.write(text + b"\n"))
 
 
-def write_json_table_atomically(path: Path, value: Any) -> None:  # noqa: ANN401 - any msgspec-encodable value
+def write_json_table_atomically(path: Path, value: Any) -> None:
     """Write ``value`` as JSON whose lists and tables of entries have one entry per line, whole or not at all.
 
     For many small entries, half as long as indented JSON, and a changed entry is still a changed line.
@@ -56,7 +56,7 @@ def write_json_table_atomically(path: Path, value: Any) -> None:  # noqa: ANN401
     write_text_atomically(path, _one_per_line(msgspec.to_builtins(value), 2) + "\n")
 
 
-def _one_per_line(value: Any, depth: int) -> str:  # noqa: ANN401 - any JSON value
+def _one_per_line(value: Any, depth: int) -> str:
     """Return JSON in which the entries down to ``depth`` stand on lines of their own."""
     if not (depth and value and isinstance(value, (dict, list))):
         return msgspec.json.encode(value).decode()
@@ -109,6 +109,6 @@ def read_bytes(path: Path, what: str) -> bytes:
         raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
 
 
-def sha256(data: Any) -> str:  # noqa: ANN401 - any contiguous buffer
+def sha256(data: Any) -> str:
     """Return the hexadecimal SHA-256 of a contiguous buffer."""
     return hashlib.sha256(data).hexdigest()

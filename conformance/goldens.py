@@ -25,10 +25,10 @@ from conformance.files import (
     write_json_table_atomically,
 )
 from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
-from conformance.graph.reference import Reference, rounded
+from conformance.graph.execution import Reference, rounded
+from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes, key_nodes
-from conformance.graph.tensorflow import tensorflow_version
 from conformance.machine import cpu_model
 
 if TYPE_CHECKING:

@@ -112,7 +112,7 @@ def _reads_variable(node: Node) -> bool:
 
 def _checked(checkpoint: Checkpoint, name: str, graph: FrozenGraph) -> Array:
     """Return a variable of a checkpoint that has the shape and dtype of the graph's constant."""
-    from conformance.graph.tensorflow import tensorflow
+    from conformance.graph.lazy_tensorflow import tensorflow
 
     tensor, stored = graph.nodes[name].attr["value"].tensor, checkpoint.variables[name]
     wanted, found = (tensorflow().as_dtype(dtype).name for dtype in (tensor.dtype, stored.dtype))
@@ -134,7 +134,7 @@ def _matched(recipe: Weights, graph: FrozenGraph, source: Path) -> dict[str, tup
             f"weights {recipe.match!r} in {source} match no constant"
             f"{near_names(recipe.match, list(constants))}"
         )
-    from conformance.graph.tensorflow import tensorflow
+    from conformance.graph.lazy_tensorflow import tensorflow
 
     for name in matched:
         dtype = tensorflow().as_dtype(constants[name].dtype)
@@ -159,7 +159,7 @@ def _drawn(
 def _truncated_normal(random: np.random.RandomState, shape: tuple[int, ...], std: float) -> Array:
     """Draw float32 normal values of this standard deviation, redrawing beyond two of them."""
     values = np.asarray(random.standard_normal(shape))
-    while (outside := np.abs(values) > 2).any():  # noqa: PLR2004 - the definition of the truncated normal
+    while (outside := np.abs(values) > 2).any():
         values[outside] = random.standard_normal(int(outside.sum()))
     return (values * std).astype(np.float32)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.devices.emulator.device import EmulatorDevice
+from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 from conformance.devices.emulator.rewrite import emulate
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.retype import to_float64
-from conformance.graph.tensorflow import tensorflow
 from conformance.precision import parse_precision
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
 from conformance.quantization.parameter_file import QuantizationScales

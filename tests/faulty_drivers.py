@@ -13,7 +13,7 @@ import pytest
 from suite.faulty_devices import NODE, OTHER, FaultyDevice, FaultySession, _ideal
 
 from conformance.devices.base import DeviceError, DeviceInfo, Unsupported
-from conformance.devices.contract_network import OUTPUTS
+from conformance.devices.contract.network import OUTPUTS
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import UsageError
 from conformance.quantization.parameter_file import QuantizationScales

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from conformance import cli
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 SIZE = 16
 WIDE = "wide/Conv2D"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 NAME = "model.ckpt"
 

@@ -228,7 +228,7 @@ def test_the_installed_command_is_the_same():
 
 
 def test_a_network_with_nothing_to_quantise_says_so(said, tmp_path):
-    from conformance.graph.tensorflow import tensorflow
+    from conformance.graph.lazy_tensorflow import tensorflow
 
     tf = tensorflow()
     with tf.Graph().as_default() as graph:

@@ -15,8 +15,8 @@ from conformance.errors import EXIT_INFRASTRUCTURE, GoldenError, UsageError
 from conformance.goldens import MANIFEST, GoldenStore
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.selection import judgeable_nodes, key_nodes
-from conformance.graph.tensorflow import tensorflow
 from conformance.networks import Network
 
 

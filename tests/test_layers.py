@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
-    ("errors", "locations", "machine", "progress"),
-    ("device_options", "files", "precision"),
+    ("errors", "locations", "machine", "progress", "tables"),
+    ("files", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),
     ("quantization", "freezing"),
@@ -19,12 +19,12 @@ LAYERS = (
     ("networks",),
     ("goldens",),
     ("devices",),
-    ("attainable",),
-    ("preparation",),
+    ("expected",),
+    ("evaluation",),
     ("runs",),
     ("dumps",),
     ("gating", "report"),
-    ("annotation", "diagnosis"),
+    ("diagnosis",),
     ("commands",),
     ("cli", "plugin", "suite"),
 )

@@ -40,7 +40,7 @@ SAMPLES = (2, 3)
 """Numbers of the held-out pictures that are the samples: 0 judges a training, 1 is on its sheet."""
 PICTURES = 40
 """Of each sample: four of every class."""
-SHRUNK = 2 ** sum(layer.stride == 2 for layer in layers())  # noqa: PLR2004 - halved
+SHRUNK = 2 ** sum(layer.stride == 2 for layer in layers())
 
 
 def convolution(g: GraphWriter, x: str, layer: Layer) -> str:

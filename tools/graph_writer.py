@@ -80,7 +80,7 @@ class GraphWriter:
         self._counts[base] = count + 1
         return f"{self.prefix}{base}" + (f"_{count}" if count else "")
 
-    def _constant_tensor(self, name: str, shape: Sequence[int], *, is_float: bool) -> Any:  # noqa: ANN401
+    def _constant_tensor(self, name: str, shape: Sequence[int], *, is_float: bool) -> Any:
         from tensorflow.core.framework import types_pb2
 
         dtype = types_pb2.DT_FLOAT if is_float else types_pb2.DT_INT32
@@ -101,7 +101,7 @@ def _float() -> int:
     return int(types_pb2.DT_FLOAT)
 
 
-def _set_attribute(attribute: Any, value: object) -> None:  # noqa: ANN401 - an AttrValue
+def _set_attribute(attribute: Any, value: object) -> None:
     if isinstance(value, bool):
         attribute.b = value
     elif isinstance(value, int):

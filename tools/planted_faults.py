@@ -18,11 +18,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.diagnosis.quality import described
 from conformance.errors import ConformanceError, UsageError, near_names
 from conformance.files import write_text_atomically
-from conformance.report.table import aligned
+from conformance.tables import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,7 +156,7 @@ def _row(listed: Sequence[Case]) -> tuple[str, ...]:
     return (
         shown.what,
         shown.profile,
-        "all" if len(listed) == 4 else ", ".join(case.precision for case in listed),  # noqa: PLR2004
+        "all" if len(listed) == 4 else ", ".join(case.precision for case in listed),
         shown.expected[0] + kind,
         shown.named[0],
         shown.effect,

@@ -11,19 +11,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError
+from conformance.evaluation.evaluation import Evaluation
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.networks import find_network
 from conformance.precision import PRECISIONS
-from conformance.report.table import aligned
-from conformance.runs.evaluation import Evaluation
+from conformance.tables import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.runs.evaluation import Finding
+    from conformance.evaluation.evaluation import Finding
 
 PROFILES = (
     "mlu270",

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.judging.waivers import Case, match
-from conformance.report.table import excess
+from conformance.judging.cases import Case
+from conformance.judging.waivers import match
+from conformance.report.summary import excess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.annotation import annotated
-from conformance.commands.networks import network_of
-from conformance.commands.terminal import say
+from conformance.commands.arguments import network_of, say
 from conformance.errors import UsageError
 from conformance.precision import parse_precision
+from conformance.report.annotation import annotated
 from conformance.runs.directory import RECORDS, read_environment, read_records
-from conformance.runs.judged import judged_graph, network_of_run
+from conformance.runs.networks import judged_graph, network_of_run
 
 if TYPE_CHECKING:
     import argparse

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance import locations
-from conformance.commands.networks import network_of
-from conformance.commands.terminal import note, progress, say
+from conformance.commands.arguments import network_of, note, progress, say
 from conformance.errors import UsageError
 from conformance.files import write_json_atomically
 
@@ -74,7 +73,7 @@ def compare(options: argparse.Namespace) -> None:
         Inconclusive: the formats are too coarse for a limit.
         UsageError: the sides cannot be compared.
     """
-    from conformance.dumps.limits import parse_limits
+    from conformance.dumps.comparison import parse_limits
     from conformance.dumps.report import compare_sides
     from conformance.dumps.sources import side_of
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance import locations
-from conformance.commands.terminal import say
+from conformance.commands.arguments import say
 from conformance.devices.cambricon.card_lock import DIRECTORY, card_owner
 from conformance.devices.cambricon.cards import Card, run_tool, survey
 from conformance.devices.cambricon.interpreter import PLACES, Interpreter, interpreters

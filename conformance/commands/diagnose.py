@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.commands.devices_given import add_device, device_request, opened_device, required_precision
-from conformance.commands.networks import network_of
-from conformance.commands.terminal import note, progress, say
+from conformance.commands.arguments import (
+    add_device,
+    device_request,
+    network_of,
+    note,
+    opened_device,
+    progress,
+    required_precision,
+    say,
+)
 from conformance.errors import UsageError
 from conformance.files import write_json_atomically, write_text_atomically
 
@@ -70,9 +77,9 @@ def diagnose(options: argparse.Namespace) -> None:
 
 def _from_run(options: argparse.Namespace) -> None:
     from conformance.diagnosis.from_run import diagnosis_of_run
-    from conformance.diagnosis.text import lines
+    from conformance.diagnosis.report import lines
     from conformance.runs.directory import read_environment
-    from conformance.runs.judged import network_of_run
+    from conformance.runs.networks import network_of_run
 
     run, name = options.from_run, options.network
     diagnosis = diagnosis_of_run(run, required_precision(options), options.golden_dir, name)
@@ -86,10 +93,10 @@ def _from_run(options: argparse.Namespace) -> None:
 def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.engine import Diagnosing
     from conformance.diagnosis.forwards import Forwards
-    from conformance.diagnosis.text import lines
+    from conformance.diagnosis.report import lines
+    from conformance.expected.preparation import prepare
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
-    from conformance.preparation import prepare
 
     precision, request = required_precision(options), device_request(options)
     if not 0 <= options.sample < network.samples:
@@ -159,8 +166,8 @@ def _write_picture(path: Path, forwards: Forwards, diagnosis: Diagnosis) -> None
     from conformance.precision import PRECISIONS
     from conformance.report.drawing import drawn, save
     from conformance.report.grids import Grid, device_words, sheet_of
-    from conformance.report.judged import goldens_of, judged, picture_outputs
     from conformance.report.meeting import paired
+    from conformance.report.on_device import goldens_of, judged, picture_outputs
     from conformance.runs.environment import named_values
 
     store, info = forwards.store, forwards.device.info()

@@ -6,14 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.commands.devices_given import add_device, device_request, opened_device, required_precision
-from conformance.commands.networks import add_network, network_of
-from conformance.commands.terminal import note, progress, say
-from conformance.devices.registry import CPU
-from conformance.dumps.formats import FORMATS
-from conformance.dumps.names import GOLDEN
+from conformance.commands.arguments import (
+    add_device,
+    add_network,
+    device_request,
+    network_of,
+    note,
+    opened_device,
+    progress,
+    required_precision,
+    say,
+)
+from conformance.devices.base import CPU
+from conformance.dumps.manifest import FORMATS, GOLDEN
 from conformance.errors import UsageError
-from conformance.graph.selection import SELECTION
+from conformance.options import SELECTION
 
 if TYPE_CHECKING:
     import argparse

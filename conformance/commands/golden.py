@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.commands.networks import add_network, network_of
-from conformance.commands.terminal import progress, say
+from conformance.commands.arguments import add_network, network_of, progress, say
 from conformance.precision import FIXED_BITS
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ def add(commands: Commands) -> None:
 
 def make_goldens(options: argparse.Namespace) -> None:
     """Make goldens and attainable errors, and print where they lie."""
-    from conformance.attainable import make_attainable
     from conformance.devices.emulator.profile import read_profile
+    from conformance.expected.attainable import make_attainable
     from conformance.goldens import GoldenStore
     from conformance.quantization.files import read_scales
 

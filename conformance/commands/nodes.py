@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.commands.networks import add_network, network_of
-from conformance.commands.terminal import note, say
-from conformance.graph.selection import SELECTION
+from conformance.commands.arguments import add_network, network_of, note, say
+from conformance.options import SELECTION
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
     from conformance.commands import Commands
-    from conformance.graph.census import OperatorCount
+    from conformance.graph.explanations import OperatorCount
     from conformance.graph.selection import SelectableNode
     from conformance.graph.structure import Structure
     from conformance.networks import Network
@@ -95,7 +94,7 @@ def gather(network: Network, pattern: str) -> Listing:
     Raises:
         UsageError: the pattern matches no node.
     """
-    from conformance.graph.census import census
+    from conformance.graph.explanations import census
     from conformance.graph.selection import select_nodes, selectable_nodes
     from conformance.graph.structure import Structure
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.commands.devices_given import add_device_options
-from conformance.commands.networks import add_network, network_of
-from conformance.commands.terminal import say
-from conformance.device_options import pairs, seconds
-from conformance.devices.registry import CAMBRICON
+from conformance.commands.arguments import add_device_options, add_network, network_of, say
+from conformance.devices.base import CAMBRICON
 from conformance.errors import UsageError
+from conformance.options import pairs, seconds
 from conformance.precision import FIXED_BITS
 
 if TYPE_CHECKING:

@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.commands.devices_given import add_device, device_request, opened_device
-from conformance.commands.networks import network_of
-from conformance.commands.terminal import note, progress, say
+from conformance.commands.arguments import (
+    add_device,
+    device_request,
+    network_of,
+    note,
+    opened_device,
+    progress,
+    say,
+)
 from conformance.errors import UsageError
 from conformance.precision import PRECISIONS, parse_precision
 
@@ -71,8 +77,8 @@ def show(options: argparse.Namespace) -> None:
 
 
 def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
+    from conformance.expected.preparation import prepare
     from conformance.goldens import GoldenStore
-    from conformance.preparation import prepare
 
     request, network = device_request(options), network_of(options.network)
     network = network.with_weights(options.weights) if options.weights else network
@@ -88,7 +94,7 @@ def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...])
 
 
 def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
-    from conformance.report.from_run import PICTURES, FinishedRun, draw_run
+    from conformance.report.finished_run import PICTURES, FinishedRun, draw_run
     from conformance.runs.directory import read_environment, read_records
 
     if options.weights is not None:
@@ -113,7 +119,7 @@ def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) ->
 def _stores_of_run(environment: Environment, run: Path, options: argparse.Namespace) -> list[GoldenStore]:
     """Return the goldens of a run's networks, or of the one that the user names."""
     from conformance.goldens import GoldenStore
-    from conformance.runs.judged import network_of_run
+    from conformance.runs.networks import network_of_run
 
     goldens = options.golden_dir or Path(environment.options.get("golden_dir") or locations.GOLDENS)
     names = [options.network] if options.network else [item.name for item in environment.networks]
@@ -153,7 +159,7 @@ def targets(output: Path, network: str) -> tuple[Path, Path]:
 
 
 def _require_something(store: GoldenStore) -> None:
-    from conformance.report.judged import picture_outputs
+    from conformance.report.on_device import picture_outputs
 
     if not (picture_outputs(store) or store.network.series):
         raise UsageError(
@@ -166,9 +172,8 @@ def _pictures(device: Device, store: GoldenStore, precisions: tuple[Precision, .
     """Draw the outputs that are pictures, and print their figures."""
     from conformance.report.drawing import drawn, save
     from conformance.report.grids import device_words, sheet_of, summary_lines
-    from conformance.report.judged import picture_outputs
     from conformance.report.meeting import meeting_of
-    from conformance.report.on_device import grids_on
+    from conformance.report.on_device import grids_on, picture_outputs
     from conformance.runs.environment import named_values
 
     if not picture_outputs(store):
@@ -185,10 +190,9 @@ def _pictures(device: Device, store: GoldenStore, precisions: tuple[Precision, .
 
 def _series(device: Device, store: GoldenStore, precisions: tuple[Precision, ...], path: Path) -> None:
     """Draw the errors of repeating nodes against the step, and print some of them."""
-    from conformance.report.chart import save_chart
     from conformance.report.grids import device_words
     from conformance.report.on_device import measured_on
-    from conformance.report.series import panel_of, series_steps, table_lines
+    from conformance.report.series import panel_of, save_chart, series_steps, table_lines
     from conformance.runs.environment import named_values
 
     if not store.network.series:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - msgspec looks at 
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from conformance import locations
 from conformance.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
+
+
+AUTO, EMULATOR, CPU, CAMBRICON = "auto", "emulator", "cpu", "cambricon"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +50,11 @@ class DeviceInfo:
     settings: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
 
-class DeviceLost(DeviceError):  # noqa: N818 - an event
+class DeviceLost(DeviceError):
     """The device is gone for good: nothing that follows could be judged, so the run ends here."""
 
 
-class Unsupported(DeviceError):  # noqa: N818 - a declaration, not a failure
+class Unsupported(DeviceError):
     """A device declares that it does not offer this precision or operator."""
 
 
@@ -71,7 +75,7 @@ class Session(Protocol):
         """Free what the session holds; safe to call twice."""
         ...
 
-    def __enter__(self) -> Session: ...  # noqa: PYI034 - Self is of Python 3.11
+    def __enter__(self) -> Session: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -176,10 +180,32 @@ class SessionBase:
     def close(self) -> None:
         """Free nothing, by default."""
 
-    def __enter__(self) -> Any:  # noqa: ANN401 - Self, in Python 3.10
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceRequest:
+    """What the user asks for.
+
+    Attributes:
+        name: ``auto`` (a card when one is visible, else the emulator), ``emulator``, ``cpu``, ``cambricon``,
+            ``package.module:factory``, or the name of an entry point in ``conformance.devices``.
+        profile: the emulator's profile, ``NAME[,switch=value…]``.
+        options: of the device; a factory gets them as keyword arguments.
+        timeout: seconds that a device in a process of its own may take to compile a graph, and to run it.
+        isolate: whether the device is to run in a process of its own.
+        profiles: directory of profiles.
+    """
+
+    name: str = AUTO
+    profile: str = "mlu270"
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout: float = 300.0
+    isolate: bool = False
+    profiles: Path = locations.DEVICES

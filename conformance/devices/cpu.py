@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import DeviceInfo, SessionBase
 from conformance.graph.execution import GraphRunner
-from conformance.graph.tensorflow import tensorflow_version
+from conformance.graph.lazy_tensorflow import tensorflow_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,39 +10,17 @@ import inspect
 import operator
 from typing import TYPE_CHECKING
 
-from conformance import locations
-from conformance.devices.base import Device, DeviceInfo
+from conformance.devices.base import AUTO, CAMBRICON, CPU, EMULATOR, Device, DeviceInfo, DeviceRequest
 from conformance.errors import ConformanceError, InfrastructureError, UsageError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-AUTO, EMULATOR, CPU, CAMBRICON = "auto", "emulator", "cpu", "cambricon"
+
 BUILT_IN = (AUTO, EMULATOR, CPU, CAMBRICON)
+
 ENTRY_POINTS = "conformance.devices"
-
-
-@dataclasses.dataclass(frozen=True)
-class DeviceRequest:
-    """What the user asks for.
-
-    Attributes:
-        name: ``auto`` (a card when one is visible, else the emulator), ``emulator``, ``cpu``, ``cambricon``,
-            ``package.module:factory``, or the name of an entry point in ``conformance.devices``.
-        profile: the emulator's profile, ``NAME[,switch=value…]``.
-        options: of the device; a factory gets them as keyword arguments.
-        timeout: seconds that a device in a process of its own may take to compile a graph, and to run it.
-        isolate: whether the device is to run in a process of its own.
-        profiles: directory of profiles.
-    """
-
-    name: str = AUTO
-    profile: str = "mlu270"
-    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    timeout: float = 300.0
-    isolate: bool = False
-    profiles: Path = locations.DEVICES
 
 
 def open_device(request: DeviceRequest) -> Device:
@@ -54,11 +32,11 @@ def open_device(request: DeviceRequest) -> Device:
     """
     name = _automatic() if request.name == AUTO else request.name
     if name == CAMBRICON:
-        from conformance.devices.cambricon.device import CambriconDevice
+        from conformance.devices.cambricon.driver import CambriconDevice
 
         return CambriconDevice(request.options, timeout=request.timeout)
     if request.isolate:
-        from conformance.devices.isolated import IsolatedDevice
+        from conformance.devices.isolated.parent import IsolatedDevice
 
         return IsolatedDevice(dataclasses.replace(request, name=name, isolate=False))
     return _in_this_process(name, request)
@@ -105,7 +83,7 @@ def _cpu() -> Device:
 
 
 def _emulator(profile: str, profiles: Path) -> Device:
-    from conformance.devices.emulator.device import EmulatorDevice
+    from conformance.devices.emulator.emulator import EmulatorDevice
     from conformance.devices.emulator.profile import read_profile
 
     return EmulatorDevice(read_profile(profile, profiles))

@@ -1,4 +1,4 @@
-"""Who is to blame: nodes that fail by themselves, nodes that fail only when fused, or the precision."""
+"""Who is to blame: nodes that fail by themselves or only when fused, or the precision."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import collections
 from typing import TYPE_CHECKING
 
 from conformance.diagnosis.culprits import REFINED, Pieces, grouped
-from conformance.diagnosis.fusion import breaking_node, nearer_to_chained
 from conformance.diagnosis.model import Culprit
 from conformance.diagnosis.network_errors import errors_along
+from conformance.diagnosis.quality import decibels, plainly_worse
 from conformance.graph.operators import FIXED_POINT
 from conformance.precision import parse_precision
 
@@ -17,8 +17,40 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import NodeErrors, Quality
+    from conformance.evaluation.evaluation import Finding
     from conformance.precision import Precision
-    from conformance.runs.evaluation import Finding
+
+
+def breaking_node(nodes: Sequence[str], right: Callable[[Sequence[str]], bool]) -> str:
+    """Return the node at which breaking fusion makes the difference.
+
+    Bisection over the order of the nodes: with fusion broken at all of them what is looked at is right, at
+    none it is not, so there is a first node whose break makes it right.
+
+    Args:
+        nodes: producers first.
+        right: tells whether it is right with fusion broken at these; asked at most log2(nodes) + 1 times.
+    """
+    good, bad = len(nodes), 0
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        if right(nodes[:middle]):
+            good = middle
+        else:
+            bad = middle
+    return nodes[good - 1]
+
+
+def fusion_spoils(fused: Quality, chained: Quality) -> bool:
+    """Return whether outputs are plainly better with fusion broken."""
+    return not fused.accepted and plainly_worse(fused, than=chained)
+
+
+def nearer_to_chained(found: Quality, fused: Quality, chained: Quality) -> bool:
+    """Return whether outputs are as good as with fusion broken everywhere rather than nowhere."""
+    if chained.accepted:
+        return found.accepted
+    return 2 * decibels(found) > decibels(fused) + decibels(chained)
 
 
 class Blame:
@@ -157,3 +189,13 @@ def _failure(finding: Finding) -> str:
         return f"The device {verb}: {finding.reason}"
     verdict = finding.verdict
     return verdict.reasons[0] if verdict and verdict.metrics is None and verdict.reasons else ""
+
+
+def where_born(errors: Sequence[NodeErrors], culprits: Sequence[Culprit], judgeable: Sequence[str]) -> str:
+    """Return where the error begins: the first culprit of all, else the node that adds most."""
+    order = {name: place for place, name in enumerate(judgeable)}
+    if begun := [culprit.nodes[0] for culprit in culprits if culprit.kind in ("operator", "node", "fused")]:
+        return min(begun, key=order.__getitem__)
+    if culprits and culprits[0].kind == "precision":
+        return culprits[0].worst
+    return max(errors, key=lambda item: item.own or 0.0).node if errors else ""

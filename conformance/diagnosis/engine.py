@@ -6,31 +6,31 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from conformance.diagnosis.blame import Blame, blamed_precision, the_device
-from conformance.diagnosis.contributors import contributors
+from conformance.diagnosis.blame import Blame, blamed_precision, fusion_spoils, the_device, where_born
 from conformance.diagnosis.culprits import failing
-from conformance.diagnosis.effects import (
+from conformance.diagnosis.model import Diagnosis
+from conformance.diagnosis.modelled_time import ModelledTime
+from conformance.diagnosis.quality import plainly_worse
+from conformance.diagnosis.reasons import contributors, with_reasons, with_repeats
+from conformance.diagnosis.repairs import (
+    WIDEST,
+    Repairs,
     farthest_off_first,
     largest_effect_first,
+    ranked,
+    recommended,
     stand_ins,
     with_effect,
 )
-from conformance.diagnosis.fusion import fusion_spoils
-from conformance.diagnosis.model import Diagnosis
-from conformance.diagnosis.modelled_time import ModelledTime
-from conformance.diagnosis.origin import where_born
-from conformance.diagnosis.quality import plainly_worse
-from conformance.diagnosis.reasons import with_reasons, with_repeats
-from conformance.diagnosis.repairs import WIDEST, Repairs, ranked, recommended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import Choice, Contributor, Culprit, NodeErrors, Quality
+    from conformance.evaluation.evaluation import Finding
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
-    from conformance.runs.evaluation import Finding
 
 MOST_FORWARDS = 8
 """Network forwards of a diagnosis where own errors show the culprit; what would be one more is left out. Not

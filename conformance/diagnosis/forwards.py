@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import Hosted, Hosts, Unsupported
 from conformance.diagnosis.quality import quality_of
+from conformance.evaluation.device_runs import Stopwatch
+from conformance.evaluation.evaluation import Evaluation
 from conformance.judging.comparison import compare_sample
 from conformance.judging.verdicts import judge_comparisons
-from conformance.runs.device_runs import Stopwatch
-from conformance.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from conformance.devices.base import Device
     from conformance.diagnosis.model import Quality
+    from conformance.evaluation.evaluation import Finding
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import Margins
-    from conformance.judging.waivers import Case
+    from conformance.judging.cases import Case
     from conformance.precision import Precision
-    from conformance.runs.evaluation import Finding
 
     Watch = Callable[[Case, int, Any], None]
 
@@ -147,7 +147,7 @@ class Forwards:
         """Return a watch that notes results which are right for the sample that ran before."""
         before = dict(zip(samples[1:], samples, strict=False))
 
-        def watch(case: Case, sample: int, result: Any) -> None:  # noqa: ANN401 - whatever it returns
+        def watch(case: Case, sample: int, result: Any) -> None:
             node = case.node
             if sample in before:
                 compared = compare_sample(self.store.get(node, before[sample]), result, node)
@@ -157,7 +157,7 @@ class Forwards:
 
         return watch
 
-    def _keep_picture(self, case: Case, sample: int, result: Any) -> None:  # noqa: ANN401
+    def _keep_picture(self, case: Case, sample: int, result: Any) -> None:
         if case.mode == "fused" and sample == self.sample:
             self.pictures["last", case.node] = result
 

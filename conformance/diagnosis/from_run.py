@@ -7,34 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance import locations
-from conformance.diagnosis.blame import blamed_precision, failures
-from conformance.diagnosis.contributors import contributors
+from conformance.diagnosis.blame import blamed_precision, failures, fusion_spoils, where_born
 from conformance.diagnosis.culprits import Pieces, failing, grouped
-from conformance.diagnosis.effects import farthest_off_first
-from conformance.diagnosis.fusion import fusion_spoils
 from conformance.diagnosis.model import Choice, Contributor, Culprit, Diagnosis, NodeErrors, Quality
 from conformance.diagnosis.modelled_time import ModelledTime, Named
 from conformance.diagnosis.network_errors import errors_along
-from conformance.diagnosis.origin import where_born
 from conformance.diagnosis.quality import quality_of
-from conformance.diagnosis.reasons import with_reasons
-from conformance.diagnosis.recorded import chained_findings, findings_of
-from conformance.diagnosis.repairs import ranked, recommended
+from conformance.diagnosis.reasons import contributors, with_reasons
+from conformance.diagnosis.repairs import farthest_off_first, ranked, recommended
 from conformance.errors import UsageError
+from conformance.evaluation.evaluation import Evaluation
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.precision import PRECISIONS
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
-from conformance.runs.evaluation import Evaluation
-from conformance.runs.judged import network_of_run
+from conformance.runs.networks import network_of_run
+from conformance.runs.records import chained_findings, findings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from conformance.devices.base import Device
+    from conformance.evaluation.evaluation import Finding
     from conformance.precision import Precision
     from conformance.runs.environment import Environment
-    from conformance.runs.evaluation import Finding
     from conformance.runs.records import Record
 
 
@@ -105,7 +101,7 @@ class _FinishedRun:
             born=where_born(key, culprits, [node.name for node in self._store.manifest.nodes]),
         )
 
-    def _found(self, **found: Any) -> Diagnosis:  # noqa: ANN401 - the fields
+    def _found(self, **found: Any) -> Diagnosis:
         device = self._device
         said = [f"read from {self._directory}: nothing was run, so no effect and no repair was measured"]
         return Diagnosis(

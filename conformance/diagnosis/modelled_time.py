@@ -7,8 +7,8 @@ import functools
 from typing import TYPE_CHECKING, cast
 
 from conformance.devices.base import Device, DeviceInfo
-from conformance.runs.evaluation import Evaluation
-from conformance.runs.roofline import hardware, roofline
+from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.roofline import hardware, roofline
 
 if TYPE_CHECKING:
     from conformance.goldens import GoldenStore

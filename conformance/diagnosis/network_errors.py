@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.model import NodeErrors
 from conformance.graph.dataflow import dataflow
-from conformance.report.table import excess_of
+from conformance.judging.bounds import excess_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import networkx as nx
 
+    from conformance.evaluation.evaluation import Finding
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.bounds import Attainable, ErrorLimits
     from conformance.numerics.metrics import Metrics
-    from conformance.runs.evaluation import Finding
 
 
 def errors_along(

@@ -9,8 +9,8 @@ from conformance.diagnosis.model import Quality
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from conformance.evaluation.evaluation import Finding
     from conformance.judging.verdicts import Acceptance
-    from conformance.runs.evaluation import Finding
 
 EXACT = 1e3
 """Decibels that stand for an exact output, whose PSNR is infinite."""

@@ -1,4 +1,4 @@
-"""Why culprits fail: evidence in the goldens' numbers, for their first and worst nodes of every branch."""
+"""Why nodes fail, or add most: evidence in the goldens' numbers."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance.diagnosis.evidence import evidence_of
-from conformance.diagnosis.model import Reason
+from conformance.diagnosis.model import Contributor, Reason
 from conformance.diagnosis.network_errors import branches_of
 from conformance.graph.frozen import producer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import numpy as np
 
-    from conformance.diagnosis.model import Culprit
+    from conformance.diagnosis.model import Culprit, NodeErrors
     from conformance.goldens import GoldenStore
     from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
+
 MOST_NODES = 4
 """Nodes of a culprit whose numbers are looked at."""
+
+MOST = 3
+"""Nodes that are named, each with its reasons."""
 
 
 def with_reasons(
@@ -117,3 +121,49 @@ def _looked_at(culprit: Culprit, branches: Mapping[str, str]) -> list[str]:
 def _near(graph: FrozenGraph, node: str) -> list[str]:
     """Return a node and what it reads."""
     return [node, *(producer(tensor) for tensor in graph.nodes[node].input if not tensor.startswith("^"))]
+
+
+def contributors(
+    errors: Sequence[NodeErrors],
+    culprits: Iterable[Culprit],
+    precision: Precision,
+    store: GoldenStore,
+    scales: QuantizationScales,
+    sample: int,
+) -> list[Contributor]:
+    """Return the nodes that add most, with their reasons; none where culprits add more than all others.
+
+    Own errors, relative to the nodes' goldens, have nothing to do with each other, so that they add as
+    squares. What lies between a node and the output counts them for more or less: they are a ranking, and no
+    measured effect.
+
+    Args:
+        errors: of the key nodes.
+        culprits: what is to blame; the precision itself is no node.
+        precision: what is diagnosed.
+        store: goldens of the network.
+        scales: of its fixed-point tensors, of the precision's width.
+        sample: whose goldens show the reasons.
+    """
+    blamed = {node for culprit in culprits if culprit.kind != "precision" for node in culprit.nodes}
+    others = [item for item in errors if item.node not in blamed]
+    total, of_others = _squares(errors), _squares(others)
+    if total == 0 or 2 * of_others <= total:
+        return []
+    most = sorted(others, key=lambda item: -(item.own or 0.0))[:MOST]
+    reasons = explained([item.node for item in most], precision, store, scales, sample)
+    return [
+        Contributor(
+            node=item.node,
+            op=item.op,
+            own=item.own or 0.0,
+            share=(item.own or 0.0) ** 2 / total,
+            reasons=reasons[item.node],
+        )
+        for item in most
+        if item.own
+    ]
+
+
+def _squares(errors: Iterable[NodeErrors]) -> float:
+    return sum((item.own or 0.0) ** 2 for item in errors)

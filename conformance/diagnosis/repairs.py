@@ -1,23 +1,26 @@
-"""What repairs a network: the precisions ranked, and the least that must leave low precision."""
+"""What repairs a network: effects measured, precisions ranked, the least that leaves low precision."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from conformance.devices.base import Hosted, Unsupported
-from conformance.diagnosis.model import Choice
+from conformance.diagnosis.model import Choice, Effect
 from conformance.diagnosis.quality import decibels, described
 from conformance.precision import PRECISIONS, parse_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from conformance.diagnosis.forwards import Forwards
-    from conformance.diagnosis.model import Culprit, Quality
+    from conformance.diagnosis.model import Culprit, NodeErrors, Quality
     from conformance.diagnosis.modelled_time import ModelledTime
+    from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
+
 
 WIDEST = PRECISIONS[-1]
 """The precision that has every other one's numbers: where it fails, a narrower one rarely does not."""
@@ -183,3 +186,58 @@ def settings(choice: Choice) -> list[str]:
             f"# {names} on the host: the emulator's; of a card, optype_black_list takes whole types only"
         )
     return lines
+
+
+def stand_ins(
+    culprit: Culprit, culprits: Sequence[Culprit], graph: FrozenGraph, judgeable: Sequence[str]
+) -> list[str]:
+    """Return the nodes whose goldens show a culprit's effect; empty where it is an output and nothing else.
+
+    Of an operator type these are all nodes but for other culprits, also those that were not looked at. An
+    output is left out: a golden in its place would be the whole result.
+    """
+    nodes = culprit.nodes if culprit.kind != "device" else []
+    if culprit.kind == "operator":
+        others = {name for other in culprits if other != culprit for name in other.nodes}
+        nodes = [name for name in judgeable if graph.nodes[name].op == culprit.what and name not in others]
+    return [name for name in nodes if name not in graph.outputs]
+
+
+def with_effect(culprit: Culprit, before: Quality, after: Quality) -> Culprit:
+    """Return the culprit with what was measured."""
+    return msgspec.structs.replace(culprit, effect=Effect(before=before, after=after))
+
+
+def farthest_off_first(culprits: Sequence[Culprit]) -> list[Culprit]:
+    """Return the culprits, the one farthest above its bound first."""
+    return sorted(culprits, key=_excess, reverse=True)
+
+
+def largest_effect_first(
+    culprits: Sequence[Culprit], errors: Mapping[str, NodeErrors], outputs: Collection[str]
+) -> list[Culprit]:
+    """Return the culprits, the largest gain of the outputs first, those without a measured one last.
+
+    Of a culprit that is itself an output the gain is known: what reaches it is left.
+    """
+    return sorted(culprits, key=lambda item: (-_gain(item, errors, outputs), -_excess(item)))
+
+
+def _gain(culprit: Culprit, errors: Mapping[str, NodeErrors], outputs: Collection[str]) -> float:
+    """Return by how many decibels the outputs gain without a culprit."""
+    if culprit.effect is not None:
+        return decibels(culprit.effect.after) - decibels(culprit.effect.before)
+    if culprit.worst in outputs and culprit.worst in errors:
+        return _gain_of_output(errors[culprit.worst])
+    return -math.inf
+
+
+def _gain_of_output(item: NodeErrors) -> float:
+    """Return the gain in decibels if an output added nothing to what reaches it."""
+    if item.chained and item.inherited:
+        return 20 * math.log10(item.chained / item.inherited)
+    return math.inf
+
+
+def _excess(culprit: Culprit) -> float:
+    return math.inf if culprit.excess is None else culprit.excess

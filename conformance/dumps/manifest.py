@@ -3,16 +3,91 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
+import re
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
+import numpy as np
 
-from conformance.dumps.formats import FormatName  # noqa: TC001 - msgspec reads the annotations
 from conformance.errors import UsageError
 from conformance.files import read_json
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+FormatName = Literal["npy", "text", "text5"]
+
+LINES = 1 << 16
+"""Numbers formatted at once: many enough to be fast, few enough to need little memory."""
+
 MANIFEST = "dump.json"
+
+CARD = "mlu"
+"""The word for results of a card."""
+
+GOLDEN = "golden"
+"""The word for goldens."""
+
+_WORDS = {"cambricon": CARD}
+"""Kinds of devices whose word is not the kind itself."""
+
+_BARE = re.compile(
+    rf"(?P<name>.+?)[_.-]?(?:cpu|{CARD}|emulator|{GOLDEN})(?:-(?P<sample>\d+))?", re.IGNORECASE
+)
+
+
+class Sink(Protocol):
+    """What a tensor is written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of ``data``."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        name: as ``--format`` takes it.
+        suffix: of the files.
+        resolution: how far a written number may be from the tensor's; 0 where every bit is kept.
+        pattern: printf's, of a line of text; empty for ``.npy``.
+    """
+
+    name: FormatName
+    suffix: str
+    resolution: float = 0.0
+    pattern: str = ""
+
+    def write(self, sink: Sink, values: NDArray[np.float32]) -> None:
+        """Write a tensor: text has one number per line, in row-major (NHWC) order."""
+        if self.pattern:
+            _write_lines(sink, values.reshape(-1), f"{self.pattern}\n")
+        else:
+            np.lib.format.write_array(sink, values, allow_pickle=False)
+
+
+FORMATS: dict[str, Format] = {
+    form.name: form
+    for form in (
+        Format("npy", ".npy"),
+        Format("text", ".txt", 0.0005, "%8.3f"),
+        Format("text5", ".txt", 0.000005, "%.5f"),
+    )
+}
+"""By name, the default first. Source of the text formats: as of :mod:`conformance.dumps.manifest`."""
+
+
+def _write_lines(sink: Sink, flat: NDArray[np.float32], line: str) -> None:
+    for start in range(0, flat.size, LINES):
+        numbers: list[Any] = flat[start : start + LINES].tolist()
+        sink.write((line * len(numbers) % tuple(numbers)).encode("ascii"))
 
 
 class DumpedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,3 +162,50 @@ def read_manifest(directory: Path) -> DumpManifest:
     if times > 1:
         raise UsageError(f"dump {path} lists node {node!r}, sample {sample}, {times} times; dump again")
     return manifest
+
+
+def tensor_name(node: str) -> str:
+    """Return the name of a node's first output: ``generator/concat:0``."""
+    return f"{node.removesuffix(':0')}:0"
+
+
+def squashed(tensor: str) -> str:
+    """Return what a file name keeps of a tensor's name: ``generatorconcat0``."""
+    return tensor.replace("/", "").replace(":", "")
+
+
+def device_word(kind: str) -> str:
+    """Return what stands for a device of this kind: ``cpu``, ``mlu`` for a card, else letters and digits."""
+    return _WORDS.get(kind) or re.sub(r"[^a-z0-9]", "", kind.lower()) or "device"
+
+
+def file_names(tensors: Sequence[tuple[str, int]], word: str, suffix: str) -> list[str]:
+    """Return one file name per (node, sample), all different even where the case of letters does not count.
+
+    Args:
+        tensors: nodes with samples.
+        word: the device's.
+        suffix: such as ``.txt``.
+    """
+    numbered = len({sample for _, sample in tensors}) > 1
+    taken: collections.Counter[str] = collections.Counter()
+    names = []
+    for node, sample in tensors:
+        stem = f"{squashed(tensor_name(node))}{word}{f'-{sample}' if numbered else ''}"
+        taken[stem.casefold()] += 1
+        again = taken[stem.casefold()]
+        names.append(f"{stem}{f'~{again}' if again > 1 else ''}{suffix}")
+    return names
+
+
+def bare_name(stem: str) -> tuple[str, int | None]:
+    """Return the squashed tensor name and the sample that a file's name tells, with the device's word off.
+
+    ``generatorconcat0mlu``, ``generatorconcat:0_mlu`` and ``generatorconcat0mlu-1`` all name
+    ``generatorconcat0``; a name without a known word is taken as it is.
+    """
+    found = _BARE.fullmatch(stem)
+    if found is None:
+        return squashed(stem), None
+    sample = found["sample"]
+    return squashed(found["name"]), None if sample is None else int(sample)

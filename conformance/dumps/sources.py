@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.dumps.formats import FORMATS
-from conformance.dumps.manifest import MANIFEST, DumpedFile, read_manifest
-from conformance.dumps.names import bare_name, tensor_name
+from conformance.dumps.manifest import FORMATS, MANIFEST, DumpedFile, bare_name, read_manifest, tensor_name
 from conformance.dumps.polygraphy import ITERATION_FILE, polygraphy_directory, polygraphy_file
 from conformance.dumps.tensors import Array, Reading, Side, Tensor, canonical, floats
 from conformance.dumps.text import read_numbers
@@ -115,7 +113,7 @@ def _text(path: Path) -> Side:
     return _single(path, read)
 
 
-def _single(path: Path, read: Any) -> Side:  # noqa: ANN401 - a function
+def _single(path: Path, read: Any) -> Side:
     name, sample = bare_name(path.stem)
     return Side(str(path), [Tensor(name, sample, read, whole=False)], one_file=True)
 
@@ -134,7 +132,7 @@ def _npz(path: Path) -> Side:
     return Side(str(path), tensors)
 
 
-def _member(archive: Any, name: str, path: Path) -> Reading:  # noqa: ANN401 - an NpzFile
+def _member(archive: Any, name: str, path: Path) -> Reading:
     try:
         array: Array = archive[name]
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:

@@ -9,11 +9,10 @@ import numpy as np
 
 from conformance.devices.base import Unsupported
 from conformance.devices.checked_run import checked_run
-from conformance.dumps.manifest import DumpManifest
-from conformance.dumps.names import GOLDEN, device_word
+from conformance.dumps.manifest import GOLDEN, DumpManifest, device_word
 from conformance.errors import ConformanceError, DeviceError, UsageError
+from conformance.evaluation.device_runs import problem_of, problems_of
 from conformance.precision import PRECISIONS
-from conformance.runs.device_runs import problem_of, problems_of
 from conformance.runs.environment import named_values
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Selection:
         """Every (node, sample), node by node."""
         return [(node, sample) for node in self.nodes for sample in self.samples]
 
-    def manifest(self, **what: Any) -> DumpManifest:  # noqa: ANN401 - the manifest's fields
+    def manifest(self, **what: Any) -> DumpManifest:
         """Return a manifest without files."""
         return DumpManifest(
             network=self.network.name,

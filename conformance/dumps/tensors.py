@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.dumps.names import tensor_name
+from conformance.dumps.manifest import tensor_name
 from conformance.errors import UsageError
 
 if TYPE_CHECKING:

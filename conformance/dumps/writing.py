@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.dumps.manifest import MANIFEST, DumpedFile, DumpManifest
-from conformance.dumps.names import file_names
+from conformance.dumps.manifest import MANIFEST, DumpedFile, DumpManifest, file_names
 from conformance.errors import InfrastructureError, UsageError
 from conformance.files import write_json_atomically
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from conformance.dumps.formats import Format
+    from conformance.dumps.manifest import Format
 
 
 class DumpWriter:
@@ -99,7 +98,7 @@ class DumpWriter:
         self._finished = True
         return complete
 
-    def __enter__(self) -> DumpWriter:  # noqa: PYI034 - typing.Self is of Python 3.11
+    def __enter__(self) -> DumpWriter:
         return self
 
     def __exit__(

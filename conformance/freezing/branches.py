@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.freezing.constants import constant_node, decided_value
-from conformance.freezing.reachable import behind_identities
+from conformance.freezing.reachable import behind_identities, constant_node, decided_value
+from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import output_index, producer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from conformance.graph.frozen import FrozenGraph, Node
+
 
 SWITCH, MERGE = "Switch", "Merge"
 
@@ -144,3 +145,19 @@ def _renamed(tensor: str, decided: Mapping[str, bool], merged: Mapping[str, int]
     if producer(tensor) in decided:
         return producer(tensor)
     return _number(producer(tensor)) if producer(tensor) in merged else tensor
+
+
+def without_waiting(graph: FrozenGraph) -> FrozenGraph:
+    """Return the graph without control inputs, but for those from inside a loop or branch of TensorFlow 1.
+
+    There they say which branch or which round a constant belongs to.
+
+    Args:
+        graph: a graph of which every input is there.
+    """
+    inside = unobservable(graph)
+    nodes = []
+    for node in graph.graph_def.node:
+        inputs = [tensor for tensor in node.input if not tensor.startswith("^") or producer(tensor) in inside]
+        nodes.append(node if len(inputs) == len(node.input) else copied(node, inputs=inputs))
+    return graph.replaced(nodes)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.freezing.opinion import inferred_types
+from conformance.freezing.type_inference import inferred_types
 from conformance.graph.dataflow import topological
 from conformance.graph.editing import plain
 from conformance.graph.frozen import output_index, producer
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,7 +144,7 @@ def _data(node: Node) -> list[str]:
     return [tensor for tensor in node.input if not tensor.startswith("^")]
 
 
-def _dtype(node: Node, attribute: str) -> Any:  # noqa: ANN401 - a NumPy scalar type
+def _dtype(node: Node, attribute: str) -> Any:
     return tensorflow().as_dtype(node.attr[attribute].type).as_numpy_dtype
 
 

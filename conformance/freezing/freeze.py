@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.freezing.branches import without_dead_branches
+from conformance.freezing.branches import without_dead_branches, without_waiting
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.dropout import without_idle_dropout
+from conformance.freezing.finding import (
+    META,
+    GraphFile,
+    find_checkpoint,
+    graph_of,
+    is_saved_model,
+    read_graph,
+)
 from conformance.freezing.finding import VARIABLES as INSIDE_SAVED_MODEL
-from conformance.freezing.finding import find_checkpoint, is_saved_model
-from conformance.freezing.graph_file import META, GraphFile, graph_of, read_graph
 from conformance.freezing.inputs import check_fed, check_fixed, with_inputs
-from conformance.freezing.opinion import inferred_types
 from conformance.freezing.published import recognised_networks
 from conformance.freezing.reachable import loose, pruned
 from conformance.freezing.remains import check_order, check_remains, remarks, updates_gone
-from conformance.freezing.restoring import places
 from conformance.freezing.saved_model import (
     frozen_function,
     is_of_tensorflow_2,
@@ -26,10 +30,10 @@ from conformance.freezing.saved_model import (
     read_meta_graph,
     signature_of,
 )
-from conformance.freezing.variables import VARIABLES, by_value, with_values
-from conformance.freezing.waiting import without_waiting
+from conformance.freezing.type_inference import inferred_types
+from conformance.freezing.variables import VARIABLES, by_value, places, with_values
+from conformance.graph.editing import portable_graph_def
 from conformance.graph.frozen import FrozenGraph, output_index, producer
-from conformance.graph.portable import portable_graph_def
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

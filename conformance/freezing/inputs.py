@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError
-from conformance.freezing.constants import constant_node
+from conformance.freezing.reachable import constant_node
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, output_index, producer
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.retype import attribute, output_types
-from conformance.graph.tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,7 +107,7 @@ def _fed(graph: FrozenGraph, tensor: str) -> Node:
     return made
 
 
-def _shape(node: Node, index: int) -> Any:  # noqa: ANN401 - a TensorShapeProto
+def _shape(node: Node, index: int) -> Any:
     """Return the shape that an attribute records, or an unknown one."""
     if "shape" in node.attr and node.op in PLACEHOLDERS:
         return node.attr["shape"].shape

@@ -8,9 +8,9 @@ from conformance.errors import UsageError
 from conformance.freezing.reachable import behind_identities, reached
 from conformance.freezing.variables import VARIABLES
 from conformance.graph.frozen import INPUT_OPERATORS, producer
+from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 from conformance.graph.operators import CONTROL_FLOW
 from conformance.graph.retype import attribute, output_types
-from conformance.graph.tensorflow import op_definition, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

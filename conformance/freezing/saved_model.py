@@ -10,7 +10,7 @@ from conformance.files import read_bytes
 from conformance.freezing.finding import SAVED_MODELS
 from conformance.graph.editing import copied
 from conformance.graph.frozen import FrozenGraph, producer
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ INITIALISATION = "__saved_model_init_op"
 """A signature that restores state and computes nothing."""
 
 
-def read_meta_graph(directory: Path) -> Any:  # noqa: ANN401 - a MetaGraphDef
+def read_meta_graph(directory: Path) -> Any:
     """Return the graph of a SavedModel that is meant for serving, or its only one.
 
     Raises:
@@ -50,12 +50,12 @@ def read_meta_graph(directory: Path) -> Any:  # noqa: ANN401 - a MetaGraphDef
     return serving[0]
 
 
-def is_of_tensorflow_2(meta_graph: Any) -> bool:  # noqa: ANN401 - a MetaGraphDef
+def is_of_tensorflow_2(meta_graph: Any) -> bool:
     """Return whether a SavedModel holds functions and an object graph, not a graph and a checkpoint."""
     return bool(meta_graph.HasField("object_graph_def"))
 
 
-def signature_of(meta_graph: Any, outputs: Sequence[str], name: str | None, source: str) -> str | None:  # noqa: ANN401
+def signature_of(meta_graph: Any, outputs: Sequence[str], name: str | None, source: str) -> str | None:
     """Return the signature that has all ``outputs`` by its own names, or None where none has.
 
     Args:
@@ -81,11 +81,11 @@ def signature_of(meta_graph: Any, outputs: Sequence[str], name: str | None, sour
     return DEFAULT if DEFAULT in fitting else next(iter(fitting), None)
 
 
-def _signatures(meta_graph: Any) -> list[str]:  # noqa: ANN401 - a MetaGraphDef
+def _signatures(meta_graph: Any) -> list[str]:
     return sorted(key for key in meta_graph.signature_def if key != INITIALISATION)
 
 
-def output_tensors(meta_graph: Any, signature: str | None, outputs: Sequence[str], source: str) -> list[str]:  # noqa: ANN401
+def output_tensors(meta_graph: Any, signature: str | None, outputs: Sequence[str], source: str) -> list[str]:
     """Return the tensors of a TensorFlow 1 graph that are meant: a signature's outputs by name, or nodes.
 
     Raises:
@@ -97,7 +97,7 @@ def output_tensors(meta_graph: Any, signature: str | None, outputs: Sequence[str
     return list(tensors.values())
 
 
-def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph: Any, source: str) -> None:  # noqa: ANN401
+def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph: Any, source: str) -> None:
     """Demand that the tensors of all outputs are of nodes that exist."""
     for name, tensor in tensors.items():
         if producer(tensor) not in nodes:
@@ -108,7 +108,7 @@ def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph
 
 def frozen_function(
     directory: Path,
-    meta_graph: Any,  # noqa: ANN401 - a MetaGraphDef
+    meta_graph: Any,
     outputs: Sequence[str],
     signature: str | None,
 ) -> tuple[FrozenGraph, list[str]]:
@@ -139,7 +139,7 @@ def frozen_function(
     return graph, list(variables.values())
 
 
-def _with_constants(function: Any) -> Any:  # noqa: ANN401 - ConcreteFunctions
+def _with_constants(function: Any) -> Any:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     return convert_variables_to_constants_v2(function, lower_control_flow=False)
@@ -156,7 +156,7 @@ def _refusals(directory: Path) -> Iterator[None]:
         raise UsageError(f"TensorFlow cannot load SavedModel {directory}: {first}") from error
 
 
-def _variable_names(function: Any, taken: set[str]) -> dict[str, str]:  # noqa: ANN401 - a ConcreteFunction
+def _variable_names(function: Any, taken: set[str]) -> dict[str, str]:
     """Return, by the name that a variable has inside a function, its own where no other node has that."""
     handles = {id(variable.handle): variable.name for variable in function.graph.variables}
     names = {}

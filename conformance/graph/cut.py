@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from conformance.graph.editing import cast, copied, placeholder
 from conformance.graph.frozen import output_index, producer
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.retype import output_types
-from conformance.graph.tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.graph.frozen import FrozenGraph, producer
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -88,7 +88,7 @@ def tensor_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
     }
 
 
-def _shape(tensor: Any) -> tuple[int | None, ...] | None:  # noqa: ANN401 - a tf.Tensor
+def _shape(tensor: Any) -> tuple[int | None, ...] | None:
     return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
 
 

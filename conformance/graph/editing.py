@@ -1,17 +1,18 @@
-"""Building NodeDefs: the few shapes of node that rewriting a graph needs."""
+"""Editing graphs: nodes made and copied, and a GraphDef that other versions of TensorFlow read."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from conformance.graph.frozen import Node
+    from conformance.graph.frozen import FrozenGraph, Node
 
 
 def copied(node: Node, *, name: str | None = None, inputs: Sequence[str] | None = None) -> Node:
@@ -26,7 +27,7 @@ def copied(node: Node, *, name: str | None = None, inputs: Sequence[str] | None 
     return copy
 
 
-def plain(name: str, op: str, inputs: Sequence[str], **types: Any) -> Node:  # noqa: ANN401 - dtypes by attribute
+def plain(name: str, op: str, inputs: Sequence[str], **types: Any) -> Node:
     """Return a node whose attributes are all dtypes: ``plain("a", "Neg", ["b"], T=tf.float32)``."""
     tf = tensorflow()
     node = tf.compat.v1.NodeDef(name=name, op=op, input=list(inputs))
@@ -43,12 +44,12 @@ def constant(name: str, value: np.ndarray[Any, Any]) -> Node:
     return node
 
 
-def cast(name: str, source: str, from_dtype: Any, to_dtype: Any) -> Node:  # noqa: ANN401 - TensorFlow or NumPy dtypes
+def cast(name: str, source: str, from_dtype: Any, to_dtype: Any) -> Node:
     """Return a Cast node."""
     return plain(name, "Cast", [source], SrcT=from_dtype, DstT=to_dtype)
 
 
-def placeholder(name: str, dtype: Any, shape: Sequence[int | None] | None) -> Node:  # noqa: ANN401
+def placeholder(name: str, dtype: Any, shape: Sequence[int | None] | None) -> Node:
     """Return a Placeholder; ``None`` is an unknown dimension or, as the shape, an unknown rank."""
     tf = tensorflow()
     node = plain(name, "Placeholder", [], dtype=dtype)
@@ -67,3 +68,28 @@ def call(
     node.attr["Tout"].list.type.extend(tf.as_dtype(dtype).as_datatype_enum for dtype in out_types)
     node.attr["_XlaMustCompile"].b = True
     return node
+
+
+def portable_graph_def(graph: FrozenGraph) -> Any:
+    """Return a copy of the GraphDef without devices, colocations, and attributes that have their default.
+
+    Its functions, too, are without such attributes.
+
+    An older TensorFlow refuses an attribute that it does not know, even at its default, which is how newer
+    ones extend operators; it fills in what is left out.
+
+    Source: "TensorFlow version compatibility", rule for new attributes with defaults.
+    """
+    graph_def = graph.copied_graph_def()
+    functions = graph_def.library.function
+    for node in itertools.chain(graph_def.node, *(function.node_def for function in functions)):
+        _drop_defaults(node)
+    return graph_def
+
+
+def _drop_defaults(node: Any) -> None:
+    definition = op_definition(node.op)
+    for attribute in definition.attr if definition else ():  # a call of a function has none
+        present = attribute.name in node.attr and attribute.HasField("default_value")
+        if present and node.attr[attribute.name] == attribute.default_value:
+            del node.attr[attribute.name]

@@ -1,4 +1,4 @@
-"""Running a graph on the CPU with TensorFlow's own kernels."""
+"""Running a graph on the CPU with TensorFlow's own kernels, as it is or in float64."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import InfrastructureError, UsageError
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.retype import to_float64
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from conformance.graph.frozen import FrozenGraph
+
 
 Array = np.ndarray[Any, Any]
 
@@ -41,7 +43,7 @@ class GraphRunner:
 
         specs = [_specification(graph, name, f"feed_{index}") for index, name in enumerate(self.feeds)]
 
-        def load(*placed: Any) -> list[Any]:  # noqa: ANN401 - tensors
+        def load(*placed: Any) -> list[Any]:
             imported = tf.graph_util.import_graph_def(
                 graph.copied_graph_def(),
                 name="",
@@ -101,7 +103,7 @@ class GraphRunner:
         return [_placed(name, feeds[name], spec) for name, spec in self._specs.items()]
 
 
-def _specification(graph: FrozenGraph, name: str, argument: str) -> Any:  # noqa: ANN401 - a tf.TensorSpec
+def _specification(graph: FrozenGraph, name: str, argument: str) -> Any:
     """Return dtype and shape of a placeholder as a function argument."""
     tf = tensorflow()
     attributes = graph.nodes[name].attr
@@ -109,7 +111,7 @@ def _specification(graph: FrozenGraph, name: str, argument: str) -> Any:  # noqa
     return tf.TensorSpec(shape, tf.as_dtype(attributes["dtype"].type), name=argument)
 
 
-def _placed(name: str, value: Array, spec: Any) -> Any:  # noqa: ANN401 - tensors
+def _placed(name: str, value: Array, spec: Any) -> Any:
     """Return a feed as a tensor of the placeholder's dtype; TensorFlow itself does not check the shape."""
     if not spec.shape.is_compatible_with(np.shape(value)):
         raise UsageError(f"input {name!r} has shape {np.shape(value)}, but the graph wants {spec.shape}")
@@ -127,3 +129,32 @@ def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     headings = ("Graph execution", "Detected at", "Node:", "<stack traces")
     return next((line for line in lines if not line.startswith(headings)), "")
+
+
+class Reference:
+    """A graph made ready to be computed in float64.
+
+    Args:
+        graph: the graph, in float32 as it ships.
+    """
+
+    def __init__(self, graph: FrozenGraph) -> None:
+        self._wide, _ = to_float64(graph)
+
+    def compute(
+        self, nodes: Sequence[str], feeds: Iterable[Mapping[str, Array]]
+    ) -> Iterator[dict[str, Array]]:
+        """Yield, for each feeds in turn, what the nodes compute, in float64; :func:`rounded` makes a golden.
+
+        Raises:
+            UsageError: the feeds do not fit the graph.
+            InfrastructureError: a kernel failed.
+        """
+        run = GraphRunner(self._wide, nodes)
+        for fed in feeds:
+            yield run({name: fed[name] for name in run.feeds})
+
+
+def rounded(value: Array) -> Array:
+    """Return a result of float64 arithmetic rounded once to float32, as goldens are."""
+    return value.astype(np.float32)

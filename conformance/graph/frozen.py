@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.errors import UsageError, near_names
 from conformance.files import read_bytes, write_atomically
-from conformance.graph.tensorflow import op_definition, tensorflow
+from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conformance.graph.editing import cast, copied, plain
-from conformance.graph.tensorflow import cpu_kernel_types, op_definition, tensorflow
+from conformance.graph.lazy_tensorflow import cpu_kernel_types, op_definition, tensorflow
 
 if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph, Node
@@ -39,7 +39,7 @@ def _float() -> int:
     return int(tensorflow().float32.as_datatype_enum)
 
 
-def _argument_types(node: Node, arguments: Any) -> list[int]:  # noqa: ANN401 - repeated OpDef.ArgDef
+def _argument_types(node: Node, arguments: Any) -> list[int]:
     """Return the dtypes of a node's declared inputs or outputs, with lists spread out."""
     types: list[int] = []
     for argument in arguments:
@@ -51,7 +51,7 @@ def _argument_types(node: Node, arguments: Any) -> list[int]:  # noqa: ANN401 - 
     return types
 
 
-def attribute(node: Node, key: str) -> Any:  # noqa: ANN401 - an AttrValue
+def attribute(node: Node, key: str) -> Any:
     """Return an attribute of ``node``, or the default that its operator declares (files may leave it out)."""
     if key in node.attr:
         return node.attr[key]

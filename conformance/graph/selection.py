@@ -35,11 +35,6 @@ ALL = "all"
 REASON_CLASSES = {"outputs": OUTPUT, "joins": JOIN, "modules": END, "rare": RARE, "named": NAMED}
 OPERATOR_CLASSES = {"reductions": REDUCTIONS, "fixed-point": FIXED_POINT}
 OPERATOR = "op:"
-SELECTION = (
-    "nodes by name, glob or class, separated by commas; classes: key, all, outputs, reductions, fixed-point, "
-    "joins, modules, rare, named, op:TYPE"
-)
-"""Help of every option that selects nodes."""
 
 
 class Described(Protocol):

@@ -8,9 +8,8 @@ import functools
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError, near_names
-from conformance.graph.blocks import repeated_blocks
+from conformance.graph.blocks import OUTSIDE, post_dominators, repeated_blocks
 from conformance.graph.dataflow import dataflow, tensor_types, topological, unobservable
-from conformance.graph.dominance import OUTSIDE, post_dominators
 from conformance.graph.operators import STRUCTURAL
 
 if TYPE_CHECKING:

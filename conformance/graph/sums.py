@@ -7,9 +7,9 @@ import math
 from typing import TYPE_CHECKING
 
 from conformance.graph.frozen import output_index, producer
+from conformance.graph.lazy_tensorflow import op_definition
 from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT
 from conformance.graph.retype import attribute
-from conformance.graph.tensorflow import op_definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

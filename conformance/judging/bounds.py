@@ -16,11 +16,14 @@ import msgspec
 from conformance.files import read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from conformance.numerics.metrics import Metrics
 
+
 OperatorClass = Literal["fixed-point", "reduction", "activation", "elementwise", "movement", "other"]
+
 OPERATOR_CLASSES: tuple[OperatorClass, ...] = get_args(OperatorClass)
 
 FLOAT32_ROUNDOFF = 2.0**-24
@@ -228,3 +231,22 @@ def _require_finite(numbers: msgspec.Struct) -> None:
         value = getattr(numbers, name)
         if isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} is {value}, but should be finite and >= 0")
+
+
+def excess_of(needed: ErrorLimits, bounds: ErrorLimits) -> float:
+    """Return the largest of an error's criteria over its bound, as amplitudes."""
+    return max(_ratios(needed, bounds))
+
+
+def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:
+    for name, amplitude in (
+        ("max_abs", 1.0),
+        ("mse", 0.5),
+        ("worst_channel_mse", 0.5),
+        ("cosine_distance", 0.5),
+    ):
+        found, limit = getattr(needed, name), getattr(bounds, name)
+        if limit > 0:
+            yield (found / limit) ** amplitude
+        else:
+            yield math.inf if found > 0 else 0.0

@@ -20,42 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-Mode = Literal["own", "chained", "fused", "calibration"]
-Outcome = Literal["conforms", "deviates", "waived", "unsupported", "broken", "measured"]
+    from conformance.judging.cases import Case, Mode, Outcome
+
 
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """What is judged: one node of a network at one precision, run in one mode.
-
-    Attributes:
-        network: the network's name.
-        node: the node's name in the graph.
-        op: its operator type.
-        precision: such as ``int8-fp16``.
-        mode: ``own`` (golden inputs), ``chained`` (fusion broken at key nodes), ``fused`` (as it ships), or
-            ``calibration`` (the scales that the device's framework finds, at ``int8`` and ``int16``).
-    """
-
-    network: str
-    node: str
-    op: str
-    precision: str
-    mode: Mode
-
-    def __str__(self) -> str:
-        return f"{self.network}/{self.node}-{self.precision}-{self.mode}"
-
-    @property
-    def selected(self) -> dict[str, str]:
-        """What each list of a waiver selects by, under that list's name."""
-        return {
-            "nodes": self.node,
-            "operators": self.op,
-            "precisions": self.precision,
-            "modes": self.mode,
-        }
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

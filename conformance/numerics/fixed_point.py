@@ -157,8 +157,8 @@ def _round(
     magnitude = np.abs(product)  # the fraction of a positive float is exact, that of a negative one is not
     below = np.floor(magnitude)
     fraction = magnitude - below
-    up = fraction > 0.5  # noqa: PLR2004
-    middle = np.flatnonzero(fraction == 0.5)  # noqa: PLR2004
+    up = fraction > 0.5
+    middle = np.flatnonzero(fraction == 0.5)
     if middle.size:
         sign = np.sign(product[middle])
         lost = sign * _product_error_sign(x[middle], scale)
@@ -185,7 +185,7 @@ def _product_error_sign(x: NDArray[np.float64], scale: float) -> NDArray[np.floa
     return np.asarray(np.sign(error))
 
 
-def _split(value: Any) -> tuple[Any, Any]:  # noqa: ANN401 - a float64 scalar or array
+def _split(value: Any) -> tuple[Any, Any]:
     """Return two floats of at most 26 bits whose sum is ``value``."""
     shifted = value * _SPLITTER
     high = shifted - (shifted - value)

@@ -95,7 +95,7 @@ def _round_subnormals(
     steps = magnitude * magnitude.dtype.type(1 / SMALLEST_HALF)  # exact: a power of two
     if ties == "away":
         whole = np.floor(steps)
-        rounded = whole + (steps - whole >= 0.5)  # noqa: PLR2004 - floor(x + 0.5) would round twice
+        rounded = whole + (steps - whole >= 0.5)
     else:
         rounded = np.rint(steps)
     if tiny == "smallest":

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from conformance.files import write_json_atomically
-from conformance.plugin.journal import JOURNAL
+from conformance.plugin.execution import JOURNAL
 from conformance.plugin.processes import is_worker, worker_name, workers_of
 from conformance.plugin.selection import of_suite
 
@@ -65,7 +65,7 @@ def take_timed(config: pytest.Config) -> list[dict[str, Any]]:
     return [_described(statistics, worker_name(config)) for statistics in timed if not statistics.has_error]
 
 
-def _described(statistics: Any, worker: str) -> dict[str, Any]:  # noqa: ANN401 - pytest-benchmark's
+def _described(statistics: Any, worker: str) -> dict[str, Any]:
     """Return statistics as plain values."""
     values = statistics.as_dict(include_data=True)
     values["params"] = _texts(values["params"])
@@ -84,7 +84,7 @@ def receive_timed(config: pytest.Config, described: Sequence[dict[str, Any]]) ->
             config.stash[JOURNAL].note(SHARED_CORES)
 
 
-def _statistics(values: dict[str, Any]) -> Any:  # noqa: ANN401 - pytest-benchmark's
+def _statistics(values: dict[str, Any]) -> Any:
     """Return pytest-benchmark's statistics from their description."""
     from pytest_benchmark.stats import Metadata
 
@@ -124,7 +124,7 @@ def _content(config: pytest.Config, timed: list[Any]) -> dict[str, Any]:
     return content
 
 
-def _plugin(config: pytest.Config) -> Any:  # noqa: ANN401 - pytest-benchmark's session, or None
+def _plugin(config: pytest.Config) -> Any:
     return config.pluginmanager.get_plugin("pytest-benchmark")
 
 

@@ -9,32 +9,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance import locations
-from conformance.devices.base import KeepsLogs
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest, KeepsLogs
+from conformance.devices.registry import open_device
 from conformance.errors import InfrastructureError
+from conformance.evaluation.evaluation import Evaluation
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
-from conformance.plugin.journal import Account
+from conformance.plugin.conclusion import conclude
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import check_series, keeper_of
-from conformance.plugin.recording import conclude, recorded
-from conformance.plugin.waivers import waiver_problems, waivers_of
 from conformance.precision import PRECISIONS
 from conformance.runs.environment import named_values
-from conformance.runs.evaluation import Evaluation
+from conformance.runs.journal import Account, Journal
+from conformance.runs.records import recorded
+from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from conformance.devices.base import Device
-    from conformance.plugin.plan import Plan
-    from conformance.runs.evaluation import Finding
+    from conformance.evaluation.evaluation import Finding
     from conformance.runs.outputs import OutputKeeper
+    from conformance.runs.plan import Plan
     from conformance.runs.records import Record
 
 RUN = pytest.StashKey["Run"]()
 DEVICE = pytest.StashKey["Device"]()
+JOURNAL = pytest.StashKey[Journal]()
 
 
 class Run:

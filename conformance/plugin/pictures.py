@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.report.from_run import PICTURES, FinishedRun, draw_run
-from conformance.report.judged import picture_outputs
+from conformance.report.finished_run import PICTURES, FinishedRun, draw_run
+from conformance.report.on_device import picture_outputs
 from conformance.report.series import series_steps
 from conformance.runs.outputs import OutputKeeper
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from conformance.evaluation.evaluation import Evaluation
     from conformance.goldens import GoldenStore
-    from conformance.plugin.journal import Journal
-    from conformance.runs.evaluation import Evaluation
+    from conformance.runs.journal import Journal
 
 TABLES = pytest.StashKey[list[str]]()
 """Errors of series against the step, as lines of text."""

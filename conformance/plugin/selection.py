@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from conformance.errors import ConformanceError
-from conformance.plugin.plan import plan_of
+from conformance.plugin.options import SETTINGS
 from conformance.plugin.processes import is_worker
 from conformance.plugin.stopping import stop
 from conformance.precision import FIXED_BITS, PRECISIONS
+from conformance.runs.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from conformance.precision import Precision
 
+PLAN = pytest.StashKey[Plan]()
 FAILURE = pytest.StashKey["ConformanceError | OSError"]()
 OWN, WHOLE, WIDTH = ("network", "precision", "node"), ("network", "precision"), ("network", "bits")
 """Arguments of suite tests: what they have a case for each of."""
@@ -25,6 +27,13 @@ PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
 ORDER = ("own", "chained", "fused", "calibration", "benchmark")
 """Kinds of suite tests by marker, in the order in which a network's run: the finest judgement first, speed
 last. One network comes after the other."""
+
+
+def plan_of(config: pytest.Config) -> Plan:
+    """Return the plan of this run, made when first asked for."""
+    if PLAN not in config.stash:
+        config.stash[PLAN] = Plan(config.stash[SETTINGS])
+    return config.stash[PLAN]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -82,7 +91,7 @@ def _networks(config: pytest.Config) -> dict[_Named, list[str]]:
         return {_Named("no-network", None): ["no-node"]}
 
 
-def _parameter(values: Sequence[object], case: str, *marks: str) -> Any:  # noqa: ANN401 - pytest's ParameterSet
+def _parameter(values: Sequence[object], case: str, *marks: str) -> Any:
     return pytest.param(*values, id=case, marks=[getattr(pytest.mark, mark) for mark in marks])
 
 

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
-from conformance.plugin.distribution import CONTROLLER
-from conformance.plugin.execution import RUN, Run, close_device, device_of, prepare
-from conformance.plugin.journal import JOURNAL, Journal, run_path
+from conformance.plugin.execution import JOURNAL, RUN, Run, close_device, device_of, prepare
 from conformance.plugin.pictures import TABLES, draw
-from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker
-from conformance.plugin.selection import asks_for_suite, of_suite
+from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
 from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
+from conformance.plugin.xdist import CONTROLLER
 from conformance.progress import Progress
+from conformance.runs.journal import Journal, run_path
 
 if TYPE_CHECKING:
-    from conformance.plugin.plan import Plan
+    from conformance.runs.plan import Plan
 
 STARTED = pytest.StashKey[float]()
 ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)

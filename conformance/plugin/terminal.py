@@ -8,21 +8,19 @@ import pytest
 
 from conformance import __version__
 from conformance.errors import ConformanceError
-from conformance.graph.tensorflow import tensorflow_version
-from conformance.plugin.execution import device_of
-from conformance.plugin.journal import JOURNAL
+from conformance.graph.lazy_tensorflow import tensorflow_version
+from conformance.plugin.execution import JOURNAL, device_of
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES
-from conformance.plugin.plan import plan_of
 from conformance.plugin.processes import is_worker, workers_of
-from conformance.plugin.selection import asks_for_suite, of_suite
-from conformance.report.table import summary_lines
+from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
+from conformance.report.summary import summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from conformance.devices.base import DeviceInfo
-    from conformance.plugin.journal import Journal
+    from conformance.runs.journal import Journal
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -63,7 +61,7 @@ def describe(info: DeviceInfo) -> str:
     return ", ".join([f"{info.kind} ({info.model}, {reality})", *profile, *versions])
 
 
-def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:  # noqa: ANN401 - pytest's own
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Print the table, what fails the run although no test did, and where the time went."""
     if JOURNAL not in config.stash:
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and asks_for_suite(config):

@@ -90,7 +90,7 @@ def _cut(text: str, size: int, width: int) -> str:
 
 
 @functools.cache
-def _font(size: int) -> Any:  # noqa: ANN401 - Pillow's own type depends on what it was built with
+def _font(size: int) -> Any:
     from PIL import ImageFont
 
     return ImageFont.load_default(size=size)

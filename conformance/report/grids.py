@@ -15,7 +15,7 @@ from conformance.report.pixels import (
     output_pixels,
 )
 from conformance.report.sheet import Band, Block, Cell, Line, Rows, Sheet
-from conformance.report.table import aligned
+from conformance.tables import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

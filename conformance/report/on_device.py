@@ -2,31 +2,111 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from conformance import locations
+from conformance.evaluation.device_runs import FusedOutputs, fused_outputs
+from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.preparation import scales_directory
+from conformance.graph.execution import Reference, rounded
 from conformance.judging.bounds import read_margins
-from conformance.preparation import scales_directory
+from conformance.judging.comparison import compare_sample
+from conformance.judging.verdicts import accept_comparisons
 from conformance.quantization.files import read_scales
-from conformance.report.grids import Grid
-from conformance.report.judged import goldens_of, judged, picture_outputs
+from conformance.report.grids import Grid, Shown
+from conformance.report.pixels import is_picture_shape
 from conformance.report.series import Measured
-from conformance.runs.evaluation import Evaluation
-from conformance.runs.fused import FusedOutputs, fused_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
 
     import numpy as np
 
     from conformance.devices.base import Device
+    from conformance.evaluation.device_runs import Problem
     from conformance.goldens import GoldenStore
+    from conformance.judging.comparison import Comparison
     from conformance.networks import Network, Output
     from conformance.precision import Precision
+    from conformance.report.grids import Judgement
     from conformance.report.meeting import Meeting
 
     Array = np.ndarray[Any, Any]
+
+
+def picture_outputs(store: GoldenStore) -> list[Output]:
+    """Return the outputs that are pictures, by the shapes of their goldens.
+
+    Raises:
+        GoldenError: there are no goldens.
+    """
+    return [
+        output
+        for output in store.network.outputs
+        if is_picture_shape(tuple(store.node(output.name).samples[0].shape))
+    ]
+
+
+def goldens_of(store: GoldenStore, meeting: Meeting, names: Sequence[str]) -> dict[str, list[Array]]:
+    """Return the outputs' goldens for every cell: the stored ones of samples, others computed as they were.
+
+    Raises:
+        GoldenError: goldens are missing or damaged, or do not fit the network.
+    """
+    store.ensure(names)
+    strange = [fed for fed, sample in zip(meeting.feeds, meeting.samples, strict=True) if sample is None]
+    computed = iter(Reference(store.network.graph).compute(names, strange) if strange else ())
+    cells: list[Mapping[str, Array]] = [
+        next(computed) if sample is None else {name: store.get(name, sample) for name in names}
+        for sample in meeting.samples
+    ]
+    return {name: [rounded(cell[name]) for cell in cells] for name in names}
+
+
+def judged(
+    network: Network,
+    meeting: Meeting,
+    output: Output,
+    precision: str,
+    goldens: Sequence[Array],
+    values: Sequence[Any],
+    problem: Problem | None = None,
+) -> Shown:
+    """Return an output's results with what the worst of them reached, and whether that is accepted.
+
+    Args:
+        network: whose acceptance holds.
+        meeting: the cells of the grid.
+        output: whose results these are.
+        precision: at which.
+        goldens: one per cell.
+        values: one per cell, whatever the device returned.
+        problem: why there are none.
+    """
+    if problem is not None:
+        return Shown(precision, values, problem.state, reason=problem.reason)
+    compared = [
+        _compared(network, output, *cell) for cell in zip(meeting.samples, goldens, values, strict=True)
+    ]
+    verdict = accept_comparisons(compared, network.acceptance, output.span)
+    judgement: Judgement = "accepted" if verdict.outcome == "conforms" else "NOT accepted"
+    return Shown(precision, values, judgement, verdict.reached, "; ".join(verdict.reasons[:1]))
+
+
+def _compared(
+    network: Network,
+    output: Output,
+    sample: int | None,
+    golden: Array,
+    value: Any,
+) -> Comparison:
+    """Compare a result with its golden, and its answers, if it gives any, with the sample's truth."""
+    found = compare_sample(golden, value, output.name)
+    if output.answers is None or found.metrics is None or sample is None:
+        return found
+    truth = network.truth(output, sample, golden.shape)
+    return dataclasses.replace(found, answers=output.answers.count(value, truth))
 
 
 def grids_on(

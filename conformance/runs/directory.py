@@ -98,7 +98,7 @@ class RunDirectory:
                 (self.path / ENVIRONMENT).unlink(missing_ok=True)
                 self.path.rmdir()
 
-    def __enter__(self) -> RunDirectory:  # noqa: PYI034 - typing.Self is of Python 3.11
+    def __enter__(self) -> RunDirectory:
         return self
 
     def __exit__(

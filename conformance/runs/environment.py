@@ -12,10 +12,10 @@ import msgspec
 
 from conformance import __version__
 from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
-from conformance.runs.judged import JudgedNetwork  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
 
 PACKAGES = {
     "numpy": ("numpy",),
@@ -36,6 +36,24 @@ SAME = ("kind", "model", "simulated", "driver", "firmware", "runtime", "framewor
 
 GIT_TIMEOUT = 10
 """Seconds after which git on a slow disk is given up."""
+
+
+class JudgedNetwork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A network that a run judged.
+
+    Attributes:
+        name: as records have it.
+        own: its name below ``fixtures/networks``, for one of the project's own; it is looked for there.
+        directory: where another one was.
+        weights: the checkpoint that took the place of its weights.
+        graph_sha256: digest of the graph, weights included.
+    """
+
+    name: str
+    graph_sha256: str
+    own: str | None = None
+    directory: str | None = None
+    weights: str | None = None
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

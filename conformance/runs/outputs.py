@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.evaluation.device_runs import digest
 from conformance.files import write_atomically
-from conformance.runs.device_runs import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from conformance.judging.waivers import Case
+    from conformance.judging.cases import Case
     from conformance.runs.records import Record
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +38,7 @@ class OutputKeeper:
         self._directory, self._names = directory, names
         self.notes: list[str] = []
 
-    def watch(self, case: Case, sample: int, result: Any) -> None:  # noqa: ANN401 - whatever a device returned
+    def watch(self, case: Case, sample: int, result: Any) -> None:
         """Keep a result if it is one of the chosen outputs of the fused network."""
         if case.mode != "fused" or case.node not in self._names.get(case.network, ()):
             return

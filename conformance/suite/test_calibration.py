@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.runs.calibrated import judge_calibration
+from conformance.evaluation.calibration import judge_calibration
 
 if TYPE_CHECKING:
     from conformance.plugin.execution import Run

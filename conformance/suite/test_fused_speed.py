@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.runs.timing import DEVICE_CLOCK, ROUNDS, time_fused
+from conformance.evaluation.timing import DEVICE_CLOCK, ROUNDS, time_fused
 
 if TYPE_CHECKING:
     from conformance.plugin.execution import Run
@@ -20,7 +20,7 @@ def test_fused_speed(
     conformance_run: Run,
     network: str,
     precision: Precision,
-    benchmark: Any,  # noqa: ANN401
+    benchmark: Any,
 ) -> None:
     """Time the network as it ships, in device seconds; what was timed must meet the acceptance."""
     with time_fused(conformance_run.of(network), precision) as timed:

@@ -8,7 +8,7 @@ from diagnosis.planted_network import margins, planted_store
 
 from conformance.diagnosis.engine import Diagnosing
 from conformance.diagnosis.forwards import Forwards
-from conformance.diagnosis.text import lines
+from conformance.diagnosis.report import lines
 from conformance.precision import parse_precision
 
 CONFIRMING = 1

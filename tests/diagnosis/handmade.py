@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from conformance.diagnosis.model import Choice, Culprit, Effect, NodeErrors, Quality
+from conformance.evaluation.evaluation import Finding
 from conformance.judging.bounds import Attainable, ErrorLimits
+from conformance.judging.cases import Case
 from conformance.judging.verdicts import Verdict
-from conformance.judging.waivers import Case
 from conformance.numerics.metrics import Metrics
-from conformance.runs.evaluation import Finding
 
 
 def errors(node, op="Conv2D", *, branch="x", fails=False, excess=0.5, outcome=None, **more):

@@ -16,7 +16,7 @@ from diagnosis.planted_sessions import breaking, rewritten, scaled, stale, switc
 
 from conformance import locations
 from conformance.devices.base import NOTHING_HOSTED
-from conformance.devices.emulator.device import EmulatorDevice
+from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from kept_network import KeptNetwork
 
 from conformance import cli, locations
 from conformance.goldens import GoldenStore
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.judging.bounds import read_margins
 from conformance.networks import Network
 

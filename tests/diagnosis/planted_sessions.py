@@ -9,7 +9,7 @@ import numpy as np
 from diagnosis.planting import dependents, planted, raw, transplanted
 
 from conformance.devices.base import SessionBase
-from conformance.devices.emulator.device import EmulatorSession
+from conformance.devices.emulator.emulator import EmulatorSession
 from conformance.devices.emulator.rewrite import emulate
 from conformance.errors import DeviceError
 from conformance.graph.dataflow import tensor_types

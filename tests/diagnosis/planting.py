@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.graph.dataflow import dataflow, tensor_types
 from conformance.graph.editing import copied
 from conformance.graph.frozen import FrozenGraph, output_index, producer
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,7 +13,8 @@ from emulation import frozen, placeholder
 from kept_network import KeptNetwork
 
 from conformance import cli
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 
 SHAPE = (1, 12, 12, 16)
 STRETCHED = 5

@@ -11,10 +11,11 @@ from diagnosis.planting import dependents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.diagnosis.forwards import Forwards
+from conformance.evaluation.evaluation import Evaluation
 from conformance.precision import parse_precision
-from conformance.runs.evaluation import Evaluation
 
 PRECISION = parse_precision("int8-fp32")
 FAULT = "concat_order"

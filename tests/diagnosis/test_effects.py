@@ -9,9 +9,8 @@ import pytest
 from diagnosis.handmade import EXACT, NOTHING, culprit, errors, quality
 from emulation import frozen, placeholder
 
-from conformance.diagnosis.blame import blamed_precision, the_device
-from conformance.diagnosis.effects import farthest_off_first, largest_effect_first, stand_ins
-from conformance.diagnosis.origin import where_born
+from conformance.diagnosis.blame import blamed_precision, the_device, where_born
+from conformance.diagnosis.repairs import farthest_off_first, largest_effect_first, stand_ins
 from conformance.precision import parse_precision
 
 NAMES = ["n1", "m1", "n2", "m2", "out"]

@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from conformance.diagnosis.evidence.cancellation import MOST, amplification, cancellation, limit
-from conformance.diagnosis.evidence.magnification import large_exponents, large_factors
+from conformance.diagnosis.evidence.cancellation import (
+    MOST,
+    amplification,
+    cancellation,
+    large_exponents,
+    large_factors,
+    limit,
+)
 
 
 def normal(*shape, seed=0):

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from conformance.diagnosis.evidence.outliers import outliers, uneven_channels
 from conformance.diagnosis.evidence.quantization_step import (
     FixedPointTensor,
     coarse_step,
+    outliers,
     rounding,
     saturation,
+    uneven_channels,
 )
 from conformance.numerics.fixed_point import dequantize, quantization_scale, quantize
 from conformance.quantization.parameter_file import as_written

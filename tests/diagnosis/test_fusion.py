@@ -9,7 +9,7 @@ from diagnosis.handmade import EXACT, NOTHING, quality
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.diagnosis.fusion import breaking_node, fusion_spoils, nearer_to_chained
+from conformance.diagnosis.blame import breaking_node, fusion_spoils, nearer_to_chained
 
 
 @given(st.integers(1, 400), st.data())

@@ -10,7 +10,8 @@ from diagnosis.planted_network import planted_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.diagnosis.engine import MOST_FORWARDS
 from conformance.diagnosis.model import Diagnosis
 

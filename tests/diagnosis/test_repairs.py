@@ -14,7 +14,8 @@ from diagnosis.planted_network import margins, planted_store
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.devices.registry import DeviceRequest, open_device
+from conformance.devices.base import DeviceRequest
+from conformance.devices.registry import open_device
 from conformance.diagnosis.engine import MOST_FORWARDS
 from conformance.diagnosis.forwards import Forwards
 from conformance.diagnosis.model import Choice

@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 
-from conformance.dumps.formats import FORMATS
-from conformance.dumps.manifest import DumpManifest
+from conformance.dumps.manifest import FORMATS, DumpManifest
 from conformance.dumps.writing import DumpWriter
 
 PLAIN = DumpManifest(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from conformance.dumps.limits import exceeded, parse_limits, rounding_floors, too_fine
+from conformance.dumps.comparison import exceeded, parse_limits, rounding_floors, too_fine
 from conformance.errors import UsageError
 from conformance.numerics.metrics import compare
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conformance.dumps import text as reading
-from conformance.dumps.formats import FORMATS, LINES
+from conformance.dumps.manifest import FORMATS, LINES
 from conformance.dumps.text import read_numbers
 from conformance.errors import UsageError
 

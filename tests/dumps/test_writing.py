@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from dumps.made_dumps import PLAIN, VALUES, dump, edited
 
-from conformance.dumps.formats import FORMATS
-from conformance.dumps.manifest import read_manifest
+from conformance.dumps.manifest import FORMATS, read_manifest
 from conformance.dumps.writing import DumpWriter
 from conformance.errors import InfrastructureError, UsageError
 from conformance.files import sha256

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from saved_checkpoints import flip, same_bits, save, variable
 
 from conformance.errors import EXIT_USAGE, UsageError
-from conformance.freezing.checkpoint import Checkpoint, checkpoint_digest
-from conformance.freezing.index_file import FOOTER
-from conformance.graph.tensorflow import tensorflow
+from conformance.freezing.checkpoint import FOOTER, Checkpoint, checkpoint_digest
+from conformance.graph.lazy_tensorflow import tensorflow
 
 MANY = 1100
 """Variables: enough for an index of several blocks."""

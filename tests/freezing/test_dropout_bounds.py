@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.freezing.constants import constant_node
 from conformance.freezing.dropout import bounds, without_idle_dropout
-from conformance.freezing.reachable import loose
+from conformance.freezing.reachable import constant_node, loose
 from conformance.graph.execution import GraphRunner
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 NUMBERS = st.sampled_from([-1.0, 0.0, 0.1, 0.2, 0.30000001, 0.5, 0.99999994, 1.0, 1.0000001, 2.0, 60000.0])
 DRAWS = 512

@@ -22,7 +22,7 @@ from conformance.freezing.published import (
     recognised,
     recognised_networks,
 )
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 NAMES = ("g/kernel", "g/gamma", "g/beta")
 

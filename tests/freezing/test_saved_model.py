@@ -10,7 +10,7 @@ from saved_checkpoints import run, same_bits, session, tf1_graph, variable
 
 from conformance.errors import UsageError
 from conformance.freezing.freeze import Request, freeze
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 X = np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)
 

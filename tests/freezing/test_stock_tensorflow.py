@@ -25,7 +25,7 @@ from conformance.devices.cambricon.interpreter import interpreters
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.freeze import Request, freeze
 from conformance.freezing.published import read_published
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import Network
 
 SMALL = Path(__file__).parent / "checkpoints/small"

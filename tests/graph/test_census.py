@@ -7,8 +7,8 @@ from emulation import ROOT, frozen, placeholder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.graph.census import census, treatment
 from conformance.graph.dataflow import dataflow
+from conformance.graph.explanations import census, treatment
 from conformance.graph.structure import Structure
 from conformance.networks import Network
 

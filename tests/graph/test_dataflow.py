@@ -15,7 +15,7 @@ from conformance.graph.dataflow import dataflow, placeholder_type, tensor_types,
 from conformance.graph.editing import placeholder as placeholder_node
 from conformance.graph.editing import plain
 from conformance.graph.frozen import FrozenGraph, producer
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.lazy_tensorflow import tensorflow
 
 
 def build(tf):

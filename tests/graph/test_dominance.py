@@ -6,7 +6,7 @@ import networkx as nx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.graph.dominance import OUTSIDE, dominators, post_dominators
+from conformance.graph.blocks import OUTSIDE, dominators, post_dominators
 
 
 @st.composite

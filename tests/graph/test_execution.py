@@ -13,7 +13,7 @@ from emulation import frozen, placeholder
 from conformance.errors import ConformanceError, UsageError
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
-from conformance.graph.tensorflow import tensorflow, tensorflow_version
+from conformance.graph.lazy_tensorflow import tensorflow, tensorflow_version
 
 
 def build(tf):
@@ -109,7 +109,7 @@ def test_a_closed_runner_is_freed():
 def test_the_version_is_known_without_an_import():
     code = (
         "import sys\n"
-        "from conformance.graph.tensorflow import tensorflow_version\n"
+        "from conformance.graph.lazy_tensorflow import tensorflow_version\n"
         "print(tensorflow_version(), 'tensorflow' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout

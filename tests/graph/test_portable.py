@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from emulation import frozen, placeholder
 
-from conformance.graph.editing import plain
+from conformance.graph.editing import plain, portable_graph_def
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
-from conformance.graph.portable import portable_graph_def
 
 FEEDS = {"x": np.random.default_rng(5).uniform(-1, 1, (2, 4, 6, 3)).astype(np.float32)}
 

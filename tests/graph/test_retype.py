@@ -6,8 +6,8 @@ import numpy as np
 from emulation import frozen, in_float64, placeholder
 
 from conformance.graph.execution import GraphRunner
+from conformance.graph.lazy_tensorflow import cpu_kernel_types, tensorflow
 from conformance.graph.retype import input_types, output_types, to_float64
-from conformance.graph.tensorflow import cpu_kernel_types, tensorflow
 
 X = np.random.default_rng(1).standard_normal((1, 4, 6, 3)).astype(np.float32)
 

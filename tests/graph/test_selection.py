@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from conformance.errors import UsageError
 from conformance.files import read_json
 from conformance.goldens import MANIFEST, Manifest
+from conformance.graph.lazy_tensorflow import op_definition
 from conformance.graph.operators import (
     ELEMENTWISE,
     EXACT,
@@ -35,7 +36,6 @@ from conformance.graph.selection import (
     selectable_nodes,
 )
 from conformance.graph.structure import Structure
-from conformance.graph.tensorflow import op_definition
 from conformance.networks import Network
 
 OUTPUT, FIXED, REDUCTION = "output of the network", "fixed-point operator", "reduction"

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from conformance.errors import UsageError
+from conformance.judging.cases import Case
 from conformance.judging.waivers import (
-    Case,
     Waiver,
     WaiverLedger,
     applicable,

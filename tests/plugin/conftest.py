@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from kept_network import kept_network
 
-from conformance.plugin.options import OPTIONS, read_settings
-from conformance.runs.judged import JudgedNetwork
+from conformance.options import OPTIONS, read_settings
+from conformance.runs.environment import JudgedNetwork
 
 
 @pytest.fixture(scope="session")

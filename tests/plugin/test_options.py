@@ -9,7 +9,8 @@ import pytest
 from suite_run import run_suite
 
 from conformance import locations
-from conformance.plugin.options import OPTIONS, PREFIX, read_settings
+from conformance.errors import UsageError
+from conformance.options import OPTIONS, PREFIX, read_settings
 
 NONE = {option.name: None for option in OPTIONS}
 HERE = Path("/somewhere")
@@ -75,7 +76,7 @@ def test_an_option_that_may_be_given_again_has_a_twin_that_holds_several(option)
     ],
 )
 def test_values_that_are_none(given, environment, sentence):
-    with pytest.raises(pytest.UsageError, match=re.escape(sentence)):
+    with pytest.raises(UsageError, match=re.escape(sentence)):
         settings(given, {PREFIX + name: text for name, text in environment.items()})
 
 
@@ -90,9 +91,7 @@ def test_every_switch_has_a_twin(option, text, meaning):
 
 
 def test_a_switch_that_is_neither_true_nor_false():
-    with pytest.raises(
-        pytest.UsageError, match="MLU_CONFORMANCE_NO_WAIVERS='maybe' is neither true nor false"
-    ):
+    with pytest.raises(UsageError, match="MLU_CONFORMANCE_NO_WAIVERS='maybe' is neither true nor false"):
         settings({}, {"MLU_CONFORMANCE_NO_WAIVERS": "maybe"})
 
 
@@ -109,7 +108,7 @@ def test_a_switch_that_is_neither_true_nor_false():
     ],
 )
 def test_contradictions(given, environment, flags):
-    with pytest.raises(pytest.UsageError, match=f"{flags} contradict each other; drop one"):
+    with pytest.raises(UsageError, match=f"{flags} contradict each other; drop one"):
         settings(given, environment)
 
 
@@ -133,7 +132,7 @@ def test_relative_paths_are_relative_to_where_pytest_was_called_and_absolute_one
 
 
 def test_an_empty_option_is_no_default():
-    with pytest.raises(pytest.UsageError, match="--run-dir is empty; give a DIR or drop it"):
+    with pytest.raises(UsageError, match="--run-dir is empty; give a DIR or drop it"):
         settings({"run_dir": ""})
 
 
@@ -216,9 +215,7 @@ def test_hardware_that_is_required_is_not_emulated(network, tmp_path, device):
 
 
 def test_a_misspelt_twin_is_not_ignored():
-    with pytest.raises(
-        pytest.UsageError, match=r"MLU_CONFORMANCE_REQUIRE_HARDWAR means nothing \(near names"
-    ):
+    with pytest.raises(UsageError, match=r"MLU_CONFORMANCE_REQUIRE_HARDWAR means nothing \(near names"):
         settings(environment={"MLU_CONFORMANCE_REQUIRE_HARDWAR": "1"})
 
 

@@ -8,6 +8,7 @@ from picture_network import GREENS, REDS, kept_pictures
 
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import GoldenError
+from conformance.evaluation.device_runs import Problem
 from conformance.goldens import GoldenStore
 from conformance.judging.answers import Answers
 from conformance.judging.verdicts import Acceptance
@@ -15,12 +16,10 @@ from conformance.networks import Network
 from conformance.precision import PRECISIONS
 from conformance.report.drawing import drawn
 from conformance.report.grids import Grid, device_words, figures, sheet_of, summary_lines
-from conformance.report.judged import goldens_of, judged, picture_outputs
 from conformance.report.meeting import meeting_of, paired
-from conformance.report.on_device import grids_on
+from conformance.report.on_device import goldens_of, grids_on, judged, picture_outputs
 from conformance.report.pixels import NOT_FINITE
 from conformance.report.sheet import laid_out
-from conformance.runs.device_runs import Problem
 
 
 @pytest.fixture(scope="module")

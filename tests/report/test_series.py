@@ -12,8 +12,16 @@ from conformance.errors import InfrastructureError, UsageError
 from conformance.files import read_toml
 from conformance.networks import Description, Series
 from conformance.numerics.metrics import Metrics
-from conformance.report.chart import save_chart
-from conformance.report.series import Curve, Measured, Panel, measured_in, panel_of, steps_of, table_lines
+from conformance.report.series import (
+    Curve,
+    Measured,
+    Panel,
+    measured_in,
+    panel_of,
+    save_chart,
+    steps_of,
+    table_lines,
+)
 from conformance.runs.records import Record
 
 SERIES = Series(name="state", nodes="rnn/step_*/h")

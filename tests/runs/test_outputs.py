@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.judging.waivers import Case
-from conformance.runs.device_runs import digest
+from conformance.evaluation.device_runs import digest
+from conformance.judging.cases import Case
 from conformance.runs.outputs import OutputKeeper, kept_output, output_path
 from conformance.runs.records import Record
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.judging.bounds import ErrorLimits
+from conformance.judging.cases import Case
 from conformance.judging.verdicts import Acceptance, judge, judge_acceptance
-from conformance.judging.waivers import Case, WaiverLedger
+from conformance.judging.waivers import WaiverLedger
 from conformance.runs.records import Record, decode_record, encode_record, record_of, stale_waivers
 
 CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")

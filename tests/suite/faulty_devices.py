@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance.devices.base import DeviceError, DeviceInfo, SessionBase, Unsupported
 from conformance.devices.cpu import CpuDevice
-from conformance.devices.emulator.device import EmulatorDevice
+from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 
 PROFILES = Path(__file__).resolve().parents[2] / "fixtures/devices"

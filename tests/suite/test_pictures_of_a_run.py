@@ -13,7 +13,7 @@ from suite_run import run_suite
 from conformance import cli
 from conformance.goldens import GoldenStore
 from conformance.networks import Network
-from conformance.report.from_run import FinishedRun, _grids, series_panels
+from conformance.report.finished_run import FinishedRun, _grids, series_panels
 from conformance.runs.directory import read_environment
 from conformance.runs.outputs import output_path
 
@@ -178,7 +178,7 @@ def test_pictures_that_cannot_be_drawn_are_a_note_and_not_an_outcome(
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(f"conformance.report.from_run.{where}", fails)
+    monkeypatch.setattr(f"conformance.report.finished_run.{where}", fails)
     run = run_suite(tmp_path / "run", "--device=cpu", network=painted, markers=FUSED)
     assert run.code == 0
     assert len(run.records) == 4

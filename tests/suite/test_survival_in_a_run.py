@@ -15,8 +15,9 @@ from kept_network import KEY_NODES, kept_network
 from processes import group_lives, wait_until
 from suite_run import ROOT, run_suite
 
-from conformance.devices import arena, isolated
 from conformance.devices.cambricon.card_lock import card_owner
+from conformance.devices.isolated import parent as isolated
+from conformance.devices.worker import arena
 from conformance.goldens import GoldenStore
 from conformance.networks import Network
 from conformance.runs.directory import read_records

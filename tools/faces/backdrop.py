@@ -78,7 +78,7 @@ def _scenery(random: np.random.RandomState, size: int) -> Field:
     while cells < size:
         grey = texture(random, (cells, cells), (size, size))
         total += np.float32(weight) * grey[..., None]
-        if cells < 12:  # noqa: PLR2004 - colour varies slowly, and costs three textures
+        if cells < 12:
             for channel in range(3):
                 total[..., channel] += np.float32(0.5 * weight) * texture(random, (cells,) * 2, (size,) * 2)
         cells, weight = cells * 2, weight * 0.55

@@ -102,7 +102,7 @@ def finish(scene: Scene, picture: Field, exposure: Exposure) -> Pixels:
     """Exposed and focused, without noise."""
     exposed = _bytes((picture - exposure.middle) * np.float32(exposure.gain) + exposure.mean)
     radius = scene.blur * picture.shape[0] / 256.0
-    if radius < 0.15:  # noqa: PLR2004 - nothing that could be seen
+    if radius < 0.15:
         return exposed
     return np.asarray(Image.fromarray(exposed).filter(ImageFilter.GaussianBlur(radius)))
 

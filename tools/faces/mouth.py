@@ -67,6 +67,6 @@ def paint_opening(grid: Grid, picture: Field, shape: Mouth) -> None:
     if grid.face.teeth > 0.0:
         place = np.clip((v - MOUTH) / max(grid.face.teeth, 1e-6), -1.0, 1.0)
         white = (0.86 - 0.3 * smooth(0.5, 1.0, place)) * (1.0 - 2.2 * u * u)
-        teeth = white * (1.0 - 0.12 * (np.cos(u * 90.0) > 0.9))  # noqa: PLR2004 - narrow gaps
+        teeth = white * (1.0 - 0.12 * (np.cos(u * 90.0) > 0.9))
         blend(picture, np.array([1.0, 0.96, 0.90], np.float32) * teeth[..., None], shape.gap)
     blend(picture, (0.16, 0.04, 0.05), 0.85 * shape.line)

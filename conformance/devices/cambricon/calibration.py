@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from conformance.devices.cambricon import worker
 from conformance.devices.cambricon.interpreter import find_interpreter
 from conformance.devices.cambricon.options import WHAT
-from conformance.devices.remote import RemoteSession
-from conformance.devices.worker_host import Launch, WorkerHost
+from conformance.devices.worker.host import Launch, WorkerHost
+from conformance.devices.worker.session import RemoteSession
 from conformance.errors import InfrastructureError, UsageError
 from conformance.files import write_text_atomically
 from conformance.quantization.calibration import quantized_tensors

@@ -97,7 +97,7 @@ class CardLock:
         if descriptor is not None:
             os.close(descriptor)  # no LOCK_UN: it would take the lock from a worker that still has it
 
-    def __enter__(self) -> CardLock:  # noqa: PYI034 - Self is of Python 3.11
+    def __enter__(self) -> CardLock:
         return self
 
     def __exit__(

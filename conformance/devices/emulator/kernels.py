@@ -10,19 +10,27 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from conformance.graph.tensorflow import tensorflow
+from conformance.graph.editing import call
+from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from conformance.devices.emulator.profile import Profile
+    from conformance.graph.frozen import Node
+
 
 Tensor = Any
+
 HALF_MAX = 65504.0
+
 HALF_OVERFLOW = 65520.0
 """From here on, rounding to nearest leaves the finite halves."""
+
 HALF_TINY = 2.0**-24
+
 HALF_NORMAL = 2.0**-14
+
 TANH_RANGE = 8.0
 """Where the table of tanh ends: tanh 8 differs from 1 by 2e-7, far below half resolution."""
 
@@ -50,7 +58,7 @@ def _whole_steps(magnitude: Tensor, ties: str) -> Tensor:
     if ties == "even":
         return tf.round(steps)
     whole = tf.floor(steps)
-    return whole + tf.cast(steps - whole >= 0.5, steps.dtype)  # noqa: PLR2004 - floor(x + 0.5) would round twice
+    return whole + tf.cast(steps - whole >= 0.5, steps.dtype)
 
 
 def _is_tiny(x: Tensor) -> Tensor:
@@ -88,17 +96,17 @@ def _drop_mantissa_bits(magnitude: Tensor, ties: str) -> Tensor:
 def round_to_float(x: Tensor, float_bits: int, profile: Profile) -> Tensor:
     """Round to the float type of a precision, kept in the type of ``x``."""
     tf = tensorflow()
-    if float_bits == 16:  # noqa: PLR2004 - fp16
+    if float_bits == 16:
         return round_to_half(x, profile)
     return x if x.dtype == tf.float32 else tf.cast(tf.cast(x, tf.float32), x.dtype)
 
 
-def rounded(x: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401 - a dtype
+def rounded(x: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:
     """Round to the float type of a precision, and hand on in type ``out``."""
     return tensorflow().cast(round_to_float(x, float_bits, profile), out)
 
 
-def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
+def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:
     """Return the fixed-point integers clamp(round(x·factor)) as floats of type ``out``.
 
     The product is exact (24 + 24 bits in float64) unless the profile applies position and scale one after
@@ -118,7 +126,7 @@ def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Prof
     return tf.cast(tf.clip_by_value(whole, low, high), out)
 
 
-def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:  # noqa: ANN401
+def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:
     """Turn an exact integer sum into a real number, rounded to the float type once."""
     tf = tensorflow()
     real = tf.cast(total, tf.float64) / divisor
@@ -130,7 +138,7 @@ def accumulate(
     sum_bits: int,
     float_bits: int,
     profile: Profile,
-    out: Any,  # noqa: ANN401
+    out: Any,
 ) -> Tensor:
     """Add a partial integer sum, made real and rounded, to a running total, and round again.
 
@@ -165,7 +173,7 @@ def running_total(
     count: Tensor,
     term: Callable[[Tensor], Tensor],
     shape: Tensor,
-    dtype: Any,  # noqa: ANN401
+    dtype: Any,
     kind: str,
     profile: Profile,
 ) -> Tensor:
@@ -256,7 +264,7 @@ def tabulated_tanh(x: Tensor, *, entries: int, float_bits: int, profile: Profile
 
 
 @functools.cache
-def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settings: Any) -> Any:  # noqa: ANN401
+def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settings: Any) -> Any:
     """Trace ``kernel`` with these settings for XLA, once per process.
 
     Args:
@@ -276,6 +284,48 @@ def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settin
     return traced.get_concrete_function(*specs)
 
 
-def definitions(function: Any) -> list[Any]:  # noqa: ANN401 - a ConcreteFunction
+def definitions(function: Any) -> list[Any]:
     """Return the FunctionDefs of a compiled kernel, those of its loops included."""
     return [function.function_def, *function.graph.as_graph_def().library.function]
+
+
+class Library:
+    """Collects the function definitions that a graph needs, while nodes that call them are made."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Any] = {}
+
+    def call(
+        self,
+        name: str,
+        kernel: Callable[..., Any],
+        inputs: Sequence[str],
+        signature: tuple[Any, ...],
+        result: Any,
+        **settings: Any,
+    ) -> Node:
+        """Return a node ``name`` that runs ``kernel`` on ``inputs``.
+
+        Args:
+            name: of the node.
+            kernel: a function of :mod:`conformance.devices.emulator.kernels`.
+            inputs: tensors that it reads.
+            signature: dtype, or (dtype, rank), per input.
+            result: dtype of the result.
+            settings: the kernel's other arguments; dtypes by name.
+        """
+        tf = tensorflow()
+        dtypes = [tf.as_dtype(entry[0] if isinstance(entry, tuple) else entry) for entry in signature]
+        specs = tuple(
+            (dtype, entry[1]) if isinstance(entry, tuple) else dtype
+            for dtype, entry in zip(dtypes, signature, strict=True)
+        )
+        function = compiled(kernel, specs, **settings)
+        for definition in definitions(function):
+            self._definitions[definition.signature.name] = definition
+        return call(name, function.function_def.signature.name, inputs, dtypes, [result])
+
+    @property
+    def definitions(self) -> list[Any]:
+        """The FunctionDefs of every kernel called so far."""
+        return list(self._definitions.values())

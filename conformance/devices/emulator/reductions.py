@@ -7,18 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.devices.emulator import kernels, pooling
+from conformance.devices.emulator import kernels
+from conformance.devices.emulator.kernels import round_to_float, running_sum, running_total
 from conformance.graph.editing import constant
 from conformance.graph.frozen import output_index, producer
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import SUMS
 from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
-    from conformance.devices.emulator.library import Library
+    from collections.abc import Sequence
+
+    from conformance.devices.emulator.kernels import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import Precision
+
+    Tensor = Any
+
+
+ROWS, COLUMNS = 1, 2
+"""Axes of an image, channels last, along which a window slides."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,11 +109,11 @@ class Reductions:
         one = constant(f"{node.name}/one", np.float64(1))
         pooled = self.library.call(
             node.name,
-            pooling.average_pool,
+            average_pool,
             [node.input[0], one.name],
             ((self.dtype, 4), ("float64", 0)),
             self.dtype,
-            passes=self._passes((pooling.ROWS, pooling.COLUMNS)),
+            passes=self._passes((ROWS, COLUMNS)),
             window=tuple(attribute(node, "ksize").list.i)[1:3],
             strides=tuple(attribute(node, "strides").list.i)[1:3],
             same=bool(attribute(node, "padding").s == b"SAME"),
@@ -115,10 +125,125 @@ class Reductions:
         bits = {"rounded": self.precision.float_bits, "fp32": 32, "exact": 64}
         return self.library.call(
             node.name,
-            pooling.softmax,
+            softmax,
             [node.input[0]],
             ((self.dtype, len(self._shape(node) or ())),),
             self.dtype,
             step_bits=bits[self.profile.softmax_steps],
             **self._settings,
         )
+
+
+def average_pool(
+    x: Tensor,
+    one: Tensor,
+    *,
+    passes: tuple[tuple[int, ...], ...],
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    same: bool,
+    kind: str,
+    float_bits: int,
+    profile: Profile,
+) -> Tensor:
+    """Average over a window that slides, in one or several passes, each rounded to the float type.
+
+    Args:
+        x: (batch, rows, columns, channels).
+        one: 1.0; the numbers of terms are multiplied with it, so that XLA does not know them.
+        passes: the axes of each pass; within a pass the terms come row by row.
+        window: its size along rows and columns.
+        strides: steps along rows and columns.
+        same: padding is SAME; what lies outside the image is neither summed nor counted.
+        kind: type of the running sum, see :func:`conformance.devices.emulator.kernels.running_sum`.
+        float_bits: bits of the result.
+        profile: says how halves round.
+
+    Source: tf.nn.avg_pool: each entry of the output is the mean of the corresponding window's values.
+    """
+    for axes in passes:
+        sizes = [window[axis - 1] if axis in axes else 1 for axis in (ROWS, COLUMNS)]
+        steps = [strides[axis - 1] if axis in axes else 1 for axis in (ROWS, COLUMNS)]
+        x = _pooled_once(x, one, sizes, steps, same=same, kind=kind, float_bits=float_bits, profile=profile)
+    return x
+
+
+def _pooled_once(
+    x: Tensor,
+    one: Tensor,
+    window: Sequence[int],
+    strides: Sequence[int],
+    *,
+    same: bool,
+    kind: str,
+    float_bits: int,
+    profile: Profile,
+) -> Tensor:
+    tf = tensorflow()
+    lengths = [tf.shape(x)[axis] for axis in (ROWS, COLUMNS)]
+    extents = [_extent(*axis, same=same) for axis in zip(lengths, window, strides, strict=True)]
+    padded = tf.pad(x, [[0, 0], *(before_after for _, before_after in extents), [0, 0]])
+    outs = [out for out, _ in extents]
+    spans = [(out - 1) * step + 1 for out, step in zip(outs, strides, strict=True)]
+    shape = tf.shape(x)
+
+    def term(index: Tensor) -> Tensor:
+        at = [0, index // window[1], index % window[1], 0]
+        part = tf.slice(padded, at, [shape[0], *spans, shape[3]])
+        return part[:, :: strides[0], :: strides[1]]
+
+    start = [shape[0], *outs, shape[3]]
+    total = running_total(window[0] * window[1], term, start, x.dtype, kind, profile)
+    rows, columns = (
+        _real_terms(extent, length, size, step, total.dtype)
+        for extent, length, size, step in zip(extents, lengths, window, strides, strict=True)
+    )
+    count = rows[:, None, None] * columns[:, None] * tf.cast(one, total.dtype)
+    return tf.cast(round_to_float(total / count, float_bits, profile), x.dtype)
+
+
+def _extent(length: Tensor, size: int, step: int, *, same: bool) -> tuple[Tensor, list[Tensor]]:
+    """Return how long the output is along an axis, and TensorFlow's padding before and after."""
+    tf = tensorflow()
+    if not same:
+        return (length - size) // step + 1, [0, 0]
+    out = (length + step - 1) // step
+    total = tf.maximum((out - 1) * step + size - length, 0)
+    return out, [total // 2, total - total // 2]
+
+
+def _real_terms(
+    extent: tuple[Tensor, list[Tensor]],
+    length: Tensor,
+    size: int,
+    step: int,
+    dtype: Any,
+) -> Tensor:
+    """Return how many positions of the window lie in the image, per output along an axis."""
+    tf = tensorflow()
+    out, (before, _) = extent
+    first = tf.range(out) * step - before
+    return tf.cast(tf.minimum(first + size, length) - tf.maximum(first, 0), dtype)
+
+
+def softmax(x: Tensor, *, kind: str, step_bits: int, float_bits: int, profile: Profile) -> Tensor:
+    """Return exp(x − max) over its sum, along the last axis.
+
+    Args:
+        x: logits, of known rank.
+        kind: type of the running sum, see :func:`conformance.devices.emulator.kernels.running_sum`.
+        step_bits: float type to which difference, exponential and sum are rounded; 64: they are not.
+        float_bits: bits of the result.
+        profile: says how halves round.
+    """
+    tf = tensorflow()
+
+    def step(value: Tensor) -> Tensor:
+        return value if step_bits == 64 else round_to_float(value, step_bits, profile)
+
+    wide = tf.cast(x, tf.float64)
+    powers = step(tf.exp(step(wide - tf.reduce_max(wide, -1, keepdims=True))))
+    rank = x.shape.rank
+    terms = tf.transpose(powers, [rank - 1, *range(rank - 1)])
+    total = step(running_sum(terms, kind, profile))
+    return tf.cast(round_to_float(powers / total[..., None], float_bits, profile), x.dtype)

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.fixed_point import FixedPoint
-from conformance.devices.emulator.fusion import unstored
-from conformance.devices.emulator.library import Library
+from conformance.devices.emulator.kernels import Library
 from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.devices.emulator.reductions import Reductions
 from conformance.errors import UsageError
 from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import cast, constant, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
-from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, TRANSCENDENTAL
+from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, TRANSCENDENTAL
 from conformance.graph.retype import attribute, to_float64
-from conformance.graph.tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
 
 if TYPE_CHECKING:
@@ -30,6 +29,28 @@ if TYPE_CHECKING:
     from conformance.devices.emulator.profile import Profile
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
+
+
+FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
+"""Operators that read an intermediate where it was computed, before it is stored."""
+
+
+def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
+    """Return the elementwise nodes that are read by fusable operators alone and not fetched.
+
+    Args:
+        graph: the graph to compile.
+        fetches: nodes whose result leaves the device, so that it is stored.
+    """
+    readers: dict[str, list[str]] = {}
+    for node in graph.graph_def.node:
+        for tensor in node.input:
+            readers.setdefault(producer(tensor), []).append(node.op)
+    return frozenset(
+        name
+        for name, operators in readers.items()
+        if graph.nodes[name].op in ELEMENTWISE and name not in fetches and FUSABLE.issuperset(operators)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +213,7 @@ class _Rewriter:
 
     def _constant(self, node: Node) -> Node:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
-        if self.precision.float_bits != 16:  # noqa: PLR2004 - fp16
+        if self.precision.float_bits != 16:
             return node
         value: Any = tensorflow().make_ndarray(node.attr["value"].tensor)
         rounded = round_to_half(
@@ -205,7 +226,7 @@ class _Rewriter:
 
     def _rounded(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, and a rounding of each float output."""
-        exact_type = self.precision.float_bits == 32 and self.dtype == tensorflow().float32  # noqa: PLR2004
+        exact_type = self.precision.float_bits == 32 and self.dtype == tensorflow().float32
         if exact_type or node.name in self.kept_wide:
             return [node]
         if node.op in INPUT_OPERATORS:
@@ -222,7 +243,7 @@ class _Rewriter:
                 nodes.append(plain(outer, "Identity", [source], T=kind.dtype))
         return nodes
 
-    def _rounding(self, name: str, source: str, dtype: Any = None) -> Node:  # noqa: ANN401
+    def _rounding(self, name: str, source: str, dtype: Any = None) -> Node:
         """Return a node that rounds ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""
         return self.library.call(
             name,

@@ -1,4 +1,4 @@
-"""Operands that nearly cancel: their errors stay, the result that they are measured against shrinks."""
+"""Where errors grow: differences of near-equal numbers, reciprocals of small ones, large exponents."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from conformance.diagnosis.evidence.statement import (
     in_channel,
     number,
     percent,
+    relative,
 )
 
 if TYPE_CHECKING:
@@ -22,12 +23,21 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.evidence.statement import Array, Doubles
 
+
 ROUNDOFF = {16: HALF_ROUNDOFF, 32: 2.0**-24}
+
 AMPLIFIED = 100.0
 """From here on it is stated at any precision: what comes in is as exact as 16-bit convolutions make it, about
 1e-4, and 1e-4 becomes 1 %."""
+
 MOST = 2.0**24
 """A golden's operands are float32 numbers, so more cancellation than this cannot be told from all."""
+
+UNEVEN = 10.0
+"""A factor ten times the median is stated: of the 40 dB that a network needs, it costs what it scales 20."""
+
+LEAST_FACTORS = 8
+"""Of fewer factors the median says nothing."""
 
 
 def amplification(operands: Sequence[Array], result: Array) -> Doubles:
@@ -74,4 +84,53 @@ def cancellation(node: str, operands: Sequence[Array], result: Array, float_bits
             "rounding": rounding,
         },
         factor / limit(float_bits),
+    )
+
+
+def large_factors(node: str, divisors: Array, power: float) -> Evidence | None:
+    """Say where x^-``power`` is far larger than elsewhere in the tensor.
+
+    Errors of the same size everywhere, as fixed point with one scale makes them, are blown up there.
+    """
+    magnitudes = np.abs(divisors, dtype=np.float64).reshape(-1)
+    if magnitudes.size < LEAST_FACTORS or not magnitudes.all():
+        return None
+    factors = magnitudes**-power
+    largest, typical = int(factors.argmax()), float(np.median(factors))
+    ratio = float(factors[largest] / typical)
+    if ratio < UNEVEN:
+        return None
+    count = int(np.sum(factors >= UNEVEN * typical))
+    return Evidence(
+        "magnification",
+        node,
+        f"{node} turns {number(float(magnitudes[largest]))} into {number(float(factors[largest]))}, "
+        f"{number(ratio)} times its median: what it scales there, errors included, grows by as much more. "
+        f"{count} of {factors.size} values are {UNEVEN:g} times the median or more.",
+        {
+            "divisor": float(magnitudes[largest]),
+            "factor": float(factors[largest]),
+            "median_factor": typical,
+            "ratio": ratio,
+            "position": largest,
+            "count": count,
+        },
+        ratio / UNEVEN,
+    )
+
+
+def large_exponents(node: str, exponents: Array, result: Array) -> Evidence | None:
+    """Say what rounding the arguments of an exponential to half does: exp(x (1 + u)) is exp(x) (1 + x u)."""
+    grown = np.abs(exponents, dtype=np.float64) * result * HALF_ROUNDOFF
+    error = float(relative(energy(grown.reshape(-1)), energy(result.reshape(-1))))
+    if error < NOTICEABLE:
+        return None
+    largest = float(np.abs(exponents).max())
+    return Evidence(
+        "magnification",
+        node,
+        f"The exponents of {node} reach {number(largest)}; rounding them to half changes the result by up to "
+        f"{percent(error)} (RMS).",
+        {"largest": largest, "relative_error": error},
+        error / NOTICEABLE,
     )

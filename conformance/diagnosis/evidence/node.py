@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance.diagnosis.evidence.cancellation import cancellation
+from conformance.diagnosis.evidence.cancellation import cancellation, large_exponents, large_factors
 from conformance.diagnosis.evidence.half_range import overflow, small_addend, small_divisor, underflow
-from conformance.diagnosis.evidence.magnification import large_exponents, large_factors
-from conformance.diagnosis.evidence.outliers import outliers, uneven_channels
 from conformance.diagnosis.evidence.quantization_step import (
     FixedPointTensor,
     coarse_step,
+    outliers,
     rounding,
     saturation,
+    uneven_channels,
 )
 from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
 from conformance.diagnosis.evidence.statement import Evidence, Tensor
@@ -89,7 +89,7 @@ def evidence_of(
         *_cancellation(subject, precision),
         *_magnification(subject, precision),
     ]
-    if precision.float_bits == 16:  # noqa: PLR2004 - fp16
+    if precision.float_bits == 16:
         found += [*_in_half(subject), *_sums(subject, graph)]
     return sorted((item for item in found if item is not None), key=lambda item: -item.strength)
 
@@ -186,7 +186,7 @@ def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Evidence 
 
 def _magnification(subject: _Subject, precision: Precision) -> Iterator[Evidence | None]:
     """Say where a reciprocal or an exponential makes errors larger."""
-    half = precision.float_bits == 16  # noqa: PLR2004 - fp16
+    half = precision.float_bits == 16
     if subject.node.op in DIVISORS:
         position, power = DIVISORS[subject.node.op]
         _, values, constant = subject.operands[position]

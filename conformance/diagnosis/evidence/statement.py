@@ -106,4 +106,4 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share with two digits, such as ``0.25 %`` or ``97 %``."""
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"  # noqa: PLR2004 - two digits
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

@@ -1,0 +1,1 @@
+"""Any device in a process of its own: the parent's side and the child's."""

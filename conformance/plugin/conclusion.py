@@ -1,0 +1,47 @@
+"""What the records of a test make of it: passed, failed, skipped or expected to fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.runs.records import Record
+
+
+def conclude(records: Sequence[Record]) -> None:
+    """Give the running test the outcome of its worst record: fail, skip, xfail, or return to pass it."""
+    if not records:
+        pytest.fail("nothing was judged; an empty comparison never passes", pytrace=False)
+    if failures := [sentence for record in records if (sentence := _failure(record))]:
+        pytest.fail("\n".join(failures), pytrace=False)
+    if all(record.outcome == "unsupported" for record in records):
+        pytest.skip("; ".join(_unsupported(records)))
+    if waived := sorted({record.waiver for record in records if record.waiver}):
+        pytest.xfail(f"waived by {', '.join(waived)}")
+
+
+def _unsupported(records: Sequence[Record]) -> list[str]:
+    """Return a sentence per reason, which names its first case and counts the others."""
+    cases: dict[str, list[str]] = {}
+    for record in records:
+        cases.setdefault(" ".join(record.notes), []).append(record.case)
+    return [
+        f"{first} and {len(more)} more are unsupported: {reason}"
+        if more
+        else f"{first} is unsupported: {reason}"
+        for reason, (first, *more) in cases.items()
+    ]
+
+
+def _failure(record: Record) -> str:
+    """Return the sentence that fails a test, or ''."""
+    if record.outcome in ("deviates", "broken"):
+        verb = "deviates" if record.outcome == "deviates" else "is broken"
+        return f"{record.case} {verb}: {'; '.join(record.reasons)}"
+    if record.outcome == "conforms" and record.waiver is not None:
+        return f"{record.case} conforms, but waiver {record.waiver!r} says it deviates; remove or narrow it"
+    return ""

@@ -1,0 +1,97 @@
+"""The table at the end of a run: per precision, what was judged and what came out."""
+
+from __future__ import annotations
+
+import collections
+import math
+from typing import TYPE_CHECKING
+
+from conformance.judging.bounds import excess_of
+from conformance.precision import PRECISIONS
+from conformance.tables import NONE, aligned, without_empty
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.runs.records import Record
+
+
+HEADINGS = (
+    "network",
+    "precision",
+    "own",
+    "conforms",
+    "deviates",
+    "waived",
+    "other",
+    "worst node (error / bound)",
+    "cosine",
+    "PSNR dB",
+    "right",
+    "fused",
+)
+
+
+def excess(record: Record) -> float:
+    """Return the largest error over its bound, as amplitudes; 0 without bounds, infinite where none would do.
+
+    Squared criteria are compared by their square roots, so that 2.0 always means twice the error.
+    """
+    if record.bounds is None:
+        return 0.0
+    if record.needed is None:
+        return math.inf
+    return excess_of(record.needed, record.bounds)
+
+
+def summary_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    """Return one row per network and precision that have records; columns as in ``HEADINGS``."""
+    rows = []
+    for network in dict.fromkeys(record.network for record in records):
+        for precision in map(str, PRECISIONS):
+            found = [item for item in records if (item.network, item.precision) == (network, precision)]
+            own = [record for record in found if record.mode == "own"]
+            fused = [record for record in found if record.mode == "fused"]
+            if found:
+                rows.append((network, precision, *_own_columns(own), *_fused_columns(fused)))
+    return rows
+
+
+def _own_columns(records: Sequence[Record]) -> tuple[str, ...]:
+    """Return how many nodes there are, their outcomes, and the largest error relative to its bound."""
+    counts = collections.Counter(record.outcome for record in records)
+    main = [counts.pop(outcome, 0) for outcome in ("conforms", "deviates", "waived")]
+    others = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    worst = max((record for record in records if record.bounds is not None), key=excess, default=None)
+    shown = f"{worst.node} ({_times(excess(worst))})" if worst is not None else NONE
+    return (str(len(records)), *map(str, main), others or NONE, shown)
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g}" if value < 1e4 else f"{value:.1e}"
+
+
+def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
+    """Return worst cosine, PSNR, right answers and outcome of all outputs; no figure where one has none."""
+    reached = [record.reached for record in records if record.reached is not None]
+    complete = bool(records) and len(reached) == len(records)
+    cosines = [item.cosine for item in reached if item.cosine is not None]
+    psnrs = [math.inf if item.psnr is None else item.psnr for item in reached]
+    answers = [item.answers for item in reached if item.answers is not None]
+    outcomes = sorted({record.outcome for record in records})
+    return (
+        f"{min(cosines):.7f}" if complete and cosines else NONE,
+        f"{min(psnrs):.1f}" if complete else NONE,
+        f"{min(answers):.1%}" if complete and answers else NONE,
+        ", ".join(outcomes) or NONE,
+    )
+
+
+def summary_lines(records: Sequence[Record]) -> list[str]:
+    """Return the table as aligned lines of text.
+
+    It names networks where there are several, and right answers where an output gives answers.
+    """
+    rows = without_empty([HEADINGS, *summary_rows(records)], "right")
+    several = len({row[0] for row in rows[1:]}) > 1
+    return aligned(rows if several else [row[1:] for row in rows])

@@ -1,0 +1,209 @@
+"""The run as a whole: its directory and records, whichever process judges, and what fails it at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from conformance import locations
+from conformance.devices.base import DeviceInfo
+from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError
+from conformance.options import Settings
+from conformance.runs.directory import RunDirectory, default_run_path
+from conformance.runs.environment import MAIN, UsedDevice, differences, gather_environment
+from conformance.runs.records import stale_waivers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.judging.waivers import WaiverProblem
+    from conformance.runs.plan import Plan
+    from conformance.runs.records import Record
+
+
+class Account(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a process that judges says of its device and of its part of the run, so far.
+
+    Attributes:
+        device: the device's information, by name.
+        waivers: ids of the waivers that apply.
+        problems: what is wrong with them; every process finds the same.
+        incidents: failures of the device that no case is to blame for.
+        notes: what a reader should know.
+        seconds: time inside device runs.
+    """
+
+    device: dict[str, Any]
+    waivers: list[str] = []
+    problems: list[str] = []
+    incidents: list[str] = []
+    notes: list[str] = []
+    seconds: float = 0.0
+
+    @property
+    def info(self) -> DeviceInfo:
+        """The device's information as a device gives it."""
+        names = {field.name for field in dataclasses.fields(DeviceInfo)}
+        return DeviceInfo(**{name: value for name, value in self.device.items() if name in names})
+
+
+class Journal:
+    """A run in progress: the one writer of its directory.
+
+    Args:
+        plan: networks and nodes.
+        path: the run directory.
+        started: ``time.perf_counter()`` when the session started.
+        workers: how many processes judge for this one; 0 where it does so itself.
+
+    Attributes:
+        records: all that was judged, in the order in which it came in.
+        accounts: the last account of every process that judged, by its name.
+        failures: sentences that fail the run, beside those that follow from records and accounts.
+        problems: at the end, all sentences that fail the run although no test did.
+
+    Raises:
+        UsageError: the directory is taken or cannot be written.
+    """
+
+    def __init__(self, plan: Plan, path: Path, started: float, workers: int = 0) -> None:
+        self._plan, self._started, self.workers = plan, started, workers
+        self.records: list[Record] = []
+        self.accounts: dict[str, Account] = {}
+        self.failures: list[str] = []
+        self.problems: list[str] = []
+        self.wall_seconds = 0.0
+        self._notes: list[str] = []
+        self._makers: dict[str, list[Record]] = {}
+        self.directory = RunDirectory.create(path)
+        self._environment = gather_environment(
+            options={name: getattr(plan.settings, name) for name in Settings.__dataclass_fields__},
+            device={},
+            waivers=[],
+            now=dt.datetime.now(dt.timezone.utc),
+            directory=locations.PROJECT,
+            networks=[part.judged for part in plan.parts.values()],
+        )
+        self._write_environment()
+
+    def add(self, record: Record, process: str = MAIN) -> None:
+        """Write a record.
+
+        Raises:
+            InfrastructureError: it cannot be written, or its case was recorded before.
+        """
+        self.directory.add(record)
+        self.records.append(record)
+        self._makers.setdefault(process, []).append(record)
+
+    def hear(self, account: Account, process: str = MAIN) -> None:
+        """Take a process's account in place of its last one."""
+        before = self.accounts.get(process)
+        self.accounts[process] = account
+        if before is None or before.device != account.device:
+            self._write_environment()
+
+    def note(self, text: str) -> None:
+        """Keep what a reader of the run should know."""
+        self._notes.append(text)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of goldens and devices, each once."""
+        said = [note for account in self.accounts.values() for note in account.notes]
+        return list(dict.fromkeys([*self._plan.said, *said, *self._notes]))
+
+    @property
+    def info(self) -> DeviceInfo | None:
+        """The device; the first of several, which must not differ. None if no process opened one."""
+        return next((account.info for account in self.accounts.values()), None)
+
+    @property
+    def devices(self) -> list[UsedDevice]:
+        """Every device that was used."""
+        return [
+            UsedDevice(process=name, device=account.device, judged=self.judged_by(name))
+            for name, account in self.accounts.items()
+        ]
+
+    def judged_by(self, process: str) -> list[str]:
+        """Return mode and precision of what a process recorded, each once."""
+        records = self._makers.get(process, [])
+        return list(dict.fromkeys(f"{record.mode} {record.precision}" for record in records))
+
+    def count_of(self, process: str) -> int:
+        """Return how many records a process made."""
+        return len(self._makers.get(process, []))
+
+    @property
+    def busy_share(self) -> float:
+        """Part of the time, of each process, that was spent inside device runs."""
+        inside = sum(account.seconds for account in self.accounts.values())
+        return inside / (self.wall_seconds * max(self.workers, 1)) if self.wall_seconds else 0.0
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything was held against a bound or an acceptance; a measured error is not."""
+        return any(record.outcome not in ("unsupported", "measured") for record in self.records)
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a run in which no test failed."""
+        if self.problems:
+            return EXIT_ACCURACY
+        return EXIT_FINE if self.judged else EXIT_INFRASTRUCTURE
+
+    def finish(self) -> None:
+        """Say what fails the run, and close the directory."""
+        accounts = self.accounts.values()
+        self.wall_seconds = time.perf_counter() - self._started
+        self.problems = [
+            *dict.fromkeys(problem for account in accounts for problem in account.problems),
+            *_first_of_each(stale_waivers(self.records)),
+            *self._incidents(),
+            *differences(self.devices),
+            *self.failures,
+        ]
+        try:
+            self._write_environment()
+        except InfrastructureError as error:
+            self.problems.append(str(error))
+        self.directory.close()
+
+    def _incidents(self) -> list[str]:
+        return [
+            f"{name}: {incident}" if self.workers else incident
+            for name, account in self.accounts.items()
+            for incident in account.incidents
+        ]
+
+    def _write_environment(self) -> None:
+        devices = self.devices
+        waivers = [waiver for account in self.accounts.values() for waiver in account.waivers]
+        self.directory.write_environment(
+            msgspec.structs.replace(
+                self._environment,
+                device=devices[0].device if devices else {},
+                devices=devices,
+                waivers=list(dict.fromkeys(waivers)),
+            )
+        )
+
+
+def run_path(plan: Plan, device: str) -> Path:
+    """Return the run directory that the user names, else one named after time, networks and ``device``."""
+    now = dt.datetime.now(dt.timezone.utc)
+    return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", plan.title, device, now)
+
+
+def _first_of_each(problems: Sequence[WaiverProblem]) -> list[str]:
+    """Return one sentence per waiver; its other cases are named by their own failed tests."""
+    sentences: dict[str, list[str]] = {}
+    for problem in problems:
+        sentences.setdefault(problem.waiver, []).append(problem.sentence)
+    return [f"{first} ({len(more)} more cases)" if more else first for first, *more in sentences.values()]

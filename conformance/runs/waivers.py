@@ -1,0 +1,82 @@
+"""The waivers of a run: which apply, and which are wrong whatever the device does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance import locations
+from conformance.graph.operators import FIXED_POINT
+from conformance.judging.cases import Case
+from conformance.judging.waivers import applicable, expired, match, read_waivers, unknown_networks, unmatched
+from conformance.networks import network_names
+from conformance.precision import FIXED_BITS, PRECISIONS
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conformance.devices.base import DeviceInfo
+    from conformance.goldens import GoldenNode
+    from conformance.judging.cases import Mode
+    from conformance.judging.waivers import Waiver
+    from conformance.runs.plan import NetworkPlan
+
+
+def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:
+    """Return the waivers of the plan's network on this device.
+
+    Raises:
+        UsageError: the file is missing or malformed, or two waivers match one case.
+    """
+    path = _path(plan, info)
+    if path is None:
+        return []
+    waivers = applicable(read_waivers(path), network=plan.network.name, profile=_profile(info) or None)
+    for case in cases(plan):
+        match(waivers, case)
+    return waivers
+
+
+def waiver_problems(plan: NetworkPlan, info: DeviceInfo, waivers: list[Waiver], today: dt.date) -> list[str]:
+    """Return a sentence per waiver that has expired, or that matches nothing that is known."""
+    problems = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
+    path = _path(plan, info)
+    if path is not None and path.parent == locations.WAIVERS:
+        problems += unknown_networks(read_waivers(path), [plan.network.name, *_known_networks()])
+    return [problem.sentence for problem in problems]
+
+
+def cases(plan: NetworkPlan) -> Iterator[Case]:
+    """Yield every case that could be judged for the plan's network, whatever was selected."""
+    outputs = {output.name for output in plan.network.outputs}
+    for node in plan.manifest.nodes:
+        modes: tuple[Mode, ...] = ("own", "chained", "fused") if node.name in outputs else ("own", "chained")
+        for precision in map(str, PRECISIONS):
+            for mode in modes:
+                yield _case(plan, node, precision, mode)
+        if node.op in FIXED_POINT:
+            for bits in FIXED_BITS:
+                yield _case(plan, node, f"int{bits}", "calibration")
+
+
+def _case(plan: NetworkPlan, node: GoldenNode, precision: str, mode: Mode) -> Case:
+    return Case(network=plan.network.name, node=node.name, op=node.op, precision=precision, mode=mode)
+
+
+def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
+    """Return the waiver file: the user's, else that of the profile or device if there is one."""
+    settings = plan.settings
+    if settings.no_waivers:
+        return None
+    path = locations.WAIVERS / f"{_profile(info) or info.kind}.toml"
+    return settings.waivers or (path if path.exists() else None)
+
+
+def _profile(info: DeviceInfo) -> str:
+    """Return the profile's name without the switches that were turned."""
+    return info.profile.partition(",")[0]
+
+
+def _known_networks() -> list[str]:
+    return network_names(locations.NETWORKS)

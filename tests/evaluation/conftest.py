@@ -1,0 +1,26 @@
+"""The small network with goldens, and an evaluation of a device on it."""
+
+from __future__ import annotations
+
+import pytest
+from kept_network import kept_network
+
+from conformance import locations
+from conformance.devices.cpu import CpuDevice
+from conformance.evaluation.evaluation import Evaluation
+from conformance.goldens import GoldenStore
+from conformance.judging.bounds import read_margins
+from conformance.networks import Network
+
+
+@pytest.fixture
+def evaluate():
+    """Return an evaluation of a device at the key nodes of the small network."""
+
+    def make(device=None, nodes=None):
+        kept = kept_network()
+        store = GoldenStore(Network(kept.directory), kept.goldens)
+        chosen = nodes or [node.name for node in store.manifest.key]
+        return Evaluation(device or CpuDevice(), store, read_margins(locations.MARGINS), chosen)
+
+    return make

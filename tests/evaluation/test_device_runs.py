@@ -1,0 +1,125 @@
+"""What a device returns is checked before it is believed; what it raises is sorted."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import types
+
+import numpy as np
+import pytest
+
+from conformance.devices.base import DeviceError, Unsupported
+from conformance.errors import GoldenError, UsageError
+from conformance.evaluation.device_runs import Problem, Stopwatch, digest, problem_of, problems_of
+
+
+class Session:
+    def __init__(self, results, seconds=1.0):
+        self.results, self.device_seconds, self.fed = results, seconds, None
+
+    def run(self, feeds):
+        self.fed = feeds
+        if isinstance(self.results, Exception):
+            raise self.results
+        return self.results
+
+
+def run(results, seconds=1.0, feeds=None):
+    return Stopwatch().run(Session(results, seconds), feeds or {})
+
+
+@pytest.mark.parametrize("kind", [dict, types.MappingProxyType])
+def test_results_are_handed_on_in_a_dictionary_of_our_own(kind):
+    given = {"a": np.ones(2)}
+    results, seconds = run(kind(given), 0.25)
+    assert seconds == 0.25
+    results.pop("a")
+    assert "a" in given
+
+
+@pytest.mark.parametrize(
+    ("results", "kind"), [(None, "NoneType"), ([np.ones(2)], "list"), (np.ones(2), "ndarray")]
+)
+def test_what_is_no_mapping_is_a_device_error(results, kind):
+    with pytest.raises(DeviceError, match=f"returned a {kind}, but should return a mapping"):
+        run(results)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -1e-9, None, "1", 1j])
+def test_a_time_that_is_none_is_a_device_error(seconds):
+    with pytest.raises(DeviceError, match="should give a number >= 0"):
+        run({}, seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, np.float32(0.5), np.int64(2)])
+def test_any_number_is_a_time(seconds):
+    assert run({}, seconds)[1] == float(seconds)
+
+
+def test_feeds_cannot_be_written():
+    fed = {"x": np.zeros(3, np.float32)}
+    session = Session({})
+    Stopwatch().run(session, fed)
+    with pytest.raises(ValueError, match="read-only"):
+        session.fed["x"][0] = 1
+    fed["x"][0] = 1  # ours stays ours
+    assert session.fed["x"].base is fed["x"]
+
+
+def test_time_inside_the_device_is_counted_even_if_it_breaks(monkeypatch):
+    clock = iter([1.0, 3.0, 10.0, 14.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    stopwatch = Stopwatch()
+    stopwatch.run(Session({}), {})
+    with pytest.raises(RuntimeError):
+        stopwatch.run(Session(RuntimeError()), {})
+    assert stopwatch.seconds == 6.0
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (Unsupported("no int8"), Problem("unsupported", "no int8")),
+        (DeviceError("lost"), Problem("broken", "lost")),
+        (UsageError("bad graph"), Problem("broken", "bad graph")),
+        (RuntimeError("lost"), Problem("broken", "the device raised RuntimeError: lost")),
+        (SystemExit(3), Problem("broken", "the device raised SystemExit: 3")),
+        (DeviceError(), Problem("broken", "the device raised DeviceError and said no more")),
+        (Unsupported(), Problem("unsupported", "the device raised Unsupported and said no more")),
+    ],
+)
+def test_what_a_device_raises_is_sorted(error, problem):
+    assert problem_of(error) == problem
+
+
+def test_problems_of_a_session_are_sorted_and_most_sessions_have_none():
+    session = types.SimpleNamespace(problems={"a": DeviceError("lost"), "b": Unsupported("no int8")})
+    assert problems_of(session) == {"a": Problem("broken", "lost"), "b": Problem("unsupported", "no int8")}
+    assert problems_of(Session({})) == {}
+
+
+def test_runs_are_counted_even_if_they_break():
+    stopwatch = Stopwatch()
+    stopwatch.run(Session({}), {})
+    with pytest.raises(RuntimeError):
+        stopwatch.run(Session(RuntimeError()), {})
+    assert stopwatch.runs == 2
+
+
+def test_a_damaged_golden_is_no_problem_of_the_device():
+    with pytest.raises(GoldenError, match="damaged"):
+        problem_of(GoldenError("damaged"))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32, np.bool_])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)])
+def test_the_digest_is_of_the_bytes(dtype, shape):
+    value = np.ones(shape, dtype)
+    assert digest(value) == [hashlib.sha256(value.tobytes()).hexdigest()]
+    assert digest(np.asfortranarray(value)) == digest(value)
+
+
+def test_a_scalar_has_a_digest_and_what_is_no_array_of_numbers_has_none():
+    assert digest(np.float32(1)) == [hashlib.sha256(np.float32(1).tobytes()).hexdigest()]
+    assert digest(None) == digest([1.0]) == digest("text") == digest(np.array([object()])) == []

@@ -1,0 +1,99 @@
+"""What a finding becomes: a record, and the outcome of its test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conformance.evaluation.device_runs import Problem
+from conformance.evaluation.evaluation import Finding
+from conformance.judging.bounds import ErrorLimits
+from conformance.judging.cases import Case
+from conformance.judging.verdicts import judge
+from conformance.judging.waivers import WaiverLedger
+from conformance.plugin.conclusion import conclude
+from conformance.runs.records import recorded
+
+CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")
+ONES = np.ones((1, 2, 2, 3), np.float32)
+LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
+RIGHT, WRONG = judge(ONES, ONES, LIMITS), judge(ONES, 2 * ONES, LIMITS)
+
+
+class Everything(WaiverLedger):
+    """A ledger whose one waiver is for every case."""
+
+    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
+        return ("waived" if outcome == "deviates" else outcome), "w"
+
+
+def record(state, verdict=None, ledger=None, reason=""):
+    finding = Finding(CASE, state, verdict, reason, ("ab",), 0.5)
+    return recorded(finding, ledger or WaiverLedger(), simulated=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "outcome"),
+    [
+        ("judged", RIGHT, "conforms"),
+        ("judged", WRONG, "deviates"),
+        ("measured", RIGHT, "measured"),
+        ("measured", WRONG, "deviates"),
+    ],
+)
+def test_a_verdict_becomes_an_outcome_with_its_numbers(state, verdict, outcome):
+    made = record(state, verdict)
+    assert (made.outcome, made.metrics, made.reasons) == (outcome, verdict.metrics, verdict.reasons)
+    assert (made.sha256, made.seconds, made.case) == (["ab"], 0.5, "n/a/mean-int8-fp16-own")
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("judged", WRONG), ("measured", RIGHT), ("broken", None)])
+def test_every_record_says_what_ran_it_and_how(state, verdict):
+    finding = Finding(CASE, state, verdict, "" if verdict else "lost")
+    origin = {"simulated": False, "device": "cambricon", "fusion": "layer by layer"}
+    made = recorded(finding, WaiverLedger(), **origin)
+    assert {name: getattr(made, name) for name in origin} == origin
+
+
+def test_what_has_no_verdict_keeps_its_reason():
+    broken = recorded(
+        Finding.of(CASE, Problem("broken", "lost")), WaiverLedger(), simulated=False, case_id="x"
+    )
+    assert (broken.outcome, broken.reasons, broken.notes, broken.case) == ("broken", ["lost"], [], "x")
+    assert broken.simulated is False
+    unsupported = recorded(Finding.of(CASE, Problem("unsupported", "no")), Everything(), simulated=True)
+    assert (unsupported.outcome, unsupported.reasons, unsupported.notes) == ("unsupported", [], ["no"])
+
+
+def test_nothing_broken_is_waived():
+    assert record("broken", reason="lost", ledger=Everything()).outcome == "broken"
+
+
+def outcome(*records):
+    try:
+        conclude(records)
+    except BaseException as error:  # noqa: BLE001 - pytest's outcomes are no Exceptions
+        return type(error).__name__, str(error)
+    return "Passed", ""
+
+
+def test_the_worst_record_decides():
+    right, measured = record("judged", RIGHT), record("measured", RIGHT)
+    wrong, waived = record("judged", WRONG), record("judged", WRONG, Everything())
+    stale, broken = record("judged", RIGHT, Everything()), record("broken", reason="lost")
+    unsupported = record("unsupported", reason="no int8")
+    assert outcome(right, measured, unsupported)[0] == "Passed"
+    assert outcome(waived, right) == ("XFailed", "waived by w")
+    assert outcome(unsupported, unsupported)[0] == "Skipped"
+    assert "is unsupported: no int8" in outcome(unsupported)[1]
+    for bad, sentence in (
+        (wrong, "deviates: "),
+        (broken, "is broken: lost"),
+        (stale, "conforms, but waiver 'w'"),
+    ):
+        name, text = outcome(waived, bad, right, unsupported)
+        assert (name, sentence in text) == ("Failed", True)
+
+
+def test_nothing_at_all_fails():
+    assert outcome() == ("Failed", "nothing was judged; an empty comparison never passes")

@@ -1,0 +1,161 @@
+"""The run as a whole: one writer, one environment, and what fails it although no test did."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from conformance.devices.base import DeviceInfo
+from conformance.errors import InfrastructureError, UsageError
+from conformance.runs.directory import read_environment, read_records
+from conformance.runs.journal import Account, Journal, run_path
+from conformance.runs.records import Record
+
+INFO = DeviceInfo(kind="cambricon", model="MLU270", simulated=False, firmware="1.1.4", serial="1")
+
+
+def account(**changes):
+    device = dataclasses.asdict(dataclasses.replace(INFO, **changes.pop("info", {})))
+    return Account(device=device, **changes)
+
+
+def record(case="a", outcome="conforms", **changes):
+    plain = {"network": "n", "node": "a", "op": "Add", "precision": "int8-fp16", "mode": "own"}
+    return Record(case=case, outcome=outcome, simulated=False, **(plain | changes))
+
+
+@pytest.fixture
+def journal(plan, tmp_path):
+    """A journal of two workers."""
+    with (made := Journal(plan, tmp_path / "run", started=0.0, workers=2)).directory:
+        yield made
+
+
+def test_the_environment_is_there_before_a_device_is_and_follows_the_devices(journal):
+    path = journal.directory.path
+    assert (read_environment(path).device, read_environment(path).devices) == ({}, [])
+    journal.hear(account(waivers=["w"]), "gw1")
+    assert read_environment(path).device["serial"] == "1"
+    journal.hear(account(waivers=["w"], info={"serial": "2"}), "gw0")
+    journal.add(record(), "gw0")
+    journal.finish()
+    found = read_environment(path)
+    assert [(used.process, used.device["serial"], used.judged) for used in found.devices] == [
+        ("gw1", "1", []),
+        ("gw0", "2", ["own int8-fp16"]),
+    ]
+    assert found.waivers == ["w"]
+    assert found.options["device"] == "auto"
+
+
+def test_cards_may_differ_in_their_numbers_only(journal):
+    journal.hear(account(info={"serial": "1"}), "gw0")
+    journal.hear(account(info={"serial": "2"}), "gw1")
+    journal.finish()
+    assert journal.problems == []
+
+
+@pytest.mark.parametrize(
+    "name", ["kind", "model", "simulated", "driver", "firmware", "runtime", "framework", "profile"]
+)
+def test_what_devices_of_one_run_must_have_in_common(journal, name):
+    journal.hear(account(), "gw0")
+    journal.hear(account(info={name: True if name == "simulated" else "other"}), "gw1")
+    journal.hear(account(), "gw2")
+    journal.add(record())
+    journal.finish()
+    (problem,) = journal.problems
+    assert problem.startswith(
+        f"the devices of this run differ in {name}: {getattr(INFO, name)!r} (gw0 gw2), "
+    )
+    assert journal.exit_code == 1
+
+
+def test_what_all_processes_say_is_said_once_and_incidents_name_theirs(journal):
+    for name in ("gw0", "gw1"):
+        journal.hear(account(problems=["w has expired"], incidents=["it hung"], notes=["slow"]), name)
+    journal.failures.append("gw2 died")
+    journal.note("shared cores")
+    journal.finish()
+    assert journal.problems == ["w has expired", "gw0: it hung", "gw1: it hung", "gw2 died"]
+    assert journal.notes == ["golden", "slow", "shared cores"]
+
+
+def test_an_incident_of_the_only_process_needs_no_name(plan, tmp_path):
+    journal = Journal(plan, tmp_path / "run", started=0.0)
+    journal.hear(account(incidents=["it hung"]))
+    journal.finish()
+    assert journal.problems == ["it hung"]
+
+
+def test_a_stale_waiver_is_found_once_whichever_workers_found_it(journal):
+    for name in ("gw0", "gw1"):
+        journal.add(record(name, waiver="w"), name)
+    journal.add(record("c", "waived", waiver="w"), "gw1")
+    journal.finish()
+    (problem,) = journal.problems
+    assert problem.startswith("waiver 'w' is stale: gw0 conforms")
+    assert problem.endswith("(1 more cases)")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [((), 3), (("unsupported", "measured"), 3), (("measured", "conforms"), 0)],
+)
+def test_a_run_in_which_no_test_failed_passes_only_if_it_judged(journal, outcomes, code):
+    for outcome in outcomes:
+        journal.add(record(outcome, outcome))
+    journal.finish()
+    assert journal.exit_code == code
+
+
+def test_the_busy_share_is_of_all_workers(journal, monkeypatch):
+    monkeypatch.setattr("time.perf_counter", lambda: 10.0)
+    for name in ("gw0", "gw1"):
+        journal.hear(account(seconds=4.0), name)
+    journal.hear(account(seconds=6.0), "gw1")
+    journal.finish()
+    assert journal.busy_share == pytest.approx(0.5)
+
+
+def test_a_case_that_two_workers_record_is_an_error(journal):
+    journal.add(record(), "gw0")
+    with pytest.raises(InfrastructureError, match="case a was recorded twice"):
+        journal.add(record(), "gw1")
+    assert len(read_records(journal.directory.path)) == 1
+
+
+def test_an_environment_that_cannot_be_written_at_the_end_fails_the_run(journal):
+    journal.add(record())
+    file = journal.directory.path / "environment.json"
+    file.unlink()
+    file.mkdir()
+    journal.finish()
+    assert "environment.json cannot be written" in "".join(journal.problems)
+    assert journal.exit_code == 1
+
+
+def test_a_directory_is_given_up_only_while_it_has_no_records(plan, tmp_path):
+    Journal(plan, tmp_path / "run", started=0.0).directory.discard()
+    assert not (tmp_path / "run").exists()
+    journal = Journal(plan, tmp_path / "run", started=0.0)
+    journal.add(record())
+    journal.directory.discard()
+    assert len(read_records(tmp_path / "run")) == 1
+    with pytest.raises(UsageError, match="already holds a run"):
+        Journal(plan, tmp_path / "run", started=0.0)
+
+
+def test_an_account_gives_back_the_device_without_what_it_does_not_know():
+    assert account().info == INFO
+    assert Account(device=dataclasses.asdict(INFO) | {"cores": 4}).info == INFO
+
+
+def test_the_run_directory_is_the_users_or_named_after_time_network_and_device(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = run_path(plan, "cambricon")
+    assert path.parent == tmp_path / "runs"
+    assert path.name.endswith("-n-cambricon")
+    plan.settings = dataclasses.replace(plan.settings, run_dir=tmp_path / "mine")
+    assert run_path(plan, "cambricon") == tmp_path / "mine"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
-from conformance.evaluation.evaluation import Finding
 from conformance.judging.bounds import ErrorLimits, Text
 from conformance.judging.cases import Case, Mode, Outcome
+from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
 from conformance.judging.waivers import WaiverProblem, stale_problem
 from conformance.numerics.metrics import Metrics

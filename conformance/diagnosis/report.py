@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.culprits import FAILED
 from conformance.diagnosis.network_errors import side_by_side
-from conformance.diagnosis.quality import described
+from conformance.diagnosis.quality import described, reached_by
 from conformance.diagnosis.repairs import hosts, settings
 from conformance.tables import NONE, aligned, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
+    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
     from conformance.judging.verdicts import Acceptance
 
 
@@ -50,21 +50,16 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
 def _row(choice: Choice) -> tuple[str, ...]:
     quality, seconds = choice.quality, choice.modelled_seconds
     accepted = "yes" if quality.accepted else "no"
+    cosine, psnr, answers = reached_by(quality).in_cells
     return (
         choice.precision,
         ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
-        NONE if quality.cosine is None else f"{quality.cosine:.7f}",
-        _decibels(quality),
-        NONE if quality.answers is None else f"{quality.answers:.1%}",
+        cosine or NONE,
+        NONE if quality.psnr is None and not quality.accepted else psnr,
+        answers or NONE,
         NONE if seconds is None else f"{seconds * 1e3:.3g}",
         accepted if quality.offered else "not offered",
     )
-
-
-def _decibels(quality: Quality) -> str:
-    if quality.psnr is None:
-        return "exact" if quality.accepted else NONE
-    return f"{quality.psnr:.1f}"
 
 
 def _misses(choices: Sequence[Choice]) -> list[str]:

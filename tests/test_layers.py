@@ -118,7 +118,7 @@ def test_tensorflow_is_imported_late(module):
 
 
 def test_no_import_goes_round_in_a_circle():
-    """Not even one for type checking or in a function: of two files that need each other, neither is read first."""
+    """Not even for type checking or in a function: of two files in a circle neither can be read first."""
     imports = nx.DiGraph()
     for module, tree in MODULES.items():
         found = [part for name in all_imports(tree) for part in (name, name.rpartition(".")[0])]

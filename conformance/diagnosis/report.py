@@ -127,7 +127,7 @@ def number(value: float | None) -> str:
 
 
 def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
-    """Return the report: quality, where the error is born, culprits and why, what repairs it, tables."""
+    """Return the report: quality, where the error originates, culprits and why, what repairs it, tables."""
     return [
         *_verdict(diagnosis, acceptance),
         "",
@@ -156,26 +156,26 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
 
 
 def _origin(diagnosis: Diagnosis) -> list[str]:
-    """Return where the error is born and where it grows most."""
+    """Return where the error originates and where it grows most."""
     if not diagnosis.errors:
         return []
     known = {item.node: item for item in diagnosis.errors}
     if diagnosis.born in known:
         birth = _birth(known[diagnosis.born], diagnosis)
     else:
-        birth = f"The error is born at {diagnosis.born}, between the key nodes of the table."
+        birth = f"The error originates at {diagnosis.born}, between the key nodes of the table."
     return [birth, *_growth(diagnosis), ""]
 
 
 def _birth(born: NodeErrors, diagnosis: Diagnosis) -> str:
     where = _with_kind(born)
     if born.own is None:
-        return f"The error is born at {where}, which gave nothing that could be compared."
+        return f"The error originates at {where}, which gave nothing that could be compared."
     adds = f"it adds {number(born.own)} where an ideal device adds {number(born.attainable)}"
     if born.outcome in FAILED:
-        return f"The error is born at {where}: {adds}."
+        return f"The error originates at {where}: {adds}."
     if any(culprit.kind == "fused" for culprit in diagnosis.culprits):
-        return f"The error is born at {where}, but only where it is fused with others: by itself {adds}."
+        return f"The error originates at {where}, but only where it is fused with others: by itself {adds}."
     return f"No node adds more than it may. The largest own error is that of {where}: {adds}."
 
 

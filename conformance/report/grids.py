@@ -81,7 +81,7 @@ def sheet_of(
     accepted = f"Accepted: at least {network.acceptance.in_words}"
     count = len(meeting.samples)
     worst = f"; figures are those of the worst of {count} pictures" if count > 1 else ""
-    title.append(Line(f"{accepted}{worst}. Read it so: {meeting.said}.", tone="faint"))
+    title.append(Line(f"{accepted}{worst}. How to read this: {meeting.said}.", tone="faint"))
     return Sheet(tuple(title), tuple(_band(meeting, grid) for grid in grids))
 
 

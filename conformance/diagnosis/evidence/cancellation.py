@@ -75,7 +75,7 @@ def cancellation(node: str, operands: Sequence[Array], result: Array, float_bits
         f"The operands of {node} cancel: they are {number(factor)} times as large as the result"
         f"{in_channel(worst, factors.size)} (RMS), so their relative errors grow by as much; rounding them "
         f"to fp{float_bits} alone makes up to {percent(rounding)} of the result."
-        + (f" So it is in {int(over.sum())} of {over.size} channels." if over.size > 1 else ""),
+        + (f" This affects {int(over.sum())} of {over.size} channels." if over.size > 1 else ""),
         {
             "amplification": factor,
             "worst_channel": worst,

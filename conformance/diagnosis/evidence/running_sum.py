@@ -177,7 +177,7 @@ def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Reas
         "overflow",
         f"The running sum over {len(terms.values)} elements of {node} reaches {number(peak)}"
         f"{terms.place(worst)}, and a half ends at 65504: if the sum is kept in half, the result, "
-        f"{number(result)}, cannot come out. So it is with {_of(over)}.",
+        f"{number(result)}, cannot come out. This affects {_of(over)}.",
         {
             "tensor": "the running sum",
             "terms": len(terms.values),

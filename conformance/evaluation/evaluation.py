@@ -12,9 +12,11 @@ import numpy as np
 from conformance.devices.base import DeviceLost
 from conformance.errors import GoldenError
 from conformance.evaluation.device_runs import Problem, Stopwatch, digest, problem_of, problems_of
-from conformance.expected.attainable import AttainableFile, check_scales, golden_feeds, read_attainable
+from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
+from conformance.expected.golden_feeds import golden_feeds
 from conformance.expected.preparation import scales_directory
 from conformance.graph.cut import cut
+from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
@@ -160,7 +162,8 @@ class Evaluation:
             GoldenError: its attainable error is not known.
         """
         attainable = self.attains(node, precision)
-        return bound(attainable, self.attainable.operators.get(node, self._ops[node]), self._margins)
+        deciding = self.attainable.operators.get(node, self._ops[node])
+        return bound(attainable, known(deciding).margin_class, self._margins)
 
     @functools.cache  # noqa: B019
     def own(self, precision: Precision) -> dict[str, Finding]:

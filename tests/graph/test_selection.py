@@ -15,17 +15,6 @@ from hypothesis import strategies as st
 from conformance.errors import UsageError
 from conformance.files import read_json
 from conformance.goldens import MANIFEST, Manifest
-from conformance.graph.lazy_tensorflow import op_definition
-from conformance.graph.operators import (
-    ELEMENTWISE,
-    EXACT,
-    FIXED_POINT,
-    MOVEMENT,
-    REDUCTIONS,
-    STRUCTURAL,
-    SUMS,
-    TRANSCENDENTAL,
-)
 from conformance.graph.selection import (
     SelectableNode,
     judgeable_nodes,
@@ -406,21 +395,6 @@ def test_a_manifest_selects_what_the_graph_selects(beautygan):
         "generator/ResizeNearestNeighbor_1",
         "generator/xs",
     ]
-
-
-def test_the_sets_of_operators_fit_each_other():
-    assert STRUCTURAL < MOVEMENT < EXACT
-    assert SUMS < REDUCTIONS
-    assert TRANSCENDENTAL < ELEMENTWISE
-    assert not TRANSCENDENTAL & EXACT
-    assert not FIXED_POINT & (ELEMENTWISE | EXACT | REDUCTIONS)
-
-
-@pytest.mark.parametrize(
-    "operators", [FIXED_POINT, SUMS, REDUCTIONS, MOVEMENT, EXACT, ELEMENTWISE, TRANSCENDENTAL]
-)
-def test_every_operator_is_one_of_tensorflow(operators):
-    assert sorted(op for op in operators if op_definition(op) is None) == []
 
 
 WITHOUT_TENSORFLOW = """

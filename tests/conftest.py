@@ -1,4 +1,4 @@
-"""Lets the tests of the suite share their own modules, such as ``emulation`` and ``small_network``."""
+"""Lets the tests of the suite share the modules of ``support``, and what is made once for all of them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,7 @@ settings.load_profile("suite")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from support.toy_network import shared_directory
+
+shared_directory()  # before pytest-xdist starts its workers, which inherit where it is

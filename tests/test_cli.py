@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from kept_network import KEY_NODES, kept_network, write_network
-from suite_run import ROOT
+from support.damage import edited
+from support.emulation import placeholder
+from support.kept_network import KEY_NODES, kept_network, write_network
+from support.suite_run import ROOT
+from support.toy_network import uniform, write_toy
 
 from conformance import cli, locations
 from conformance.commands import nodes
@@ -34,12 +37,6 @@ def said(capsys):
         return (code, *capsys.readouterr())
 
     return run
-
-
-def edited(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_nodes_knows_beautygan_by_name(said):
@@ -228,18 +225,14 @@ def test_the_installed_command_is_the_same():
 
 
 def test_a_network_with_nothing_to_quantise_says_so(said, tmp_path):
-    from conformance.graph.lazy_tensorflow import tensorflow
+    def build(tf):
+        tf.tanh(placeholder(tf, "X", (1, 16, 16, 3)), name="out")
 
-    tf = tensorflow()
-    with tf.Graph().as_default() as graph:
-        tf.tanh(tf.compat.v1.placeholder(tf.float32, (1, 16, 16, 3), name="X"), name="out")
-    write_network(tmp_path / "network")
-    (tmp_path / "network/small.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    edited(tmp_path / "network/network.toml", '[[input]]\nname = "Y"\nfiles = ["y-0.npy", "y-1.npy"]\n', "")
+    write_toy(tmp_path / "network", build, uniform(1, (1, 16, 16, 3), "X"))
     code, text, error = said("quantize", tmp_path / "network")
     assert (code, text) == (4, "")
     assert error == (
-        "mlu-conformance: network 'small' has no convolution or matmul, so there is nothing to quantise\n"
+        "mlu-conformance: network 'toy' has no convolution or matmul, so there is nothing to quantise\n"
     )
     assert said("golden", "--golden-dir", tmp_path / "goldens", tmp_path / "network")[0] == 0
 

@@ -7,9 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
-import small_network
-from emulation import same_bits
-from small_goldens import CONV, ensure, file_of, make, opened, tensors
+from support import small_network
+from support.emulation import frozen, placeholder, same_bits
+from support.small_goldens import CONV, ensure, file_of, make, opened, tensors
+from support.toy_network import write_toy
 
 from conformance.errors import EXIT_INFRASTRUCTURE, GoldenError, UsageError
 from conformance.goldens import MANIFEST, GoldenStore
@@ -20,15 +21,10 @@ from conformance.graph.selection import judgeable_nodes, key_nodes
 from conformance.networks import Network
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A directory with the network and its goldens, made once."""
-    return make(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def root(made, tmp_path):
-    return shutil.copytree(made, tmp_path / "copy")
+def root(tmp_path):
+    """A directory with the network and its goldens."""
+    return make(tmp_path / "copy")
 
 
 def native_float64(names, feeds):
@@ -116,23 +112,15 @@ def test_present_tensors_are_not_made_again(root):
 
 
 def test_a_scalar_golden(tmp_path):
-    from emulation import frozen, placeholder
-
     def build(tf):
-        tf.reduce_mean(placeholder(tf, shape=(1, 3)), name="o")
+        tf.reduce_mean(placeholder(tf, shape=(1, 3)), name="out")
 
-    frozen(build, "o").save(tmp_path / "graph.pb")
-    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
-    (tmp_path / "network.toml").write_text(
-        '[network]\nname = "n"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\n'
-        '[[output]]\nname = "o"\nrange = [0.0, 9.0]\n[acceptance]\ncosine = 0.9\npsnr = 9.0\n',
-        encoding="utf-8",
-    )
-    store = GoldenStore(Network(tmp_path), tmp_path / "goldens")
+    network = Network(write_toy(tmp_path, build, {"x": [np.ones((1, 3), np.float32)]}))
+    store = GoldenStore(network, tmp_path / "goldens")
     store.create()
-    store.ensure(["o"])
-    assert store.get("o", 0).shape == ()
-    assert store.get("o", 0) == 1
+    store.ensure(["out"])
+    assert store.get("out", 0).shape == ()
+    assert store.get("out", 0) == 1
 
 
 def test_unknown_nodes_and_missing_manifests(root):
@@ -302,8 +290,6 @@ def test_making_goldens_of_a_changed_network_leaves_none_of_the_old(root):
 
 
 def test_a_network_that_gives_no_numbers(root):
-    from emulation import frozen, placeholder
-
     def build(tf):
         x = placeholder(tf, "image", (1, 12, 10, 3)) + placeholder(tf, "style", (1, 12, 10, 3))
         tf.math.log(x - 100.0, name="picture")

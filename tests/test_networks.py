@@ -7,9 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
-import small_network
-from emulation import ROOT
 from PIL import Image
+from support import small_network
+from support.damage import edited
+from support.emulation import ROOT, placeholder
+from support.toy_network import write_toy
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.networks import Network, find_network
@@ -26,10 +28,7 @@ def directory(original, tmp_path):
 
 
 def edit(directory, old, new):
-    path = directory / "network.toml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    edited(directory / "network.toml", old, new)
     return directory
 
 
@@ -253,25 +252,16 @@ def test_bad_pictures(directory, damage, monkeypatch):
 
 
 def test_numbers_that_an_integer_input_cannot_hold(tmp_path):
-    from emulation import frozen, placeholder
-
     def build(tf):
-        tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="o")
+        tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="out")
 
-    frozen(build, "o").save(tmp_path / "graph.pb")
-    np.save(tmp_path / "x.npy", np.array([1, 2, 3], np.int32))
-    toml = (
-        '[network]\nname = "n"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\nscale = 1.0\n'
-        '[[output]]\nname = "o"\nrange = [0.0, 9.0]\n[acceptance]\ncosine = 0.9\npsnr = 9.0\n'
-    )
-    (tmp_path / "network.toml").write_text(toml, encoding="utf-8")
+    write_toy(tmp_path, build, {"x": [np.array([1, 2, 3], np.int32)]})
     ((feeds,), _) = use(tmp_path)
     assert feeds["x"].tolist() == [1, 2, 3]
     assert feeds["x"].dtype == np.int32
-    with pytest.raises(
-        UsageError, match=r"x.npy, scaled as .*network.toml says, does not fit the int32 of input 'x'"
-    ):
-        use(edit(tmp_path, "scale = 1.0", "scale = 0.5"))
+    said = r"x-0.npy, scaled as .*network.toml says, does not fit the int32 of input 'x'"
+    with pytest.raises(UsageError, match=said):
+        use(edit(tmp_path, '["x-0.npy"]', '["x-0.npy"]\nscale = 0.5'))
 
 
 def test_a_missing_description(tmp_path):

@@ -6,9 +6,10 @@ import json
 import shutil
 
 import pytest
-from emulation import same_bits
-from kept_network import MEANS, kept_network
-from suite_run import run_suite
+from support.damage import edited
+from support.emulation import same_bits
+from support.kept_network import MEANS, kept_network
+from support.suite_run import run_suite
 
 from conformance import cli
 from conformance.graph.execution import GraphRunner
@@ -122,12 +123,6 @@ def test_a_network_that_was_moved_is_found_where_the_user_says(said, finished, r
     assert "/no/such/place/network.toml cannot be read" in error
     assert f"run {run} had it there; put it back, or give --network" in error
     assert said(run, "-o", tmp_path / "a.pb", "--network", network)[0] == 0
-
-
-def edited(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def without_records(run, _):

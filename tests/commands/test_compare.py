@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from dumps.made_dumps import dump as made
 from dumps.made_dumps import edited
-from kept_network import kept_network
+from support.kept_network import kept_network
 
 from conformance import cli
 from conformance.numerics.metrics import compare

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from suite_run import ROOT
+from support.suite_run import ROOT
 
 from conformance import cli
 from conformance.commands import devices

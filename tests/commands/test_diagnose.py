@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from kept_network import kept_network
 from PIL import Image
-from suite_run import run_suite
+from support.kept_network import kept_network
+from support.suite_run import run_suite
 
 from conformance import cli
 from conformance.errors import EXIT_USAGE

@@ -6,7 +6,7 @@ import argparse
 
 import numpy as np
 import pytest
-from kept_network import KEY_NODES, kept_network
+from support.kept_network import KEY_NODES, kept_network
 
 from conformance import cli
 from conformance.commands.arguments import add_device, device_request
@@ -14,7 +14,6 @@ from conformance.devices.base import DeviceRequest
 from conformance.devices.cpu import CpuDevice
 from conformance.dumps.manifest import read_manifest
 from conformance.dumps.text import read_numbers
-from conformance.goldens import GoldenStore
 from conformance.networks import Network
 from conformance.precision import parse_precision
 from conformance.quantization.files import read_scales
@@ -137,7 +136,7 @@ def test_nodes_are_names_and_globs_and_stand_once(dump, tmp_path, nodes, count):
 def test_goldens_themselves(dump, network, tmp_path):
     code, text, _ = dump("--nodes=out,norm/squared", "--device=golden", "--sample=1")
     assert (code, text) == (0, f"{tmp_path}/dump: 2 nodes of small, sample 1, from golden, as npy\n")
-    store = GoldenStore(Network(network.directory), network.goldens)
+    store = network.store
     for file in read_manifest(tmp_path / "dump").files:
         store.ensure([file.node])
         values = np.load(tmp_path / "dump" / file.file)

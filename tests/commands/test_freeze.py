@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from saved_checkpoints import flip, same_bits, save, variable
+from support.damage import flip
+from support.emulation import same_bits
+from support.saved_checkpoints import save, variable
 
 from conformance import cli
 from conformance.graph.execution import GraphRunner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from kept_network import KEY_NODES, kept_network
+from support.kept_network import KEY_NODES, kept_network
 
 from conformance import cli
 

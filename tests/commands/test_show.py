@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kept_network import kept_network
-from picture_network import kept_pictures
 from PIL import Image
-from recurrent_network import DESCRIPTION, SERIES, kept_recurrent
+from support.kept_network import kept_network
+from support.picture_network import kept_pictures
+from support.recurrent_network import SERIES, kept_recurrent, with_series
 
 from conformance import cli
 from conformance.errors import EXIT_USAGE
@@ -88,14 +88,8 @@ def broken():
     return FaultyDevice(opening=burn)
 
 
-def _without_series(tmp_path):
-    kept = kept_recurrent().copied(tmp_path)
-    (kept.directory / "network.toml").write_text(DESCRIPTION.format(series=""))
-    return kept
-
-
 def test_a_network_with_nothing_to_show_is_one_sentence(said, tmp_path):
-    code, out, error = said(_without_series(tmp_path), "-o", tmp_path / "a.png")
+    code, out, error = said(with_series(tmp_path, ""), "-o", tmp_path / "a.png")
     assert (code, out) == (EXIT_USAGE, "")
     assert "network 'recurrent' has nothing to show: no output is a picture" in error
     assert len(error.strip().splitlines()) == 1
@@ -103,9 +97,7 @@ def test_a_network_with_nothing_to_show_is_one_sentence(said, tmp_path):
 
 
 def test_a_series_that_fits_nothing_is_one_sentence(said, tmp_path):
-    kept = kept_recurrent().copied(tmp_path)
-    wrong = SERIES.replace("/h", "/nothing")
-    (kept.directory / "network.toml").write_text(DESCRIPTION.format(series=wrong))
+    kept = with_series(tmp_path, SERIES.replace("/h", "/nothing"))
     code, _, error = said(kept, "-o", tmp_path / "a.png")
     assert code == EXIT_USAGE
     assert "nodes 'rnn/step_*/nothing' match none of the nodes that have goldens" in error

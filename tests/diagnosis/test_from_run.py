@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from diagnosis.diagnosing import report
 from diagnosis.planted_network import planted_network
-from suite_run import run_suite
+from support.suite_run import run_suite
 
 from conformance.diagnosis.from_run import diagnosis_of_run
 from conformance.diagnosis.model import Diagnosis

@@ -7,9 +7,9 @@ import math
 
 import pytest
 from diagnosis.handmade import attainable, errors, finding
-from emulation import frozen, placeholder
 from hypothesis import given
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder
 
 from conformance.diagnosis.network_errors import (
     branches_of,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from kept_network import kept_network
+from support.kept_network import kept_network
 
 from conformance import locations
 from conformance.devices.cpu import CpuDevice
 from conformance.evaluation.evaluation import Evaluation
-from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
-from conformance.networks import Network
 
 
 @pytest.fixture
@@ -19,7 +17,7 @@ def evaluate():
 
     def make(device=None, nodes=None):
         kept = kept_network()
-        store = GoldenStore(Network(kept.directory), kept.goldens)
+        store = kept.store
         chosen = nodes or [node.name for node in store.manifest.key]
         return Evaluation(device or CpuDevice(), store, read_margins(locations.MARGINS), chosen)
 

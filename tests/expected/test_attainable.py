@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
-import small_network
-from emulation import frozen, halves, placeholder, profile
+from support import small_network
+from support.emulation import frozen, halves, placeholder, profile
+from support.toy_network import write_toy
 
 from conformance.errors import GoldenError, UsageError
 from conformance.expected import attainable
@@ -236,21 +237,10 @@ def test_moving_in_a_loop_ends():
     assert deciding_operator(graph, "o", {}) in {"Identity", "LoopCond", "Less"}
 
 
-WRITTEN = (
-    '[network]\nname = "n"\ngraph = "graph.pb"\n{inputs}[[output]]\nname = "o"\nrange = [0.0, 9.0]\n'
-    "[acceptance]\ncosine = 0.9\npsnr = 9.0\n"
-)
-
-
 def attainable_of(tmp_path, build, **arrays):
     """Return the attainable errors of the network that ``build`` makes, on these inputs."""
-    frozen(build, "o").save(tmp_path / "graph.pb")
-    inputs = ""
-    for name, array in arrays.items():
-        np.save(tmp_path / f"{name}.npy", array.astype(np.float32))
-        inputs += f'[[input]]\nname = "{name}"\nfiles = ["{name}.npy"]\n'
-    (tmp_path / "network.toml").write_text(WRITTEN.format(inputs=inputs), encoding="utf-8")
-    network = Network(tmp_path)
+    inputs = {name: [array.astype(np.float32)] for name, array in arrays.items()}
+    network = Network(write_toy(tmp_path, build, inputs, "o"))
     store = GoldenStore(network, tmp_path / "goldens")
     store.create()
     return make_attainable(store, scales_of(network), profile("ideal"))

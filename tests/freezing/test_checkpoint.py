@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from saved_checkpoints import flip, same_bits, save, variable
+from support.damage import flip
+from support.emulation import same_bits
+from support.saved_checkpoints import save, variable
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.freezing.checkpoint import FOOTER, Checkpoint, checkpoint_digest

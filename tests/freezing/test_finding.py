@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from saved_checkpoints import save, variable
+from support.saved_checkpoints import save, variable
 
 from conformance.errors import UsageError
 from conformance.freezing.finding import find_checkpoint, is_saved_model

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from saved_checkpoints import run, same_bits, session, tf1_graph, variable
+from support.emulation import same_bits
+from support.saved_checkpoints import run, session, tf1_graph, variable
 
 from conformance.errors import UsageError
 from conformance.freezing.freeze import Request, freeze

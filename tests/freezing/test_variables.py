@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from saved_checkpoints import same_bits, save, session, tf1_graph, variable
+from support.emulation import same_bits
+from support.saved_checkpoints import save, session, tf1_graph, variable
 
 from conformance.errors import UsageError
 from conformance.freezing import variables

@@ -8,7 +8,7 @@ import weakref
 
 import numpy as np
 import pytest
-from emulation import frozen, placeholder
+from support.emulation import frozen, placeholder
 
 from conformance.errors import ConformanceError, UsageError
 from conformance.graph.execution import GraphRunner

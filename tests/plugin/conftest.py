@@ -6,7 +6,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from kept_network import kept_network
+from support.kept_network import kept_network
 
 from conformance.options import OPTIONS, read_settings
 from conformance.runs.environment import JudgedNetwork

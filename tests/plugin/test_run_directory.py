@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from suite_run import ROOT, run_suite
+from support.suite_run import ROOT, run_suite
 
 from conformance.runs.directory import read_environment, read_records
 

@@ -6,7 +6,7 @@ import functools
 from types import SimpleNamespace
 
 import pytest
-from suite_run import run_suite
+from support.suite_run import run_suite
 
 from conformance.devices.cambricon import cards
 from conformance.devices.cambricon.cards import Card, Survey

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import small_network
-from emulation import frozen, placeholder
 from hypothesis import given
 from hypothesis import strategies as st
+from support import small_network
+from support.emulation import frozen, placeholder
 
 from conformance.errors import UsageError
 from conformance.graph.execution import GraphRunner

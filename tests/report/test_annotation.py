@@ -7,9 +7,9 @@ from typing import get_args
 import msgspec
 import numpy as np
 import pytest
-from emulation import frozen, placeholder, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder, same_bits
 
 from conformance.errors import UsageError
 from conformance.graph.execution import GraphRunner

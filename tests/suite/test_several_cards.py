@@ -6,8 +6,8 @@ import json
 
 import msgspec
 import pytest
-from kept_network import KEY_NODES
-from suite_run import run_suite
+from support.kept_network import KEY_NODES
+from support.suite_run import run_suite
 
 from conformance.runs.directory import read_environment
 

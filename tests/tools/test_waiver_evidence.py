@@ -6,7 +6,7 @@ import datetime as dt
 import sys
 
 import pytest
-from tool_modules import TOOLS, tool_module
+from support.tool_modules import TOOLS, tool_module
 
 sys.path.insert(0, str(TOOLS))
 

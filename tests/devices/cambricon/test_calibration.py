@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import small_network
-from kept_network import kept_network
+from support import small_network
+from support.kept_network import kept_network
 
 import conformance.devices.cambricon
 from conformance import cli

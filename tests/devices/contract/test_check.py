@@ -7,11 +7,11 @@ import gc
 import inspect
 from pathlib import Path
 
-import faulty_drivers
 import pytest
-from emulation import profile
 from suite import faulty_devices
 from suite.faulty_devices import NODE, FaultyDevice, FaultySession
+from support import faulty_drivers
+from support.emulation import profile
 
 from conformance.devices.base import DeviceError, Unsupported
 from conformance.devices.contract.check import ContractBroken, check_device

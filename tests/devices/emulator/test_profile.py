@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from emulation import ROOT, profile
+from support.emulation import ROOT, profile
 
 from conformance.devices.emulator.profile import ALTERNATIVES, Profile, read_profile
 from conformance.errors import EXIT_USAGE, UsageError

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from emulation import profile, same_bits
+from support.emulation import profile, same_bits
 
 from conformance.devices.emulator import kernels
 from conformance.graph.lazy_tensorflow import tensorflow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
+from support.emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
 
 from conformance.devices.emulator import kernels
 from conformance.graph.lazy_tensorflow import tensorflow

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from emulation import (
+from support.emulation import (
     are_halves,
     emulated,
     frozen,

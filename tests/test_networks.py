@@ -11,9 +11,10 @@ from PIL import Image
 from support import small_network
 from support.damage import edited
 from support.emulation import ROOT, placeholder
+from support.refusals import refused
 from support.toy_network import write_toy
 
-from conformance.errors import EXIT_USAGE, UsageError
+from conformance.errors import EXIT_USAGE
 from conformance.networks import Network, find_network
 
 
@@ -77,9 +78,9 @@ def test_the_digest_of_the_inputs_sees_every_value(directory):
 
 def test_networks_are_found_by_name(original):
     assert find_network("small", original.parent).name == "small"
-    with pytest.raises(UsageError, match=r"network 'smal' is not in .* \(near names: small\)"):
+    with refused(r"network 'smal' is not in .* \(near names: small\)"):
         find_network("smal", original.parent)
-    with pytest.raises(UsageError, match="network 'small' is not in"):
+    with refused("network 'small' is not in"):
         find_network("small", original / "nowhere")
 
 
@@ -136,11 +137,10 @@ BAD_DESCRIPTIONS = [
 
 @pytest.mark.parametrize(("old", "new", "said"), BAD_DESCRIPTIONS)
 def test_bad_descriptions(directory, old, new, said):
-    with pytest.raises(UsageError, match=f"network .*network.toml is malformed: .*{said}") as error:
+    with refused(f"network .*network.toml is malformed: .*{said}") as error:
         Network(edit(directory, old, new))
     assert str(directory / "network.toml") in str(error.value)
     assert error.value.exit_code == EXIT_USAGE
-    assert "\n" not in str(error.value)
 
 
 BAD_CONTENTS = [
@@ -193,10 +193,9 @@ def test_descriptions_that_do_not_fit_the_files(directory, old, new, said):
     if said is None:
         assert len(use(directory)[0]) == 2  # an array of the right shape is as good as a picture
         return
-    with pytest.raises(UsageError, match=said) as error:
+    with refused(said) as error:
         use(directory)
     assert error.value.exit_code == EXIT_USAGE
-    assert "\n" not in str(error.value)
 
 
 def stored(array, **options):
@@ -235,9 +234,8 @@ BAD_ARRAYS = [
 @pytest.mark.parametrize(("data", "said"), BAD_ARRAYS)
 def test_bad_arrays(directory, data, said):
     (directory / "style-2.npy").write_bytes(data)
-    with pytest.raises(UsageError, match=said) as error:
+    with refused(said):
         use(directory)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "huge"])
@@ -247,7 +245,7 @@ def test_bad_pictures(directory, damage, monkeypatch):
     path.write_bytes({"truncated": data[: len(data) // 2], "empty": b"", "text": b"P3"}.get(damage, data))
     if damage == "huge":
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(UsageError, match=r"input .*image-[12].png cannot be read as an image"):
+    with refused(r"input .*image-[12].png cannot be read as an image"):
         use(directory)
 
 
@@ -260,12 +258,12 @@ def test_numbers_that_an_integer_input_cannot_hold(tmp_path):
     assert feeds["x"].tolist() == [1, 2, 3]
     assert feeds["x"].dtype == np.int32
     said = r"x-0.npy, scaled as .*network.toml says, does not fit the int32 of input 'x'"
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         use(edit(tmp_path, '["x-0.npy"]', '["x-0.npy"]\nscale = 0.5'))
 
 
 def test_a_missing_description(tmp_path):
-    with pytest.raises(UsageError, match=r"network .*network.toml cannot be read: No such file"):
+    with refused(r"network .*network.toml cannot be read: No such file"):
         Network(tmp_path)
 
 
@@ -303,11 +301,11 @@ def test_the_truth_of_a_sample_is_read(answering):
 def test_a_truth_that_cannot_be_used_is_one_sentence(answering, spoil, said):
     spoil(answering / "truth-2.npy")
     network = Network(answering)
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         network.truth(network.outputs[1], 1, (1, 5))
 
 
 def test_every_sample_has_a_truth(answering):
     edit(answering, '"truth-1.npy", "truth-2.npy"', '"truth-1.npy"')
-    with pytest.raises(UsageError, match=r"truth of 'score' in .* has 1 files, but 'image' has 2"):
+    with refused(r"truth of 'score' in .* has 1 files, but 'image' has 2"):
         Network(answering)

@@ -14,6 +14,7 @@ from support.emulation import placeholder
 from support.toy_network import KeptNetwork, kept, uniform, write_toy
 
 from conformance import locations
+from conformance.expected.expectations import Expectations
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.judging.bounds import read_margins
 
@@ -36,6 +37,12 @@ def planted_network() -> KeptNetwork:
 def planted_store() -> GoldenStore:
     """Return the goldens of the network."""
     return planted_network().store
+
+
+@functools.cache
+def expectations(store):
+    """Return what a device is held to."""
+    return Expectations(store, margins())
 
 
 @functools.cache

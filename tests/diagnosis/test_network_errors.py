@@ -11,13 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.emulation import frozen, placeholder
 
-from conformance.diagnosis.network_errors import (
-    branches_of,
-    errors_along,
-    reading,
-    segment,
-    side_by_side,
-)
+from conformance.diagnosis.network_errors import branches_of, errors_along, reading, segment, side_by_side
 from conformance.graph.dataflow import dataflow
 
 NODES = ["a", "b", "join", "mid", "out"]

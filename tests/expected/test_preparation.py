@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.damage import flip
 from support.emulation import placeholder, same_bits
+from support.refusals import refused
 from support.suite_run import run_suite
 from support.toy_network import uniform, write_toy
 
@@ -97,7 +98,7 @@ def test_its_name_tells_weights_apart(network, checkpoint, tmp_path):
 
 
 def test_a_directory_without_a_checkpoint(network, tmp_path):
-    with pytest.raises(UsageError, match=r"there is no checkpoint .*nowhere"):
+    with refused(r"there is no checkpoint .*nowhere"):
         network.with_weights(tmp_path / "nowhere")
 
 
@@ -112,7 +113,7 @@ def test_a_directory_without_a_checkpoint(network, tmp_path):
 )
 def test_a_checkpoint_that_does_not_fit(network, tmp_path, change, said):
     values = {name: value for name, value in (VALUES | change).items() if value is not None}
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         _ = network.with_weights(write_checkpoint(tmp_path / "saved", values)).graph
 
 
@@ -121,7 +122,7 @@ def test_a_graph_without_variables(tmp_path, checkpoint):
         tf.tanh(placeholder(tf, shape=(3, 4)), name="out")
 
     directory = write_toy(tmp_path, build, uniform(1, (3, 4), "x"), name="tiny")
-    with pytest.raises(UsageError, match=r"tiny.pb has no variables that checkpoint .* could fill"):
+    with refused(r"tiny.pb has no variables that checkpoint .* could fill"):
         _ = Network(directory, checkpoint).graph
 
 
@@ -146,7 +147,7 @@ def test_published_weights_are_recognised(network, checkpoint):
 def test_a_damaged_download_is_named_before_it_is_used(network, checkpoint):
     entries = publish(network, checkpoint)
     flip(checkpoint / "model.ckpt.data-00000-of-00001", entries["b/kernel"].offset)
-    with pytest.raises(UsageError, match=r"variable 'b/kernel' of checkpoint .* is damaged"):
+    with refused(r"variable 'b/kernel' of checkpoint .* is damaged"):
         _ = network.with_weights(checkpoint).graph
 
 
@@ -181,7 +182,7 @@ def test_goldens_of_other_weights_are_never_taken(network, checkpoint, tmp_path)
     )
     stolen = GoldenStore(other, tmp_path / "goldens")
     store.directory.rename(stolen.directory)
-    with pytest.raises(GoldenError, match=r"were made from other graph"):
+    with refused(r"were made from other graph", GoldenError):
         stolen.ensure(["o"])
     assert prepare(stolen)
     stolen.ensure(["o"])
@@ -205,9 +206,7 @@ def test_other_inputs_make_other_goldens(network, checkpoint, tmp_path):
 
 def test_a_place_that_cannot_be_written(network, checkpoint, tmp_path):
     (tmp_path / "goldens").write_text("a file in the way")
-    with pytest.raises(
-        InfrastructureError, match=r"goldens of tiny-\w{8} cannot be written to .* --golden-dir"
-    ):
+    with refused(r"goldens of tiny-\w{8} cannot be written to .* --golden-dir", InfrastructureError):
         prepare(GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens"))
 
 

@@ -24,9 +24,7 @@ ROUNDINGS = ("half-away", "half-up")
 RANGES = ("full", "symmetric")
 # Floats as they come, and floats whose products with short scales lie in the middle of integers.
 VALUES = st.one_of(
-    st.floats(-300, 300, width=32),
-    st.floats(-1e40, 1e40),
-    st.integers(-600, 600).map(lambda n: n / 4),
+    st.floats(-300, 300, width=32), st.floats(-1e40, 1e40), st.integers(-600, 600).map(lambda n: n / 4)
 )
 SCALES = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([0.5, 1.0, 2.0, 10.0, 0.1, 1 / 3]))
 

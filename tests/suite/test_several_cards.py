@@ -32,12 +32,7 @@ def spread(network, tmp_path):
 
     def judge(device, *arguments, markers="mlu and own"):
         return run_suite(
-            tmp_path / "run",
-            f"--device={device}",
-            *arguments,
-            network=network,
-            markers=markers,
-            workers=2,
+            tmp_path / "run", f"--device={device}", *arguments, network=network, markers=markers, workers=2
         )
 
     return judge

@@ -6,7 +6,6 @@ import atexit
 import dataclasses
 import fcntl
 import functools
-import gc
 import os
 import shutil
 import tempfile
@@ -104,7 +103,6 @@ def prepared(root: Path, write: Callable[[Path], object], *, scales: bool = True
     commands = [["quantize"]] if scales else []
     for arguments in (*commands, ["golden", "--golden-dir", str(network.goldens)]):
         assert cli.main([*arguments, str(network.directory)]) == 0
-    gc.freeze()  # TensorFlow's own objects; every run of the suite collects garbage, a second of it in vain
     return network
 
 

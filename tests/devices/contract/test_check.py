@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import inspect
 from pathlib import Path
 
@@ -138,7 +137,6 @@ FAULTY = {name: factory for name, factory in ALL.items() if name not in NO_FAULT
 def _collected():
     """Leave TensorFlow's own objects alone: every session that is closed collects garbage, mostly in vain."""
     contract_network()
-    gc.freeze()
 
 
 @functools.cache

@@ -7,14 +7,18 @@ time, those that run the whole suite, train, start processes that import TensorF
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from conformance import cli
+from conformance.options import OPTIONS, read_settings
+from conformance.runs.environment import JudgedNetwork
 
 TESTS = Path(__file__).resolve().parent
 
@@ -41,6 +45,29 @@ def _short_collections():
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    """What the user of these tests has set says nothing about the suite."""
+    for name in [name for name in os.environ if name.startswith("MLU_CONFORMANCE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def network():
+    """The small network with its goldens; what damages it takes a copy."""
+    from support.kept_network import kept_network
+
+    return kept_network()
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """What a journal needs of a plan: default settings, a network's name, what was said of goldens."""
+    settings = read_settings({option.name: None for option in OPTIONS}, {}, tmp_path)
+    part = SimpleNamespace(judged=JudgedNetwork(name="n", directory="d", graph_sha256="ab"))
+    return SimpleNamespace(settings=settings, said=["golden"], title="n", parts={"n": part})
 
 
 @pytest.fixture

@@ -10,18 +10,13 @@ import sys
 import pytest
 from support.damage import edited
 from support.emulation import placeholder
-from support.kept_network import KEY_NODES, kept_network, write_network
+from support.kept_network import KEY_NODES, write_network
 from support.suite_run import ROOT
 from support.toy_network import uniform, write_toy
 
 from conformance import cli, locations
 from conformance.commands import nodes
 from conformance.quantization.parameter_file import format_scales, read
-
-
-@pytest.fixture(scope="module")
-def network():
-    return kept_network()
 
 
 def test_nodes_knows_beautygan_by_name(said):

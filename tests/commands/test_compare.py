@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 from dumps.made_dumps import dump as made
 from dumps.made_dumps import edited
-from support.kept_network import kept_network
 
 from conformance import cli
 from conformance.numerics.metrics import compare
 
 NODES = "--nodes=out:0,joined:0,norm/mean:0"
 EMULATOR = ("--device=emulator", "--precision=int8-fp16")
-
-
-@pytest.fixture(scope="module")
-def network():
-    return kept_network()
 
 
 @pytest.fixture(scope="module")

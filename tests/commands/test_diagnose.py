@@ -8,15 +8,9 @@ import re
 
 import pytest
 from PIL import Image
-from support.kept_network import kept_network
 from support.suite_run import run_suite
 
 PRECISION = "--precision=int16-fp32"
-
-
-@pytest.fixture(scope="module")
-def network():
-    return kept_network()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import argparse
 
 import numpy as np
 import pytest
-from support.kept_network import KEY_NODES, kept_network
+from support.kept_network import KEY_NODES
 
 from conformance.commands.arguments import add_device, device_request
 from conformance.devices.base import DeviceRequest
@@ -20,11 +20,6 @@ from conformance.quantization.files import read_scales
 NODES = "--nodes=out:0,relu_style"
 AILING = ("broken_node", "unsupported_node", "restarted")
 EMULATOR = ("--device=emulator", "--precision=int8-fp16")
-
-
-@pytest.fixture(scope="module")
-def network():
-    return kept_network()
 
 
 @pytest.fixture

@@ -5,13 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.kept_network import KEY_NODES, kept_network
-
-
-@pytest.fixture(scope="module")
-def network():
-    return kept_network()
-
+from support.kept_network import KEY_NODES
 
 CENSUS = """\
 operator           count  share  on the MLU   first node

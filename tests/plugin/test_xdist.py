@@ -18,7 +18,7 @@ from conformance.plugin.execution import JOURNAL
 from conformance.plugin.processes import OURS
 from conformance.plugin.selection import group_of
 from conformance.plugin.worker import Parcel, Stop, pack, unpack
-from conformance.plugin.xdist import AbsentDevice, Controller, pytest_xdist_auto_num_workers
+from conformance.plugin.xdist import Controller, pytest_xdist_auto_num_workers
 from conformance.runs.directory import read_records
 from conformance.runs.journal import Account, Journal
 from conformance.runs.records import encode_record
@@ -249,11 +249,3 @@ def test_what_cannot_be_collected_ends_the_session_before_a_worker_says_it_again
             collect()
     else:
         collect()
-
-
-def test_a_controller_has_no_device():
-    device = AbsentDevice()
-    for use in (device.info, device.open):
-        with pytest.raises(RuntimeError, match="a controller opens no device"):
-            use()
-    device.close()

@@ -6,11 +6,12 @@ import json
 
 import numpy as np
 import pytest
-import small_network
-from emulation import frozen, halves, placeholder, profile
-from written_network import store_of
+from support import small_network
+from support.emulation import frozen, halves, placeholder, profile
+from support.refusals import refused
+from support.toy_network import store_of
 
-from conformance.errors import GoldenError, UsageError
+from conformance.errors import GoldenError
 from conformance.expected import attainable
 from conformance.expected.attainable import (
     FILE,
@@ -78,9 +79,7 @@ def test_a_node_that_refers_to_nothing_is_an_error(store, other):
     content["nodes"]["join"]["int16-fp16"] = other
     path.write_text(json.dumps(content), "utf-8")
     try:
-        with pytest.raises(
-            GoldenError, match=f"'join' at int16-fp16 is as at {other!r}, where there is nothing"
-        ):
+        with refused(f"'join' at int16-fp16 is as at {other!r}, where there is nothing", GoldenError):
             read_attainable(store)
     finally:
         path.write_bytes(whole)
@@ -181,19 +180,15 @@ def test_other_goldens_and_missing_files_are_named(store, made, tmp_path, monkey
     assert store.manifest
     monkeypatch.setattr(store, "directory", tmp_path)
 
-    with pytest.raises(
-        GoldenError, match=r"network 'small' has no attainable errors in .*attainable.json; make"
-    ):
+    with refused(r"network 'small' has no attainable errors in .*attainable.json; make", GoldenError):
         read_attainable(store)
     for field in ("graph_sha256", "input_sha256"):
         other = msgspec.structs.replace(made, **{field: "0" * 64})
         (tmp_path / FILE).write_bytes(msgspec.json.encode(other))
-        with pytest.raises(
-            GoldenError, match=r"attainable errors .* belong to another graph or other inputs"
-        ):
+        with refused(r"attainable errors .* belong to another graph or other inputs", GoldenError):
             read_attainable(store)
     (tmp_path / FILE).write_bytes(msgspec.json.encode(made)[:-2])
-    with pytest.raises(UsageError, match=r"attainable errors .*attainable.json is malformed"):
+    with refused(r"attainable errors .*attainable.json is malformed"):
         read_attainable(store)
 
 
@@ -244,9 +239,7 @@ def test_a_node_that_is_not_finite_on_an_ideal_device(tmp_path):
         tf.multiply(placeholder(tf, shape=(1, 3)), 1000.0, name="o")
 
     store = store_of(tmp_path, build, x=np.full((1, 3), 70.0))
-    with pytest.raises(
-        GoldenError, match="node 'o' is not finite on an ideal device: a bound cannot be derived"
-    ):
+    with refused("node 'o' is not finite on an ideal device: a bound cannot be derived", GoldenError):
         make_attainable(store, scales_of(store.network), profile("ideal"))
 
 
@@ -254,5 +247,5 @@ def test_bounds_of_other_scales_are_refused(store, made):
     scales = scales_of(store.network)[8]
     check_scales(made, scales, store)
     coarser = {key: value / 2 for key, value in scales.scales.items()}
-    with pytest.raises(GoldenError, match=r"made with other int8 quantisation scales .*conformance golden"):
+    with refused(r"made with other int8 quantisation scales .*conformance golden", GoldenError):
         check_scales(made, QuantizationScales(bits=8, scales=coarser), store)

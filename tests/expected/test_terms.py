@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import placeholder
-from written_network import store_of
+from support.emulation import placeholder
+from support.toy_network import store_of
 
 from conformance.expected.terms import term_sums
 

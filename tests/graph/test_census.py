@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from emulation import ROOT, frozen, placeholder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import ROOT, frozen, placeholder
 
 from conformance.graph.dataflow import dataflow
 from conformance.graph.explanations import census

@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from emulation import ROOT, frozen, placeholder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import ROOT, frozen, placeholder
 
 from conformance.errors import UsageError
 from conformance.files import read_json

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import ROOT, frozen, placeholder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import ROOT, frozen, placeholder
 
 from conformance.graph.dataflow import tensor_types
 from conformance.graph.execution import GraphRunner

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judged import judge_acceptance
+from support.judged import judge_acceptance
 
 from conformance.errors import GoldenError
 from conformance.judging.verdicts import Acceptance

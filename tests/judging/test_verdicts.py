@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from judged import judge, judge_samples
+from support.judged import judge, judge_samples
 
 from conformance.errors import GoldenError
 from conformance.judging.bounds import ErrorLimits

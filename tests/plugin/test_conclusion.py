@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from judged import judge
+from support.judged import judge
+from support.records import case
 
 from conformance.judging.bounds import ErrorLimits
-from conformance.judging.cases import Case
 from conformance.judging.findings import Finding, Problem
 from conformance.judging.waivers import WaiverLedger
 from conformance.plugin.conclusion import require
 from conformance.runs.records import record_of
 
-CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")
+CASE = case(node="a/mean")
 ONES = np.ones((1, 2, 2, 3), np.float32)
 LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
 RIGHT, WRONG = judge(ONES, ONES, LIMITS), judge(ONES, 2 * ONES, LIMITS)

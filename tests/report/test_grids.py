@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from picture_network import GREENS, REDS, kept_pictures
+from support.picture_network import GREENS, REDS, kept_pictures
 
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import GoldenError
@@ -25,7 +25,7 @@ from conformance.report.sheet import laid_out
 @pytest.fixture(scope="module")
 def store():
     kept = kept_pictures()
-    return GoldenStore(Network(kept.directory), kept.goldens)
+    return kept.store
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +73,12 @@ def test_what_is_no_sample_is_computed_as_goldens_are(store, goldens):
 
 def test_goldens_of_samples_are_the_stored_ones_and_damage_is_found(tmp_path, meeting):
     copy = kept_pictures().copied(tmp_path)
-    store = GoldenStore(Network(copy.directory), copy.goldens)
+    store = copy.store
     store.ensure(["made/up"])
     (path,) = (copy.goldens / "painted/tensors").glob("made%2Fup.1.npy")
     np.save(path, np.load(path) + 1)
     with pytest.raises(GoldenError, match=r"made%2Fup.1.npy"):
-        goldens_of(GoldenStore(Network(copy.directory), copy.goldens), meeting, ["made/up"])
+        goldens_of(copy.store, meeting, ["made/up"])
 
 
 def test_every_cell_is_where_its_row_and_column_meet(store, meeting):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import frozen, halves, placeholder, run, same_bits
+from support.emulation import frozen, halves, placeholder, run, same_bits
 
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import ELEMENTWISE, REDUCTIONS, known

@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from emulation import frozen, placeholder, run
+from support.emulation import frozen, placeholder, run
 
 from conformance.devices.emulator.reductions import Reductions
 from conformance.devices.emulator.rewrite import _Rewriter

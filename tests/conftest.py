@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No test asserts a wall-clock time: a busy machine that draws or runs examples slowly is no error
@@ -16,3 +18,10 @@ settings.load_profile("suite")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    """What the user of these tests has set is no option of what they run."""
+    for name in [name for name in os.environ if name.startswith("MLU_CONFORMANCE_")]:
+        monkeypatch.delenv(name)

@@ -81,10 +81,11 @@ def _from_run(options: argparse.Namespace) -> None:
     run, name = options.from_run, network_of_run_asked(options)
     diagnosis = diagnosis_of_run(run, _precision_of_run(options), options.golden_dir, name)
     text = lines(diagnosis, network_of_run(read_environment(run), run, name).acceptance)
+    if options.output:
+        claim_directory(options.output, "diagnosis", MARKS)
     for line in text:
         say(line)
     if options.output:
-        claim_directory(options.output, "diagnosis", MARKS)
         _write(options.output, diagnosis, text)
 
 

@@ -19,7 +19,8 @@ def said(capsys):
     def run(kept, *arguments):
         capsys.readouterr()
         golden = [f"--golden-dir={kept.goldens}", str(kept.directory)] if kept else []
-        code = cli.main(["show", "--device=cpu", *golden, *map(str, arguments)])
+        device = [] if "--device" in "".join(map(str, arguments)) else ["--device=cpu"]
+        code = cli.main(["show", *device, *golden, *map(str, arguments)])
         return (code, *capsys.readouterr())
 
     return run
@@ -115,7 +116,7 @@ def test_a_series_that_fits_nothing_is_one_sentence(said, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "the network is missing; name one, or give --from-run RUN"),
+        ([], "the network is missing; name one, give --from-run RUN, or set MLU_CONFORMANCE_NETWORK"),
         (["beautgan"], "network 'beautgan' is not in"),
         (["--precision=int4-fp16", "{network}"], "precision 'int4-fp16' does not exist"),
         (["--precision=int8-fp16,", "{network}"], "precision '' does not exist"),
@@ -126,7 +127,10 @@ def test_a_series_that_fits_nothing_is_one_sentence(said, tmp_path):
         (["-o", "{tmp}/taken.png", "{network}"], "taken.png cannot be written; name another place"),
         (["--golden-dir={tmp}/none", "{network}"], "has no goldens in"),
         (["--from-run={tmp}"], "holds no run"),
-        (["--from-run={tmp}", "--weights={tmp}"], "--weights and --from-run contradict each other"),
+        (
+            ["--from-run={tmp}", "--weights={tmp}", "{network}"],
+            "--weights and --from-run contradict each other",
+        ),
         (["--weights={tmp}/none", "{network}"], "none"),
     ],
 )

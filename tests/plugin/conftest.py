@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from kept_network import kept_network
 
@@ -11,10 +9,3 @@ from kept_network import kept_network
 @pytest.fixture(scope="session")
 def network():
     return kept_network()
-
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch):
-    """What the user of these tests has set says nothing about the suite."""
-    for name in [name for name in os.environ if name.startswith("MLU_CONFORMANCE_")]:
-        monkeypatch.delenv(name)

@@ -86,7 +86,7 @@ def add_network(command: argparse.ArgumentParser, also: str = "") -> None:
         f"{NETWORK} or {BY_NAME['network_path'].variable}]",
     )
     for name in ("network", "network_path"):
-        _takes(command, dataclasses.replace(BY_NAME[name], default=""))
+        _takes(command, dataclasses.replace(BY_NAME[name], flag=name, value="name", default=""))
 
 
 def _takes(command: argparse.ArgumentParser, option: Option) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance import __version__
 from conformance.commands import (
@@ -20,6 +20,7 @@ from conformance.commands import (
     quantize,
     show,
 )
+from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ EXIT_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence and exits 4."""
+    """Says what is wrong in one sentence and exits 4; an option that takes one value is given once."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for action in (None, "store"):
+            self.register("action", action, Once)
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"{self.prog}: {message}; see `{self.prog} --help`\n")
@@ -43,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     try:
-        options.command(options)
+        options.command(with_environment(options, os.environ))
         sys.stdout.flush()
     except ConformanceError as error:
         return _failed(str(error), error.exit_code)

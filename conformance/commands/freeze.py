@@ -6,7 +6,7 @@ import collections
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import note, say
+from conformance.commands.printing import note, say
 from conformance.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:

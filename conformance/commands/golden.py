@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.commands.arguments import add_network, network_of, progress, say
+from conformance.commands.arguments import add_network, add_options, required_network
+from conformance.commands.printing import progress, say
 from conformance.precision import FIXED_BITS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser("golden", help="make a network's goldens and attainable errors")
-    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
+    add_options(command, "golden_dir")
     add_network(command)
     command.set_defaults(command=make_goldens)
 
@@ -30,10 +30,10 @@ def make_goldens(options: argparse.Namespace) -> None:
     from conformance.goldens import GoldenStore
     from conformance.quantization.files import read_scales
 
-    network = network_of(options.network)
+    network = required_network(options)
     scales = {bits: read_scales(network.directory, bits, network.graph) for bits in FIXED_BITS}
     shown = progress()
-    store = GoldenStore(network, options.golden_dir, shown)
+    store = GoldenStore(network, options.golden_dir or locations.GOLDENS, shown)
     manifest = store.create()
     make_attainable(store, scales, read_profile(locations.IDEAL, locations.DEVICES), shown)
     everything, key = len(manifest.nodes), len(manifest.key)

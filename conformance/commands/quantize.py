@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import add_device_options, add_network, network_of, say
+from conformance.commands.arguments import add_network, add_options, required_network
+from conformance.commands.printing import say
 from conformance.devices.base import CAMBRICON
 from conformance.errors import UsageError
-from conformance.options import pairs, seconds
 from conformance.precision import FIXED_BITS
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ def add(commands: Commands) -> None:
         "--device",
         choices=(CPU, CAMBRICON),
         default=CPU,
-        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework",
+        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework; "
+        "MLU_CONFORMANCE_DEVICE says what is judged, so it does not count here",
     )
-    add_device_options(command)
+    add_options(command, "device_option", "device_timeout")
     add_network(command)
     command.set_defaults(command=write_scale_files)
 
@@ -41,7 +42,7 @@ def write_scale_files(options: argparse.Namespace) -> None:
     from conformance.quantization.calibration import quantized_tensors
     from conformance.quantization.files import scales_path, write_scales
 
-    network = network_of(options.network)
+    network = required_network(options)
     if not quantized_tensors(network.graph):
         raise UsageError(
             f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"
@@ -56,10 +57,9 @@ def write_scale_files(options: argparse.Namespace) -> None:
 def _by_us(network: Network, options: argparse.Namespace) -> Callable[[int], QuantizationScales]:
     from conformance.quantization.calibration import calibrate, largest_magnitudes
 
-    if options.device_option:
-        raise UsageError(
-            f"--device-option {options.device_option[0]} means nothing without --device=cambricon"
-        )
+    if "device_option" in options.given:
+        given = ", ".join(options.device_option)
+        raise UsageError(f"--device-option {given} means nothing without --device=cambricon; drop it")
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
     return lambda bits: calibrate(largest, bits)
 
@@ -68,12 +68,12 @@ def _by_the_vendor(network: Network, options: argparse.Namespace) -> Callable[[i
     from conformance.devices.cambricon.calibration import vendor_scales
     from conformance.devices.cambricon.options import parse_options
 
-    given = parse_options(pairs(options.device_option))
+    given = parse_options(options.device_option)
     return lambda bits: vendor_scales(
         given,
         network.graph,
         [output.name for output in network.outputs],
         map(network.feeds, range(network.samples)),
         bits,
-        timeout=seconds(options.device_timeout),
+        timeout=options.device_timeout,
     )

@@ -126,7 +126,8 @@ def test_wrong_arguments_are_one_sentence(said, tmp_path, monkeypatch, arguments
     kept = kept_network()
     filled = [text.format(network=kept.directory, tmp=tmp_path) for text in arguments]
     golden = [f"--golden-dir={kept.goldens}"] if "--golden-dir" not in "".join(arguments) else []
-    code, out, error = said("show", "--device=cpu", *golden, *filled)
+    device = [] if "--device" in "".join(arguments) else ["--device=cpu"]
+    code, out, error = said("show", *device, *golden, *filled)
     assert code in (EXIT_INFRASTRUCTURE, EXIT_USAGE)
     assert (out, error.count("\n")) == ("", 1)
     assert sentence in error

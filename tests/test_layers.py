@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
-    ("errors", "locations", "machine", "progress", "tables"),
+    ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
     ("files", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from conformance.evaluation.evaluation import Finding
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.bounds import Attainable, ErrorLimits
+    from conformance.judging.findings import Finding
     from conformance.numerics.metrics import Metrics
 
 

@@ -9,7 +9,7 @@ from conformance.diagnosis.model import Quality
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
     from conformance.judging.verdicts import Acceptance
 
 EXACT = 1e3

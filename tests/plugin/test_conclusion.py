@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.evaluation.device_runs import Problem
-from conformance.evaluation.evaluation import Finding
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.cases import Case
+from conformance.judging.findings import Finding, Problem
 from conformance.judging.verdicts import judge
 from conformance.judging.waivers import WaiverLedger
 from conformance.plugin.conclusion import conclude

@@ -8,9 +8,9 @@ from picture_network import GREENS, REDS, kept_pictures
 
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import GoldenError
-from conformance.evaluation.device_runs import Problem
 from conformance.goldens import GoldenStore
 from conformance.judging.answers import Answers
+from conformance.judging.findings import Problem
 from conformance.judging.verdicts import Acceptance
 from conformance.networks import Network
 from conformance.precision import PRECISIONS

@@ -22,7 +22,7 @@ from conformance import locations
 from conformance.devices.base import CAMBRICON, CPU, DeviceRequest
 from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError
-from conformance.expected.attainable import golden_feeds
+from conformance.expected.golden_feeds import golden_feeds
 from conformance.goldens import GoldenStore
 from conformance.graph.cut import cut
 from conformance.graph.editing import placeholder, plain

@@ -1,12 +1,26 @@
-"""Lets the tests of the suite share their own modules, such as ``emulation`` and ``small_network``."""
+"""What all tests of the suite share: the modules of ``support``, the command line, networks made once.
+
+``pytest tests -m "not slow"`` is the quick loop: it leaves out the tenth of the tests that takes most of the
+time, those that run the whole suite, train, start processes that import TensorFlow, or diagnose.
+"""
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from conformance import cli
+from conformance.options import OPTIONS, read_settings
+from conformance.runs.environment import JudgedNetwork
+
+TESTS = Path(__file__).resolve().parent
 
 # No test asserts a wall-clock time: a busy machine that draws or runs examples slowly is no error
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -15,4 +29,71 @@ settings.load_profile("suite")
 # A background job inherits that SIGINT is ignored, and so would the processes that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(TESTS))
+
+
+def pytest_configure(config):
+    from support.toy_network import shared_directory
+
+    config.addinivalue_line("markers", "slow: among the slowest tenth; -m 'not slow' is the quick loop")
+    shared_directory()  # before pytest-xdist starts its workers, which inherit where it is
+
+
+@pytest.fixture(autouse=True)
+def _short_collections():
+    """Leave alone what lives on, above all TensorFlow's: every session that is closed collects garbage."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    """What the user of these tests has set says nothing about the suite."""
+    for name in [name for name in os.environ if name.startswith("MLU_CONFORMANCE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def network():
+    """The small network with its goldens; what damages it takes a copy."""
+    from support.kept_network import kept_network
+
+    return kept_network()
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """What a journal needs of a plan: default settings, a network's name, what was said of goldens."""
+    settings = read_settings({option.name: None for option in OPTIONS}, {}, tmp_path)
+    part = SimpleNamespace(judged=JudgedNetwork(name="n", directory="d", graph_sha256="ab"))
+    return SimpleNamespace(settings=settings, said=["golden"], title="n", parts={"n": part})
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command of ``mlu-conformance``; return its exit code, output and error."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refusal(said):
+    """Run a command that must refuse, with nothing on its output; return its one sentence."""
+
+    def run(*arguments, code=4):
+        found, text, error = said(*arguments)
+        assert (found, text) == (code, "")
+        assert error.startswith("mlu-conformance")
+        assert error.count("\n") == 1
+        return error
+
+    return run

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_goldens import ensure, make, opened, tensors
+from support.small_goldens import ensure, make, opened, tensors
 
 TESTS = Path(__file__).resolve().parent
 CHILD = """
@@ -19,7 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inhe
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import numpy as np
-from small_goldens import opened
+from support.small_goldens import opened
 
 store, made = opened(Path({root!r})), []
 store.report = lambda done, total, what: made.append(what)
@@ -44,15 +44,10 @@ print(len(written), made.count("making goldens of small"), flush=True)
 """
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def root(made, tmp_path):
+def root(tmp_path):
     """The network with its manifest and no tensor made yet."""
-    copy = shutil.copytree(made, tmp_path / "copy")
+    copy = make(tmp_path / "copy")
     shutil.rmtree(tensors(copy))
     return copy
 

@@ -7,11 +7,14 @@ import shutil
 
 import numpy as np
 import pytest
-import small_network
-from emulation import ROOT
 from PIL import Image
+from support import small_network
+from support.damage import edited
+from support.emulation import ROOT, placeholder
+from support.refusals import refused
+from support.toy_network import write_toy
 
-from conformance.errors import EXIT_USAGE, UsageError
+from conformance.errors import EXIT_USAGE
 from conformance.networks import Network, find_network
 
 
@@ -26,10 +29,7 @@ def directory(original, tmp_path):
 
 
 def edit(directory, old, new):
-    path = directory / "network.toml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    edited(directory / "network.toml", old, new)
     return directory
 
 
@@ -78,9 +78,9 @@ def test_the_digest_of_the_inputs_sees_every_value(directory):
 
 def test_networks_are_found_by_name(original):
     assert find_network("small", original.parent).name == "small"
-    with pytest.raises(UsageError, match=r"network 'smal' is not in .* \(near names: small\)"):
+    with refused(r"network 'smal' is not in .* \(near names: small\)"):
         find_network("smal", original.parent)
-    with pytest.raises(UsageError, match="network 'small' is not in"):
+    with refused("network 'small' is not in"):
         find_network("small", original / "nowhere")
 
 
@@ -137,11 +137,10 @@ BAD_DESCRIPTIONS = [
 
 @pytest.mark.parametrize(("old", "new", "said"), BAD_DESCRIPTIONS)
 def test_bad_descriptions(directory, old, new, said):
-    with pytest.raises(UsageError, match=f"network .*network.toml is malformed: .*{said}") as error:
+    with refused(f"network .*network.toml is malformed: .*{said}") as error:
         Network(edit(directory, old, new))
     assert str(directory / "network.toml") in str(error.value)
     assert error.value.exit_code == EXIT_USAGE
-    assert "\n" not in str(error.value)
 
 
 BAD_CONTENTS = [
@@ -194,10 +193,9 @@ def test_descriptions_that_do_not_fit_the_files(directory, old, new, said):
     if said is None:
         assert len(use(directory)[0]) == 2  # an array of the right shape is as good as a picture
         return
-    with pytest.raises(UsageError, match=said) as error:
+    with refused(said) as error:
         use(directory)
     assert error.value.exit_code == EXIT_USAGE
-    assert "\n" not in str(error.value)
 
 
 def stored(array, **options):
@@ -236,9 +234,8 @@ BAD_ARRAYS = [
 @pytest.mark.parametrize(("data", "said"), BAD_ARRAYS)
 def test_bad_arrays(directory, data, said):
     (directory / "style-2.npy").write_bytes(data)
-    with pytest.raises(UsageError, match=said) as error:
+    with refused(said):
         use(directory)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "huge"])
@@ -248,34 +245,25 @@ def test_bad_pictures(directory, damage, monkeypatch):
     path.write_bytes({"truncated": data[: len(data) // 2], "empty": b"", "text": b"P3"}.get(damage, data))
     if damage == "huge":
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(UsageError, match=r"input .*image-[12].png cannot be read as an image"):
+    with refused(r"input .*image-[12].png cannot be read as an image"):
         use(directory)
 
 
 def test_numbers_that_an_integer_input_cannot_hold(tmp_path):
-    from emulation import frozen, placeholder
-
     def build(tf):
-        tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="o")
+        tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="out")
 
-    frozen(build, "o").save(tmp_path / "graph.pb")
-    np.save(tmp_path / "x.npy", np.array([1, 2, 3], np.int32))
-    toml = (
-        '[network]\nname = "n"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\nscale = 1.0\n'
-        '[[output]]\nname = "o"\nrange = [0.0, 9.0]\n[acceptance]\ncosine = 0.9\npsnr = 9.0\n'
-    )
-    (tmp_path / "network.toml").write_text(toml, encoding="utf-8")
+    write_toy(tmp_path, build, {"x": [np.array([1, 2, 3], np.int32)]})
     ((feeds,), _) = use(tmp_path)
     assert feeds["x"].tolist() == [1, 2, 3]
     assert feeds["x"].dtype == np.int32
-    with pytest.raises(
-        UsageError, match=r"x.npy, scaled as .*network.toml says, does not fit the int32 of input 'x'"
-    ):
-        use(edit(tmp_path, "scale = 1.0", "scale = 0.5"))
+    said = r"x-0.npy, scaled as .*network.toml says, does not fit the int32 of input 'x'"
+    with refused(said):
+        use(edit(tmp_path, '["x-0.npy"]', '["x-0.npy"]\nscale = 0.5'))
 
 
 def test_a_missing_description(tmp_path):
-    with pytest.raises(UsageError, match=r"network .*network.toml cannot be read: No such file"):
+    with refused(r"network .*network.toml cannot be read: No such file"):
         Network(tmp_path)
 
 
@@ -313,11 +301,11 @@ def test_the_truth_of_a_sample_is_read(answering):
 def test_a_truth_that_cannot_be_used_is_one_sentence(answering, spoil, said):
     spoil(answering / "truth-2.npy")
     network = Network(answering)
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         network.truth(network.outputs[1], 1, (1, 5))
 
 
 def test_every_sample_has_a_truth(answering):
     edit(answering, '"truth-1.npy", "truth-2.npy"', '"truth-1.npy"')
-    with pytest.raises(UsageError, match=r"truth of 'score' in .* has 1 files, but 'image' has 2"):
+    with refused(r"truth of 'score' in .* has 1 files, but 'image' has 2"):
         Network(answering)

@@ -22,7 +22,7 @@ from conformance.judging.bounds import read_margins
 from conformance.precision import PRECISIONS
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
 from conformance.runs.networks import network_of_run
-from conformance.runs.records import chained_findings, findings_of
+from conformance.runs.records import finding_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,13 +77,13 @@ class _FinishedRun:
 
     def diagnosis(self) -> Diagnosis:
         """Return all that the records show."""
-        own = findings_of(self._of("own"))
+        own = self._findings("own")
         if not own:
             raise UsageError(
                 f"run {self._directory} judged no node at {self._precision} by its own error"
                 f"{_judged(self._records)}; diagnose another precision, or repeat the run"
             )
-        chained = chained_findings(self._of("chained"), self._store.network.outputs)
+        chained = self._findings("chained")
         errors = self._errors(own, chained)
         quality, chained_quality = self._quality(self._precision), self._chained_quality(chained)
         key = [item for item in errors if self._store.node(item.node).reasons]
@@ -120,12 +120,19 @@ class _FinishedRun:
         wanted = str(precision or self._precision)
         return [item for item in self._records if item.mode == mode and item.precision == wanted]
 
+    def _findings(self, mode: str, precision: Precision | None = None) -> dict[str, Finding]:
+        """Return the findings of a mode by node; where a node has several, the others by case."""
+        found: dict[str, Finding] = {}
+        for record in self._of(mode, precision):
+            found[record.node if record.node not in found else record.case] = finding_of(record)
+        return found
+
     def _errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
         attainable = {name: self._expected.attains(name, self._precision) for name in {*own, *chained}}
         return errors_along(self._store.network.graph, own, chained, attainable)
 
     def _quality(self, precision: Precision) -> Quality:
-        found = findings_of(self._of("fused", precision))
+        found = self._findings("fused", precision)
         if not found:
             return Quality(
                 accepted=False, reasons=[f"the run has no output of the fused network at {precision}"]

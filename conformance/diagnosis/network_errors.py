@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.model import NodeErrors
 from conformance.graph.dataflow import dataflow
-from conformance.judging.bounds import excess_of
+from conformance.judging.bounds import excess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,8 +89,8 @@ def _excess(finding: Finding) -> float | None:
     verdict = finding.verdict
     if verdict is None or verdict.bounds is None or verdict.needed is None:
         return None
-    excess = excess_of(verdict.needed, verdict.bounds)
-    return excess if math.isfinite(excess) else None
+    found = excess(verdict.needed, verdict.bounds)
+    return found if math.isfinite(found) else None
 
 
 def branches_of(graph: FrozenGraph) -> dict[str, str]:

@@ -12,6 +12,7 @@ from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.preparation import scales_directory
+from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
@@ -92,7 +93,8 @@ class Expectations:
             GoldenError: its attainable error is not known.
         """
         attainable = self.attains(node, precision)
-        return bound(attainable, self.attainable.operators.get(node, self._operators[node]), self._margins)
+        deciding = self.attainable.operators.get(node, self._operators[node])
+        return bound(attainable, known(deciding).margin_class, self._margins)
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""

@@ -16,18 +16,17 @@ from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
-from conformance.plugin.conclusion import conclude
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
 from conformance.precision import PRECISIONS
 from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
 from conformance.runs.journal import Account, Journal
-from conformance.runs.records import recorded
+from conformance.runs.records import record_of
 from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from conformance.devices.base import Device
@@ -83,34 +82,33 @@ class Run:
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
 
-    def settle(self, *findings: Finding, case_ids: Sequence[str | None] = ()) -> None:
-        """Record the findings, then pass, fail, skip or xfail the running test by the worst of them.
+    def record(self, *findings: Finding, suffix: str = "") -> list[Record]:
+        """Write down what came out, after waivers, and return it.
 
         Args:
-            findings: what came out, at least one.
-            case_ids: id per record, where the case's own is taken already.
+            findings: what came out.
+            suffix: of the records' ids, where the cases' own are taken already.
 
         Raises:
             DeviceLost: the device is gone for good; the records are kept.
         """
-        ids = case_ids or [None] * len(findings)
-        records = [self._recorded(finding, case_id) for finding, case_id in zip(findings, ids, strict=True)]
         self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
+        records = [self._recorded(finding, suffix) for finding in findings]
         for record in records:
             self._keep(record)
         for evaluation in self.evaluations.values():
             if evaluation.lost is not None:
                 raise evaluation.lost
-        conclude(records)
+        return records
 
-    def _recorded(self, finding: Finding, case_id: str | None) -> Record:
-        return recorded(
+    def _recorded(self, finding: Finding, suffix: str) -> Record:
+        return record_of(
             finding,
             self._ledger,
             simulated=self.info.simulated,
             device=self.info.kind,
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
-            case_id=case_id,
+            case_id=f"{finding.case}{suffix}",
         )
 
     def account(self) -> Account:

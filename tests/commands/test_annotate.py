@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 
 import pytest
-from emulation import same_bits
-from kept_network import MEANS, kept_network
-from suite_run import run_suite
+from support.damage import edited
+from support.emulation import same_bits
+from support.kept_network import MEANS, kept_network
+from support.suite_run import run_suite
 
-from conformance import cli
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import load_frozen_graph
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -35,18 +36,8 @@ def run(finished, tmp_path):
 
 
 @pytest.fixture
-def said(capsys):
-    """Run the command; return its exit code, output and error."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main(["annotate", *map(str, arguments)])
-        except SystemExit as end:
-            code = end.code
-        return (code, *capsys.readouterr())
-
-    return call
+def said(said):
+    return functools.partial(said, "annotate")
 
 
 def annotations(path):
@@ -124,12 +115,6 @@ def test_a_network_that_was_moved_is_found_where_the_user_says(said, finished, r
     assert said(run, "-o", tmp_path / "a.pb", "--network", network)[0] == 0
 
 
-def edited(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
 def without_records(run, _):
     (run / RECORDS).write_bytes(b"")
 
@@ -186,20 +171,16 @@ def of_a_graph_that_is_gone(_, network):
         (of_a_graph_that_is_gone, "small.pb is no file"),
     ],
 )
-def test_a_run_that_is_damaged_or_does_not_fit(said, finished, run, tmp_path, damage, sentence):
+def test_a_run_that_is_damaged_or_does_not_fit(refusal, finished, run, tmp_path, damage, sentence):
     network = finished[0].copied(tmp_path / "kept")
     edited(run / ENVIRONMENT, str(finished[0].directory), str(network.directory))
     damage(run, network)
     (tmp_path / "a.pb").write_text("older")
-    code, text, error = said(run, "-o", tmp_path / "a.pb")
-    assert (code, text) == (4, "")
-    assert sentence in error
-    assert error.startswith("mlu-conformance: ")
-    assert error.count("\n") == 1
+    assert sentence in refusal(run, "-o", tmp_path / "a.pb")
     assert (tmp_path / "a.pb").read_text() == "older"
 
 
-def test_bad_arguments(said, finished, tmp_path):
+def test_bad_arguments(refusal, finished, tmp_path):
     output = tmp_path / "a.pb"
     (tmp_path / "directory").mkdir()
     for arguments, sentence in (
@@ -221,8 +202,5 @@ def test_bad_arguments(said, finished, tmp_path):
         ),
         ([finished[1], "-o", finished[0].directory / "small.pb"], "is the graph of network 'small' itself"),
     ):
-        code, text, error = said(*arguments)
-        assert (code, text) == (4, ""), arguments
-        assert sentence in error
-        assert error.count("\n") == 1
+        assert sentence in refusal(*arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["directory"]

@@ -9,33 +9,12 @@ import numpy as np
 import pytest
 from dumps.made_dumps import dump as made
 from dumps.made_dumps import edited
-from kept_network import kept_network
 
 from conformance import cli
 from conformance.numerics.metrics import compare
 
 NODES = "--nodes=out:0,joined:0,norm/mean:0"
 EMULATOR = ("--device=emulator", "--precision=int8-fp16")
-
-
-@pytest.fixture(scope="module")
-def network():
-    return kept_network()
-
-
-@pytest.fixture
-def said(capsys):
-    """Run a command; return its exit code, output and error."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +108,13 @@ def test_a_bare_file_beside_a_npy_takes_its_shape(said, dumps):
     assert row["at"].count(",") == 3
 
 
-def test_goldens(said, network, dumps):
+def test_goldens(said, refusal, network, dumps):
     goldens = (f"--goldens={network.directory}", f"--golden-dir={network.goldens}")
     code, text, _ = said("compare", dumps / "cpu", *goldens, "--limit=max_abs=1e-4")
     assert code == 0
     assert len(rows(text)) == 3
     assert said("compare", dumps / "emulator", *goldens, "--limit=max_abs=1e-4")[0] == 1
-    code, _, error = said("compare", dumps / "cpu/joined0cpu.npy", *goldens)
-    assert code == 4
+    error = refusal("compare", dumps / "cpu/joined0cpu.npy", *goldens)
     assert "which sample it holds, and there are several in the goldens of small (known: 0, 1)" in error
     code, text, _ = said("compare", dumps / "cpu/joined0cpu.npy", *goldens, "--sample=0", "--limit=mse=1e-8")
     assert (code, list(rows(text))) == (0, ["joined:0 (sample 0)"])
@@ -216,15 +194,14 @@ def test_nan_and_inf_decide_without_limits(said, tmp_path, first, second, code, 
     assert ("NaN and Inf differ" in text) is ("differ" in sentence)
 
 
-def test_archives_and_polygraphy(said, dumps, tmp_path):
+def test_archives_and_polygraphy(said, refusal, dumps, tmp_path):
     words = {name: f"{name.replace('/', '')}0cpu.npy" for name in ("out", "joined", "norm/mean")}
     values = {f"{name}:0": np.load(dumps / "cpu" / file) for name, file in words.items()}
     np.savez(tmp_path / "cpu.npz", **values)
     code, text, _ = said("compare", tmp_path / "cpu.npz", dumps / "cpu", "--limit=max_abs=0")
     assert (code, len(rows(text))) == (0, 3)
     np.savez(tmp_path / "less.npz", **{"out:0": values["out:0"]})
-    code, _, error = said("compare", tmp_path / "less.npz", dumps / "cpu")
-    assert code == 4
+    error = refusal("compare", tmp_path / "less.npz", dumps / "cpu")
     assert "norm/mean:0 (sample 0), joined:0 (sample 0) of" in error
 
 
@@ -238,16 +215,14 @@ def test_archives_and_polygraphy(said, dumps, tmp_path):
         (None, b"1.0\n", "acpu.txt does not exist; give a dump's directory or a file"),
     ],
 )
-def test_files_that_cannot_be_compared(said, tmp_path, first, second, sentence):
+def test_files_that_cannot_be_compared(refusal, tmp_path, first, second, sentence):
     for name, content in (("acpu.txt", first), ("amlu.txt", second)):
         if content is not None:
             (tmp_path / name).write_bytes(content)
-    code, text, error = said("compare", tmp_path / "acpu.txt", tmp_path / "amlu.txt")
-    assert (code, text, error.count("\n")) == (4, "", 1)
-    assert sentence in error
+    assert sentence in refusal("compare", tmp_path / "acpu.txt", tmp_path / "amlu.txt")
 
 
-def test_dumps_that_cannot_be_compared(said, tmp_path):
+def test_dumps_that_cannot_be_compared(refusal, tmp_path):
     made(tmp_path / "one")
     made(tmp_path / "two", nodes=("a/b", "c"))
     made(tmp_path / "other", nodes=("x",))
@@ -257,27 +232,22 @@ def test_dumps_that_cannot_be_compared(said, tmp_path):
         ("one", "other", "no tensor is on both sides"),
         ("one", "none", "none does not exist"),
     ):
-        code, text, error = said("compare", tmp_path / first, tmp_path / second)
-        assert (code, text, error.count("\n")) == (4, "", 1)
-        assert sentence in error
+        assert sentence in refusal("compare", tmp_path / first, tmp_path / second)
 
 
-def test_a_dump_without_its_manifest_is_none(said, tmp_path):
+def test_a_dump_without_its_manifest_is_none(refusal, tmp_path):
     made(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "cut")
     (tmp_path / "cut/dump.json").unlink()
-    code, _, error = said("compare", tmp_path / "one", tmp_path / "cut")
-    assert code == 4
-    assert "cut is no dump, as dump.json is missing" in error
+    said = refusal("compare", tmp_path / "one", tmp_path / "cut")
+    assert "cut is no dump, as dump.json is missing" in said
 
 
-def test_dumps_of_other_inputs_are_refused_and_of_other_weights_noted(said, tmp_path):
+def test_dumps_of_other_inputs_are_refused_and_of_other_weights_noted(said, refusal, tmp_path):
     made(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     edited(tmp_path / "two", lambda content: content.update(input_sha256="j"))
-    code, _, error = said("compare", tmp_path / "one", tmp_path / "two")
-    assert code == 4
-    assert "was made from other inputs than" in error
+    assert "was made from other inputs than" in refusal("compare", tmp_path / "one", tmp_path / "two")
     edited(tmp_path / "two", lambda content: content.update(input_sha256="i", graph_sha256="h"))
     code, _, note = said("compare", tmp_path / "one", tmp_path / "two")
     assert code == 0
@@ -297,13 +267,10 @@ def test_dumps_of_other_inputs_are_refused_and_of_other_weights_noted(said, tmp_
         (["SECOND", "--histograms=-1"], "argument --histograms: '-1' is no count"),
     ],
 )
-def test_bad_arguments_are_one_sentence(said, tmp_path, arguments, sentence):
+def test_bad_arguments_are_one_sentence(refusal, tmp_path, arguments, sentence):
     made(tmp_path / "dump")
     given = [tmp_path / "dump" if word == "SECOND" else word for word in arguments]
-    code, text, error = said("compare", tmp_path / "dump", *given)
-    assert (code, text, error.count("\n")) == (4, "", 1)
-    assert error.startswith("mlu-conformance")
-    assert sentence in error
+    assert sentence in refusal("compare", tmp_path / "dump", *given)
 
 
 def test_no_tensorflow_is_needed_to_compare(tmp_path):

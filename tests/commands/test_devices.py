@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from suite_run import ROOT
+from support.suite_run import ROOT
 
-from conformance import cli
 from conformance.commands import devices
 from conformance.devices.cambricon import interpreter
 from conformance.devices.cambricon.card_lock import take_card
@@ -70,18 +69,13 @@ def machine(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def said(machine, monkeypatch, capsys):
+def said(said, machine, monkeypatch):
     """Run the command on the machine; return its exit code, output and error."""
     gather = functools.partial(
         devices.gather, machine.root, machine.run, machine.locks, machine.environment, machine.home
     )
     monkeypatch.setattr(devices, "gather", gather)
-
-    def run(*arguments):
-        code = cli.main(["devices", *arguments])
-        return (code, *capsys.readouterr())
-
-    return run
+    return functools.partial(said, "devices")
 
 
 def test_a_machine_without_a_card_says_so_and_is_no_failure(said):
@@ -222,8 +216,6 @@ def test_it_runs_on_this_machine_without_importing_tensorflow():
     assert {"cards", "devices"} <= set(json.loads(done.stdout))
 
 
-def test_an_unknown_option_is_one_sentence(capsys):
-    with pytest.raises(SystemExit) as end:
-        cli.main(["devices", "--hardware"])
-    assert end.value.code == 4
-    assert capsys.readouterr().err.startswith("mlu-conformance: unrecognized arguments: --hardware; see")
+def test_an_unknown_option_is_one_sentence(refusal):
+    error = refusal("--hardware")
+    assert error.startswith("mlu-conformance: unrecognized arguments: --hardware; see")

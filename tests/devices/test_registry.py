@@ -8,12 +8,13 @@ import types
 from pathlib import Path
 
 import pytest
+from support.refusals import refused
 
 from conformance.devices.base import Device, DeviceInfo, DeviceRequest
 from conformance.devices.cambricon.cards import Card, Survey
 from conformance.devices.cambricon.driver import CambriconDevice
 from conformance.devices.registry import ENTRY_POINTS, open_device
-from conformance.errors import DeviceError, InfrastructureError, UsageError
+from conformance.errors import DeviceError, InfrastructureError
 
 
 class PlainDevice:
@@ -68,9 +69,7 @@ def test_auto_never_emulates_beside_a_visible_card(monkeypatch, file, isolate):
 def test_a_visible_card_that_cannot_be_used_is_an_error(monkeypatch):
     survey = Survey((Card(0, None, "MLU270-S4"),), "", "", ())
     monkeypatch.setattr("conformance.devices.cambricon.cards.survey", lambda: survey)
-    with pytest.raises(
-        InfrastructureError, match="no card can be used: card 0 MLU270-S4 without device file"
-    ):
+    with refused("no card can be used: card 0 MLU270-S4 without device file", InfrastructureError):
         CambriconDevice({}, look=lambda: survey)
 
 
@@ -102,7 +101,7 @@ def test_the_emulator_names_the_switches_that_were_turned():
 @pytest.mark.parametrize("name", ["emulator", "cpu"])
 def test_devices_without_options_take_none(name):
     sentence = f"device '{name}' takes no --device-option, but got python, card; drop it"
-    with pytest.raises(UsageError, match=sentence):
+    with refused(sentence):
         opened(name, options={"python": "x", "card": "1"})
 
 
@@ -121,7 +120,7 @@ def test_a_factory_gets_its_options_as_arguments(devices):
         ),
         ({}, r"\(nothing\): missing a required argument: 'clock_rate'; give what its factory takes"),
     ):
-        with pytest.raises(UsageError, match=f"device 'some_devices:make' cannot be made with .*{sentence}"):
+        with refused(f"device 'some_devices:make' cannot be made with .*{sentence}"):
             opened("some_devices:make", options=given)
 
 
@@ -150,7 +149,7 @@ def test_an_entry_point(devices, monkeypatch):
         importlib.metadata, "entry_points", lambda *, group: [point] * (group == ENTRY_POINTS)
     )
     assert opened("fancy").info().kind == "plain"
-    with pytest.raises(UsageError, match=r"device 'fancyy' is unknown \(near names: fancy\)"):
+    with refused(r"device 'fancyy' is unknown \(near names: fancy\)"):
         opened("fancyy")
 
 
@@ -181,7 +180,7 @@ def test_a_wrong_word_is_a_usage_error(devices, request_, sentence):
     devices.half = type("Half", (), {"info": PlainDevice.info})
     unclear = DeviceInfo(kind="plain", model="none", simulated="perhaps")
     devices.vague = type("Vague", (PlainDevice,), {"info": lambda _: unclear})
-    with pytest.raises(UsageError, match=sentence):
+    with refused(sentence):
         opened(request_)
 
 
@@ -192,7 +191,7 @@ def test_a_wrong_word_is_a_usage_error(devices, request_, sentence):
 def test_a_module_that_breaks_while_it_is_imported(tmp_path, monkeypatch, text, said):
     (tmp_path / "breaking_device.py").write_text(f"{text}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UsageError, match=f"cannot be imported: {said}"):
+    with refused(f"cannot be imported: {said}"):
         opened("breaking_device:make")
 
 
@@ -202,7 +201,7 @@ def test_a_factory_that_breaks_is_infrastructure(devices, error):
         raise error
 
     devices.make = make
-    with pytest.raises(InfrastructureError, match=f"could not be made: {type(error).__name__}: no power"):
+    with refused(f"could not be made: {type(error).__name__}: no power", InfrastructureError):
         opened("some_devices:make")
 
 

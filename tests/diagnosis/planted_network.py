@@ -6,71 +6,37 @@ scales and goldens are made by the command line, once per process.
 
 from __future__ import annotations
 
-import atexit
 import functools
-import gc
-import shutil
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from kept_network import KeptNetwork
+from support.emulation import placeholder
+from support.toy_network import KeptNetwork, kept, uniform, write_toy
 
-from conformance import cli, locations
+from conformance import locations
 from conformance.expected.expectations import Expectations
-from conformance.goldens import GoldenStore
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.judging.bounds import read_margins
-from conformance.networks import Network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conformance.goldens import GoldenStore
 
 SIZE = 24
 CHANNELS = 8
 
-DESCRIPTION = """
-[network]
-name = "twig"
-graph = "twig.pb"
-
-[[input]]
-name = "X"
-files = ["x-0.npy", "x-1.npy"]
-
-[[input]]
-name = "Y"
-files = ["y-0.npy", "y-1.npy"]
-
-[[output]]
-name = "out"
-range = [-1.0, 1.0]
-
-[acceptance]
-cosine = 0.98
-psnr = 22.0
-"""
-
 
 @functools.cache
 def planted_network() -> KeptNetwork:
-    """Return the network, made once per process and deleted at its end."""
-    root = Path(tempfile.mkdtemp(prefix="mlu-conformance-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    kept = KeptNetwork(root / "network", root / "goldens")
-    write_network(kept.directory)
-    for arguments in (["quantize"], ["golden", "--golden-dir", str(kept.goldens)]):
-        assert cli.main([*arguments, str(kept.directory)]) == 0
-    gc.freeze()  # TensorFlow's own objects; every session that is closed collects garbage
-    return kept
-
-
-def store_of(kept: KeptNetwork) -> GoldenStore:
-    """Return the goldens of a kept network."""
-    return GoldenStore(Network(kept.directory), kept.goldens)
+    """Return the network, made once per test session."""
+    return kept("twig", write_network)
 
 
 @functools.cache
 def planted_store() -> GoldenStore:
     """Return the goldens of the network."""
-    return store_of(planted_network())
+    return planted_network().store
 
 
 @functools.cache
@@ -79,6 +45,7 @@ def expectations(store):
     return Expectations(store, margins())
 
 
+@functools.cache
 def margins():
     """Return the margins of the suite."""
     return read_margins(locations.MARGINS)
@@ -86,14 +53,8 @@ def margins():
 
 def write_network(directory: Path) -> None:
     """Write graph, description and inputs, without scales and goldens."""
-    directory.mkdir(parents=True)
-    (directory / "twig.pb").write_bytes(_graph())
-    (directory / "network.toml").write_text(DESCRIPTION)
-    random = np.random.default_rng(7)
-    for name in ("x", "y"):
-        for sample in range(2):
-            values = random.uniform(-1, 1, (1, SIZE, SIZE, 3)).astype(np.float32)
-            np.save(directory / f"{name}-{sample}.npy", values, allow_pickle=False)
+    inputs = uniform(7, (1, SIZE, SIZE, 3), "X", "Y", samples=2)
+    write_toy(directory, _build, inputs, name="twig", cosine=0.98, psnr=22.0)
 
 
 class _Layers:
@@ -144,18 +105,14 @@ class _Layers:
         return self.convolution(resized, 3, CHANNELS, name, bias=True)
 
 
-def _graph() -> bytes:
-    tf, layers = tensorflow(), _Layers()
-    with tf.Graph().as_default() as graph:
-        x, y = (tf.compat.v1.placeholder(tf.float32, (1, SIZE, SIZE, 3), name=name) for name in "XY")
-        skipped, image = layers.branch(x, "image")
-        _, style = layers.branch(y, "style")
-        joined = tf.concat([image, style], 3, name="joined")
-        mixed = tf.nn.relu(
-            layers.normed(layers.convolution(joined, 3, CHANNELS, "mix"), "mix_norm"), name="relu"
-        )
-        blocks = layers.block(layers.block(mixed, "block_1"), "block_2")
-        larger = tf.nn.relu(layers.enlarged(blocks, 18, "up_1"), name="up_relu")
-        merged = tf.concat([layers.enlarged(larger, SIZE, "up_2"), skipped], 3, name="merged")
-        tf.tanh(layers.convolution(merged, 3, 3, "head", bias=True) * 0.5, name="out")
-    return graph.as_graph_def().SerializeToString(deterministic=True)
+def _build(tf):
+    layers = _Layers()
+    x, y = (placeholder(tf, name, (1, SIZE, SIZE, 3)) for name in "XY")
+    skipped, image = layers.branch(x, "image")
+    _, style = layers.branch(y, "style")
+    joined = tf.concat([image, style], 3, name="joined")
+    mixed = tf.nn.relu(layers.normed(layers.convolution(joined, 3, CHANNELS, "mix"), "mix_norm"), name="relu")
+    blocks = layers.block(layers.block(mixed, "block_1"), "block_2")
+    larger = tf.nn.relu(layers.enlarged(blocks, 18, "up_1"), name="up_relu")
+    merged = tf.concat([layers.enlarged(larger, SIZE, "up_2"), skipped], 3, name="merged")
+    tf.tanh(layers.convolution(merged, 3, 3, "head", bias=True) * 0.5, name="out")

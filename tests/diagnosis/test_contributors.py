@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from diagnosis.diagnosing import diagnosed, report
 from diagnosis.golden_device import GoldenDevice, at
-from diagnosis.planted_network import store_of
-from emulation import frozen, placeholder
-from kept_network import KeptNetwork
+from support.emulation import placeholder
+from support.toy_network import prepared, write_toy
 
-from conformance import cli
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
 
@@ -51,20 +49,10 @@ def even(tf):
 def made(tmp_path_factory):
     @functools.cache
     def make(build, psnr):
-        root = tmp_path_factory.mktemp(build.__name__)
-        kept = KeptNetwork(root / "network", root / "goldens")
-        kept.directory.mkdir()
-        frozen(build, "out").save(kept.directory / "graph.pb")
         x = np.random.default_rng(5).uniform(0.1, 1, SHAPE).astype(np.float32)
-        np.save(kept.directory / "x.npy", x)
-        (kept.directory / "network.toml").write_text(
-            '[network]\nname = "separable"\ngraph = "graph.pb"\n[[input]]\nname = "x"\nfiles = ["x.npy"]\n'
-            '[[output]]\nname = "out"\nrange = [0.0, 6.0]\n[acceptance]\ncosine = 0.5\n'
-            f"psnr = {psnr}\n"
-        )
-        assert cli.main(["quantize", str(kept.directory)]) == 0
-        assert cli.main(["golden", "--golden-dir", str(kept.goldens), str(kept.directory)]) == 0
-        return store_of(kept)
+        fields = {"low": 0.0, "high": 6.0, "cosine": 0.5, "psnr": psnr}
+        write = functools.partial(write_toy, build=build, inputs={"x": [x]}, **fields)
+        return prepared(tmp_path_factory.mktemp(build.__name__), write).store
 
     return make
 

@@ -6,9 +6,9 @@ import functools
 
 import pytest
 from diagnosis.handmade import errors
-from emulation import frozen, placeholder
 from hypothesis import given
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder
 
 from conformance.diagnosis.culprits import APART, REFINED, Pieces, failing, grouped
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 from diagnosis.handmade import EXACT, NOTHING, culprit, errors, quality
-from emulation import frozen, placeholder
+from support.emulation import frozen, placeholder
 
 from conformance.diagnosis.blame import blamed_precision, the_device, where_born
 from conformance.diagnosis.repairs import farthest_off_first, largest_effect_first, stand_ins

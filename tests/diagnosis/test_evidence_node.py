@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-import small_network
-from emulation import frozen, in_float64, naive_scales, placeholder, plain_scales
+from support import small_network
+from support.emulation import frozen, in_float64, naive_scales, placeholder, plain_scales
 
 from conformance.diagnosis.evidence import KINDS, evidence_of
 from conformance.errors import UsageError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import emulated, frozen, placeholder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support.emulation import emulated, frozen, placeholder
 
 from conformance.diagnosis.evidence.running_sum import Terms, half_sum, running_sums, terms_of
 

@@ -7,17 +7,11 @@ import math
 
 import pytest
 from diagnosis.handmade import attainable, errors, finding
-from emulation import frozen, placeholder
 from hypothesis import given
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder
 
-from conformance.diagnosis.network_errors import (
-    branches_of,
-    errors_along,
-    reading,
-    segment,
-    side_by_side,
-)
+from conformance.diagnosis.network_errors import branches_of, errors_along, reading, segment, side_by_side
 from conformance.graph.dataflow import dataflow
 
 NODES = ["a", "b", "join", "mid", "out"]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
 import pytest
 from diagnosis.diagnosing import diagnosed, report
 from diagnosis.golden_device import GoldenDevice, at
-from diagnosis.planted_network import store_of
-from emulation import frozen, placeholder
-from kept_network import KeptNetwork
+from support.emulation import placeholder
+from support.toy_network import prepared, uniform, write_toy
 
-from conformance import cli
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
 
@@ -24,26 +21,10 @@ def made(tmp_path_factory):
     """Return a function that makes a network with its goldens, once per set of arguments."""
 
     @functools.cache
-    def make(build, inputs, psnr=40.0, samples=1):
-        root = tmp_path_factory.mktemp(build.__name__)
-        kept = KeptNetwork(root / "network", root / "goldens")
-        kept.directory.mkdir()
-        frozen(build, "out").save(kept.directory / "graph.pb")
-        random = np.random.default_rng(5)
-        entries = []
-        for name in inputs:
-            files = [f"{name}-{sample}.npy" for sample in range(samples)]
-            for file in files:
-                np.save(kept.directory / file, random.uniform(-1, 1, SHAPE).astype(np.float32))
-            entries.append(f'[[input]]\nname = "{name}"\nfiles = {files}\n')
-        (kept.directory / "network.toml").write_text(
-            '[network]\nname = "other"\ngraph = "graph.pb"\n'
-            + "".join(entries)
-            + '[[output]]\nname = "out"\nrange = [-1.0, 1.0]\n'
-            + f"[acceptance]\ncosine = 0.9\npsnr = {psnr}\n"
-        )
-        assert cli.main(["golden", "--golden-dir", str(kept.goldens), str(kept.directory)]) == 0
-        return store_of(kept)
+    def make(build, names, psnr=40.0, samples=1):
+        inputs = uniform(5, SHAPE, *names, samples=samples)
+        write = functools.partial(write_toy, build=build, inputs=inputs, psnr=psnr)
+        return prepared(tmp_path_factory.mktemp(build.__name__), write, scales=False).store
 
     return make
 
@@ -62,7 +43,7 @@ def three(tf):
 
 
 def test_a_network_of_one_input_without_fixed_point_and_one_sample(made):
-    store = made(plain, ("x",))
+    store = made(plain, "x")
     diagnosis = diagnosed(open_device(DeviceRequest("emulator", "ideal")), "int8-fp16", store)
     assert diagnosis.culprits == []
     assert diagnosis.quality.accepted
@@ -73,13 +54,13 @@ def test_a_network_of_one_input_without_fixed_point_and_one_sample(made):
 
 
 def test_a_fault_in_it_is_named(made):
-    store = made(plain, ("x",))
+    store = made(plain, "x")
     diagnosis = diagnosed(GoldenDevice(store, at("mean", lambda golden: golden + 0.5)), "int8-fp32", store)
     assert diagnosis.culprits[0].what == "mean"
 
 
 def test_the_float_type_is_to_blame_where_float32_is_accepted(made):
-    store = made(plain, ("x",), psnr=90.0)
+    store = made(plain, "x", psnr=90.0)
     diagnosis = diagnosed(open_device(DeviceRequest("emulator", "ideal")), "int16-fp16", store)
     (culprit,) = diagnosis.culprits
     assert culprit.kind == "precision"
@@ -91,7 +72,7 @@ def test_the_float_type_is_to_blame_where_float32_is_accepted(made):
 
 
 def test_three_branches_stand_below_each_other(made):
-    store = made(three, ("x", "y", "z"), samples=2)
+    store = made(three, "xyz", samples=2)
     diagnosis = diagnosed(GoldenDevice(store), "int16-fp32", store)
     names = [item.node for item in diagnosis.errors]
     table = report(diagnosis, store).partition("Error along the network")[2]

@@ -92,10 +92,7 @@ def test_a_fault_is_named_beside_the_means_of_the_card(name, precision):
     """Where every Mean fails, too, a fault in one of them or before one is told apart."""
     fault = FAULTS[name]
     culprits = diagnosed(fault(CARD), precision).culprits
-    assert {(item.what, item.kind) for item in culprits} == {
-        (fault.where, fault.kind),
-        ("Mean", "operator"),
-    }
+    assert {(item.what, item.kind) for item in culprits} == {(fault.where, fault.kind), ("Mean", "operator")}
     assert fault.where not in next(item for item in culprits if item.what == "Mean").nodes
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from diagnosis.planted import ASKED_FOR, FAULTS
-from tool_modules import tool_module
+from support.tool_modules import tool_module
 
 from conformance.errors import UsageError
 

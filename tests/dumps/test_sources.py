@@ -7,12 +7,10 @@ import json
 import numpy as np
 import pytest
 from dumps.made_dumps import VALUES, dump, edited
-from kept_network import kept_network
+from support.kept_network import kept_network
 
 from conformance.dumps.sources import goldens_side, side_of
 from conformance.errors import UsageError
-from conformance.goldens import GoldenStore
-from conformance.networks import Network
 
 
 def only(side):
@@ -78,7 +76,7 @@ def test_numbers_of_any_kind_keep_their_values(tmp_path, dtype):
 
 def test_goldens_are_all_nodes_on_all_samples_and_read_when_wanted(tmp_path):
     kept = kept_network().copied(tmp_path)
-    store = GoldenStore(Network(kept.directory), kept.goldens)
+    store = kept.store
     side = goldens_side(store)
     assert len(side.tensors) == 2 * len(store.manifest.nodes)
     assert not side.complete

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from dumps.made_dumps import PLAIN, VALUES, dump, edited
+from support.refusals import refused
 
 from conformance.dumps.manifest import FORMATS, read_manifest
 from conformance.dumps.writing import DumpWriter
-from conformance.errors import InfrastructureError, UsageError
+from conformance.errors import InfrastructureError
 from conformance.files import sha256
 
 
@@ -39,7 +40,7 @@ def test_an_empty_directory_will_do_and_parents_are_made(tmp_path):
 )
 def test_a_directory_with_something_in_it_is_left_alone(tmp_path, present, sentence):
     (tmp_path / present).write_text("mine")
-    with pytest.raises(UsageError, match=sentence):
+    with refused(sentence):
         dump(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [present]
     assert (tmp_path / present).read_text() == "mine"
@@ -47,11 +48,9 @@ def test_a_directory_with_something_in_it_is_left_alone(tmp_path, present, sente
 
 def test_a_file_in_the_way(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UsageError, match="file is not a directory; name a new or empty one"):
+    with refused("file is not a directory; name a new or empty one"):
         dump(tmp_path / "file")
-    with pytest.raises(
-        UsageError, match=r"dump directory .*/file/below cannot be written \(Not a directory\)"
-    ):
+    with refused(r"dump directory .*/file/below cannot be written \(Not a directory\)"):
         dump(tmp_path / "file/below")
 
 
@@ -84,14 +83,14 @@ def test_a_file_of_somebody_else_is_neither_overwritten_nor_deleted(tmp_path):
         (writer.directory / "b0cpu.txt").write_text("theirs")
         writer.add("b", 0, VALUES)
 
-    with pytest.raises(UsageError, match=r"b0cpu.txt appeared while dumping"):
+    with refused(r"b0cpu.txt appeared while dumping"):
         interrupted(tmp_path / "dump", ("a", "b"), come_between)
     assert [path.name for path in (tmp_path / "dump").iterdir()] == ["b0cpu.txt"]
     assert (tmp_path / "dump/b0cpu.txt").read_text() == "theirs"
 
 
 def test_a_tensor_that_cannot_be_written(tmp_path):
-    with pytest.raises(InfrastructureError, match="cannot be written: File name too long"):
+    with refused("cannot be written: File name too long", InfrastructureError):
         dump(tmp_path / "dump", nodes=("n" * 300,))
     assert list(tmp_path.iterdir()) == []
 
@@ -101,7 +100,7 @@ def test_a_tensor_that_cannot_be_written(tmp_path):
     [(("a", "b"), "b was not dumped to"), (("a",), "a was not dumped"), ((), "nothing was")],
 )
 def test_a_dump_that_lacks_a_tensor_is_not_finished(tmp_path, nodes, sentence):
-    with pytest.raises(InfrastructureError, match=sentence):
+    with refused(sentence, InfrastructureError):
         interrupted(tmp_path / "dump", nodes, lambda writer: writer.finish(PLAIN))
     assert list(tmp_path.iterdir()) == []
 
@@ -120,12 +119,12 @@ def test_a_dump_that_lacks_a_tensor_is_not_finished(tmp_path, nodes, sentence):
 def test_a_manifest_that_is_wrong(tmp_path, change, sentence):
     dump(tmp_path / "dump")
     edited(tmp_path / "dump", change)
-    with pytest.raises(UsageError, match=sentence):
+    with refused(sentence):
         read_manifest(tmp_path / "dump")
 
 
 def test_a_directory_without_a_manifest_is_no_dump(tmp_path):
     dump(tmp_path / "dump")
     (tmp_path / "dump/dump.json").unlink()
-    with pytest.raises(UsageError, match=r"is no dump, as dump.json is missing: dump again if that was"):
+    with refused(r"is no dump, as dump.json is missing: dump again if that was"):
         read_manifest(tmp_path / "dump")

@@ -104,10 +104,7 @@ def test_problems_of_a_session_are_sorted_and_most_sessions_have_none():
     problems = {"a": DeviceError("lost"), "b": Unsupported("no int8")}
     with DeviceRun(lambda: Session({}, problems=problems)) as attempt:
         attempt({})
-    assert attempt.problems("abc") == {
-        "a": Problem("broken", "lost"),
-        "b": Problem("unsupported", "no int8"),
-    }
+    assert attempt.problems("abc") == {"a": Problem("broken", "lost"), "b": Problem("unsupported", "no int8")}
     with DeviceRun(lambda: Session({})) as attempt:
         attempt({})
     assert (attempt.problem, attempt.problems("abc")) == (None, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_evaluation import evaluate
+from support.small_evaluation import evaluate
 
 from conformance.devices.base import DeviceError, DeviceInfo, DeviceLost, SessionBase, Unsupported
 from conformance.devices.cpu import CpuDevice

@@ -8,8 +8,11 @@ import sys
 import msgspec
 import numpy as np
 import pytest
-from saved_checkpoints import flip, same_bits
-from suite_run import run_suite
+from support.damage import flip
+from support.emulation import placeholder, same_bits
+from support.refusals import refused
+from support.suite_run import run_suite
+from support.toy_network import uniform, write_toy
 
 from conformance import cli
 from conformance.errors import GoldenError, InfrastructureError, UsageError
@@ -26,23 +29,6 @@ from conformance.quantization.files import read_scales
 SHAPES = {"a/kernel": (4, 4), "b/kernel": (4, 2), "b/bias": (2,)}
 RANDOM = np.random.default_rng(3)
 VALUES = {name: RANDOM.standard_normal(shape).astype(np.float32) for name, shape in SHAPES.items()}
-HEAD = """
-[network]
-name = "tiny"
-graph = "graph.pb"
-
-[[input]]
-name = "x"
-files = ["x.npy"]
-
-[[output]]
-name = "o"
-range = [-1.0, 1.0]
-
-[acceptance]
-cosine = 0.9
-psnr = 10.0
-"""
 RECIPES = """
 [[weights]]
 match = "*/kernel"
@@ -53,20 +39,16 @@ value = 0.5
 
 def write_network(directory, recipes=RECIPES):
     """Write a network of two matmuls whose bias is read as TensorFlow 1 reads variables."""
-    tf = tensorflow()
-    directory.mkdir(parents=True)
-    with tf.Graph().as_default() as graph:
-        x = tf.compat.v1.placeholder(tf.float32, (3, 4), name="x")
+
+    def build(tf):
         a, b = (
             tf.constant(np.ones(SHAPES[f"{name}/kernel"], np.float32), name=f"{name}/kernel") for name in "ab"
         )
         bias = tf.constant(np.zeros(2, np.float32), name="b/bias")
-        hidden = tf.nn.relu(tf.linalg.matmul(x, a, name="first"))
+        hidden = tf.nn.relu(tf.linalg.matmul(placeholder(tf, shape=(3, 4)), a, name="first"))
         tf.tanh(tf.linalg.matmul(hidden, b, name="second") + tf.identity(bias, name="b/bias/read"), name="o")
-    (directory / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    (directory / "network.toml").write_text(HEAD + recipes)
-    np.save(directory / "x.npy", np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32))
-    return directory
+
+    return write_toy(directory, build, uniform(1, (3, 4), "x"), "o", name="tiny", more=recipes)
 
 
 def write_checkpoint(directory, values=VALUES):
@@ -116,32 +98,31 @@ def test_its_name_tells_weights_apart(network, checkpoint, tmp_path):
 
 
 def test_a_directory_without_a_checkpoint(network, tmp_path):
-    with pytest.raises(UsageError, match=r"there is no checkpoint .*nowhere"):
+    with refused(r"there is no checkpoint .*nowhere"):
         network.with_weights(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"b/bias": None}, r"lacks variable 'b/bias', which .*graph.pb needs \(known: a/kernel, b/kernel\)"),
+        ({"b/bias": None}, r"lacks variable 'b/bias', which .*tiny.pb needs \(known: a/kernel, b/kernel\)"),
         ({"a/kernel": None, "b/bias": None}, r"lacks variable 'a/kernel' and 1 more, which"),
-        ({"b/bias": np.zeros(3, np.float32)}, r"is float32 \(3,\), but .*graph.pb wants float32 \(2,\)"),
+        ({"b/bias": np.zeros(3, np.float32)}, r"is float32 \(3,\), but .*tiny.pb wants float32 \(2,\)"),
         ({"b/bias": np.zeros(2)}, r"variable 'b/bias' of .* is float64 \(2,\), but .* wants float32 \(2,\)"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit(network, tmp_path, change, said):
     values = {name: value for name, value in (VALUES | change).items() if value is not None}
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         _ = network.with_weights(write_checkpoint(tmp_path / "saved", values)).graph
 
 
 def test_a_graph_without_variables(tmp_path, checkpoint):
-    tf = tensorflow()
-    directory = write_network(tmp_path / "network", "")
-    with tf.Graph().as_default() as graph:
-        tf.tanh(tf.compat.v1.placeholder(tf.float32, (3, 4), name="x"), name="o")
-    (directory / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    with pytest.raises(UsageError, match=r"graph.pb has no variables that checkpoint .* could fill"):
+    def build(tf):
+        tf.tanh(placeholder(tf, shape=(3, 4)), name="out")
+
+    directory = write_toy(tmp_path, build, uniform(1, (3, 4), "x"), name="tiny")
+    with refused(r"tiny.pb has no variables that checkpoint .* could fill"):
         _ = Network(directory, checkpoint).graph
 
 
@@ -166,7 +147,7 @@ def test_published_weights_are_recognised(network, checkpoint):
 def test_a_damaged_download_is_named_before_it_is_used(network, checkpoint):
     entries = publish(network, checkpoint)
     flip(checkpoint / "model.ckpt.data-00000-of-00001", entries["b/kernel"].offset)
-    with pytest.raises(UsageError, match=r"variable 'b/kernel' of checkpoint .* is damaged"):
+    with refused(r"variable 'b/kernel' of checkpoint .* is damaged"):
         _ = network.with_weights(checkpoint).graph
 
 
@@ -201,7 +182,7 @@ def test_goldens_of_other_weights_are_never_taken(network, checkpoint, tmp_path)
     )
     stolen = GoldenStore(other, tmp_path / "goldens")
     store.directory.rename(stolen.directory)
-    with pytest.raises(GoldenError, match=r"were made from other graph"):
+    with refused(r"were made from other graph", GoldenError):
         stolen.ensure(["o"])
     assert prepare(stolen)
     stolen.ensure(["o"])
@@ -219,15 +200,13 @@ def test_what_is_lost_is_made_again(network, checkpoint, tmp_path, lost):
 
 def test_other_inputs_make_other_goldens(network, checkpoint, tmp_path):
     prepare(GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens"))
-    np.save(network.directory / "x.npy", np.ones((3, 4), np.float32))
+    np.save(network.directory / "x-0.npy", np.ones((3, 4), np.float32))
     assert prepare(GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens"))
 
 
 def test_a_place_that_cannot_be_written(network, checkpoint, tmp_path):
     (tmp_path / "goldens").write_text("a file in the way")
-    with pytest.raises(
-        InfrastructureError, match=r"goldens of tiny-\w{8} cannot be written to .* --golden-dir"
-    ):
+    with refused(r"goldens of tiny-\w{8} cannot be written to .* --golden-dir", InfrastructureError):
         prepare(GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens"))
 
 

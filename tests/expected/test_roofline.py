@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_evaluation import expectations
+from support.small_evaluation import expectations
 
 from conformance import locations
 from conformance.expected.expectations import Expectations

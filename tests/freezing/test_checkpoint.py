@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from saved_checkpoints import flip, same_bits, save, variable
+from support.damage import flip
+from support.emulation import same_bits
+from support.refusals import refused
+from support.saved_checkpoints import save, variable
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.freezing.checkpoint import FOOTER, Checkpoint, checkpoint_digest
@@ -125,7 +128,7 @@ def test_several_data_files(tmp_path):
     assert checkpoint.shards == 2
     assert [checkpoint.value(f"v{number}").tolist() for number in range(2)] == [[0] * 4, [1] * 4]
     Path(f"{whole}.data-00001-of-00002").unlink()
-    with pytest.raises(UsageError, match=r"lacks its data file .*data-00001-of-00002; copy it here, too"):
+    with refused(r"lacks its data file .*data-00001-of-00002; copy it here, too"):
         Checkpoint(whole)
 
 
@@ -139,9 +142,9 @@ def test_the_digest_tells_checkpoints_apart(copy):
 
 def test_a_missing_index(copy):
     index_of(copy).unlink()
-    with pytest.raises(UsageError, match=r"has no index: .*model.ckpt.index is missing"):
+    with refused(r"has no index: .*model.ckpt.index is missing"):
         Checkpoint(copy)
-    with pytest.raises(UsageError, match=r"checkpoint index .*model.ckpt.index cannot be read"):
+    with refused(r"checkpoint index .*model.ckpt.index cannot be read"):
         checkpoint_digest(copy)
 
 
@@ -149,16 +152,14 @@ def test_a_missing_index(copy):
 def test_a_truncated_data_file(copy, left):
     size = data_of(copy).stat().st_size
     data_of(copy).write_bytes(data_of(copy).read_bytes()[:left])
-    with pytest.raises(
-        UsageError, match=rf"has {left} bytes, but .*\.index says {size}: it is truncated"
-    ) as error:
+    with refused(rf"has {left} bytes, but .*\.index says {size}: it is truncated") as error:
         Checkpoint(copy)
     assert error.value.exit_code == EXIT_USAGE
 
 
 def test_a_data_file_that_lacks_its_last_byte(copy):
     data_of(copy).write_bytes(data_of(copy).read_bytes()[:-1])
-    with pytest.raises(UsageError, match="truncated"):
+    with refused("truncated"):
         Checkpoint(copy)
 
 
@@ -173,9 +174,7 @@ def test_one_changed_byte_is_an_error_that_names_the_variable(saved, tmp_path_fa
     flip(data_of(prefix), position, mask)
     for other in entries:
         if other == name:
-            with pytest.raises(
-                UsageError, match=f"variable '{name}' of checkpoint .* is damaged: .* CRC-32C"
-            ):
+            with refused(f"variable '{name}' of checkpoint .* is damaged: .* CRC-32C"):
                 checkpoint.value(other)
         else:
             assert same_bits(checkpoint.value(other), np.asarray(saved.values[other]))
@@ -200,5 +199,5 @@ def test_a_changed_index_is_an_error_or_says_the_same(saved, tmp_path_factory, w
 @pytest.mark.parametrize("kept", [0, 5, FOOTER - 1, FOOTER, 200])
 def test_a_truncated_index(copy, kept):
     index_of(copy).write_bytes(index_of(copy).read_bytes()[:kept])
-    with pytest.raises(UsageError, match=r"checkpoint index .*model.ckpt.index is damaged"):
+    with refused(r"checkpoint index .*model.ckpt.index is damaged"):
         Checkpoint(copy)

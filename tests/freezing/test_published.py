@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from saved_checkpoints import flip, save, variable
+from support.damage import flip
+from support.saved_checkpoints import save, variable
 
 from conformance import locations
 from conformance.errors import UsageError

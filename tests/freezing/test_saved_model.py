@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from saved_checkpoints import run, same_bits, session, tf1_graph, variable
+from support.emulation import same_bits
+from support.refusals import refused
+from support.saved_checkpoints import run, session, tf1_graph, variable
 
 from conformance.errors import UsageError
 from conformance.freezing.freeze import Request, freeze
@@ -139,13 +141,11 @@ def test_signatures_that_cannot_be_told_apart(tmp_path):
     model.double = tf.function(lambda x: {"y": x * 2.0}, [tf.TensorSpec([2], name="x")])
     model.triple = tf.function(lambda x: {"y": x * 3.0}, [tf.TensorSpec([2], name="x")])
     tf.saved_model.save(model, str(tmp_path), {"double": model.double, "triple": model.triple})
-    with pytest.raises(
-        UsageError, match=r"y are outputs of signatures double, triple in .*; choose one with"
-    ):
+    with refused(r"y are outputs of signatures double, triple in .*; choose one with"):
         freeze(tmp_path, Request(["y"]))
     frozen = freeze(tmp_path, Request(["y"], signature="triple"))
     assert results(frozen, {"x": np.ones(2)}, "y")["y"].tolist() == [3, 3]
-    with pytest.raises(UsageError, match=r"no signature of .* has the outputs z \(it has double, triple\)"):
+    with refused(r"no signature of .* has the outputs z \(it has double, triple\)"):
         freeze(tmp_path, Request(["z"]))
 
 
@@ -167,23 +167,20 @@ def test_what_is_wrong_with_a_model(first):
         UsageError, match=r"'featured' is neither a node nor an output .* \(near names: features"
     ):
         freeze(path, Request(["featured"]))
-    with pytest.raises(
-        UsageError, match=r"--graph g.pb means nothing for SavedModel .*, which holds its own"
-    ):
+    with refused(r"--graph g.pb means nothing for SavedModel .*, which holds its own"):
         freeze(path, Request(["features"], graph=Path("g.pb")))
 
 
 def test_a_model_whose_variables_are_missing(first, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes((first[0] / "saved_model.pb").read_bytes())
-    with pytest.raises(UsageError, match=r"has no index: .*variables/variables.index is missing"):
+    with refused(r"has no index: .*variables/variables.index is missing"):
         freeze(tmp_path, Request(["features"]))
 
 
 def test_a_model_of_tensorflow_2_whose_variables_are_missing(second, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes((second[0] / "saved_model.pb").read_bytes())
-    with pytest.raises(UsageError, match=r"TensorFlow cannot load SavedModel ") as error:
+    with refused(r"TensorFlow cannot load SavedModel "):
         freeze(tmp_path, Request(["features"]))
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -198,5 +195,5 @@ def test_a_model_of_tensorflow_2_whose_variables_are_missing(second, tmp_path):
 )
 def test_a_model_that_is_none(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         freeze(tmp_path, Request(["y"]))

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from saved_checkpoints import run, same_bits, session, tf1_graph
-from tool_modules import TOOLS, tool_module
+from support.emulation import same_bits
+from support.saved_checkpoints import run, session, tf1_graph
+from support.tool_modules import TOOLS, tool_module
 
 from conformance import locations
 from conformance.devices.cambricon.interpreter import interpreters

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from saved_checkpoints import same_bits, save, session, tf1_graph, variable
+from support.emulation import same_bits
+from support.refusals import refused
+from support.saved_checkpoints import save, session, tf1_graph, variable
 
 from conformance.errors import UsageError
 from conformance.freezing import variables
@@ -219,10 +221,9 @@ def test_a_node_that_changes_a_variable_cannot_be_frozen(tmp_path, resource):
     saved = save(tmp_path, build)
     op = "AssignAddVariableOp" if resource else "AssignAdd"
     said = "reads variable 'w' after" if resource else "takes variable 'w' itself"
-    with pytest.raises(UsageError, match=rf"node '.*' .*\({op}\).*") as error:
+    with refused(rf"node '.*' .*\({op}\).*") as error:
         freeze(saved.prefix, Request(["out"]))
     assert said in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 def test_variables_that_no_checkpoint_holds(tmp_path):
@@ -232,9 +233,7 @@ def test_variables_that_no_checkpoint_holds(tmp_path):
         tf.identity(temporary, name="out")
 
     saved = save(tmp_path, build)
-    with pytest.raises(
-        UsageError, match=r"node 'temporary' \(TemporaryVariable\) in .* keeps a state .* --input out"
-    ):
+    with refused(r"node 'temporary' \(TemporaryVariable\) in .* keeps a state .* --input out"):
         freeze(saved.prefix, Request(["out"]))
 
 
@@ -252,9 +251,7 @@ def test_a_shape_that_is_not_the_graphs(tmp_path):
         nodes["dense/w"].attr["shape"].shape.dim[1].size = 7
 
     saved, request = saved_with_other_graph(tmp_path, change)
-    with pytest.raises(
-        UsageError, match=r"'dense/w' of checkpoint .* has shape \(6, 5\), but .*other.pb has \(6, 7\)"
-    ):
+    with refused(r"'dense/w' of checkpoint .* has shape \(6, 5\), but .*other.pb has \(6, 7\)"):
         freeze(saved.prefix, request)
 
 
@@ -263,9 +260,7 @@ def test_a_dtype_that_is_not_the_graphs(tmp_path):
         nodes["dense/b"].attr["dtype"].type = 3  # int32
 
     saved, request = saved_with_other_graph(tmp_path, change)
-    with pytest.raises(
-        UsageError, match=r"'dense/b' of checkpoint .* holds float32, but 'dense/b' in .* is int32"
-    ):
+    with refused(r"'dense/b' of checkpoint .* holds float32, but 'dense/b' in .* is int32"):
         freeze(saved.prefix, request)
 
 
@@ -286,7 +281,7 @@ def test_variables_that_the_checkpoint_lacks(tmp_path):
 def test_more_than_a_file_can_hold(tmp_path, monkeypatch):
     saved = save(tmp_path, layers(resource=False))
     monkeypatch.setattr(variables, "LARGEST", 139)
-    with pytest.raises(UsageError, match=r"have 140 bytes, but a .pb file holds 139"):
+    with refused(r"have 140 bytes, but a .pb file holds 139"):
         freeze(saved.prefix, Request(["out"]))
     monkeypatch.setattr(variables, "LARGEST", 140)
     assert freeze(saved.prefix, Request(["out"]))

@@ -7,9 +7,9 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
-from emulation import frozen, placeholder
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder
 
 from conformance.graph.blocks import Link, _blocks, repeated_blocks
 from conformance.graph.dataflow import dataflow, tensor_types

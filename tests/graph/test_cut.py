@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import small_network
-from emulation import frozen, placeholder, run
+from support import small_network
+from support.emulation import frozen, placeholder, run
 
 from conformance.errors import UsageError
 from conformance.graph.cut import cut, cut_input

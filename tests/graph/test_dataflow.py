@@ -7,9 +7,9 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
-from emulation import frozen, placeholder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder
 
 from conformance.graph.dataflow import dataflow, placeholder_type, tensor_types, topological, unobservable
 from conformance.graph.editing import placeholder as placeholder_node

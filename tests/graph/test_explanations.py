@@ -6,7 +6,7 @@ import collections
 
 import numpy as np
 import pytest
-from emulation import ROOT, frozen, placeholder
+from support.emulation import ROOT, frozen, placeholder
 
 from conformance.graph.explanations import explained
 from conformance.graph.selection import selectable_nodes

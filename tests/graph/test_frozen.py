@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import frozen, placeholder
+from support.emulation import frozen, placeholder
+from support.refusals import refused
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.graph.editing import constant, copied, plain
@@ -88,7 +89,7 @@ def test_constants_are_filled_in_a_copy(graph):
     ],
 )
 def test_wrong_constants(graph, values, said):
-    with pytest.raises(UsageError, match=said):
+    with refused(said):
         graph.with_constants(values)
 
 
@@ -141,10 +142,9 @@ def test_files_that_are_no_graph(graph, tmp_path, kind):
     path = tmp_path / "graph.pb"
     path.write_bytes(damaged(graph, kind))
     said = "holds no nodes" if kind == "empty" else "is not a GraphDef"
-    with pytest.raises(UsageError, match=f"frozen graph .*graph.pb {said}") as error:
+    with refused(f"frozen graph .*graph.pb {said}") as error:
         load_frozen_graph(path, ["o"])
     assert error.value.exit_code == EXIT_USAGE
-    assert "\n" not in str(error.value)
 
 
 def test_a_file_cut_anywhere_never_gives_another_graph(graph, tmp_path):
@@ -159,31 +159,31 @@ def test_a_file_cut_anywhere_never_gives_another_graph(graph, tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(UsageError, match=r"frozen graph .*nothing.pb cannot be read: No such file"):
+    with refused(r"frozen graph .*nothing.pb cannot be read: No such file"):
         load_frozen_graph(tmp_path / "nothing.pb", ["o"])
 
 
 def test_a_missing_output_names_near_ones(graph, tmp_path):
     graph.save(tmp_path / "graph.pb")
-    with pytest.raises(UsageError, match=r"node 'othr' is not in .*graph.pb \(near names: other\)"):
+    with refused(r"node 'othr' is not in .*graph.pb \(near names: other\)"):
         load_frozen_graph(tmp_path / "graph.pb", ["othr"])
 
 
 def test_an_unknown_operator(graph):
     nodes = [copied(node) for node in graph.graph_def.node]
     nodes[-1].op = "CambriconSecret"
-    with pytest.raises(UsageError, match="operator 'CambriconSecret' of node 'other' in graph is unknown"):
+    with refused("operator 'CambriconSecret' of node 'other' in graph is unknown"):
         graph.replaced(nodes)
 
 
 def test_two_nodes_of_one_name(graph):
-    with pytest.raises(UsageError, match="graph has two nodes of one name: 'kernel'"):
+    with refused("graph has two nodes of one name: 'kernel'"):
         graph.replaced([*graph.graph_def.node, graph.nodes["kernel"]])
 
 
 def test_a_missing_producer(graph):
     nodes = [node for node in graph.graph_def.node if node.name != "kernel"]
-    with pytest.raises(UsageError, match="node 'product' in graph reads 'kernel', which is missing"):
+    with refused("node 'product' in graph reads 'kernel', which is missing"):
         graph.replaced(nodes)
 
 
@@ -193,7 +193,5 @@ def test_what_the_outputs_do_not_need_may_be_unknown(graph, tmp_path):
     graph_def.node.add(name="training", op="CambriconSecret", input=["o"])
     (tmp_path / "graph.pb").write_bytes(graph_def.SerializeToString())
     assert load_frozen_graph(tmp_path / "graph.pb", ["o"]).outputs == ("o",)
-    with pytest.raises(
-        UsageError, match=r"operator 'CambriconSecret' of node 'training' in .*graph.pb is unknown"
-    ):
+    with refused(r"operator 'CambriconSecret' of node 'training' in .*graph.pb is unknown"):
         load_frozen_graph(tmp_path / "graph.pb", ["training"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import frozen, placeholder
+from support.emulation import frozen, placeholder
 
 from conformance.graph.editing import plain, portable_graph_def
 from conformance.graph.execution import GraphRunner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from emulation import frozen, in_float64, placeholder
+from support.emulation import frozen, in_float64, placeholder
 
 from conformance.graph.execution import GraphRunner
 from conformance.graph.lazy_tensorflow import cpu_kernel_types, tensorflow

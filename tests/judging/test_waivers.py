@@ -6,8 +6,8 @@ import datetime as dt
 
 import msgspec
 import pytest
+from support.refusals import refused
 
-from conformance.errors import UsageError
 from conformance.judging.cases import Case
 from conformance.judging.waivers import (
     Waiver,
@@ -83,7 +83,7 @@ def test_an_empty_file_has_no_waivers(tmp_path):
 
 @pytest.mark.parametrize("key", [key for key in GOOD if key != "operators"])
 def test_every_key_but_the_operators_is_required(tmp_path, key):
-    with pytest.raises(UsageError, match=rf"device\.toml is malformed.*{key}"):
+    with refused(rf"device\.toml is malformed.*{key}"):
         read_text(tmp_path, table(**{key: None}))
 
 
@@ -110,24 +110,24 @@ def test_every_key_but_the_operators_is_required(tmp_path, key):
     ],
 )
 def test_an_empty_or_wrong_value_is_refused_with_file_and_key(tmp_path, key, value):
-    with pytest.raises(UsageError, match=rf"device\.toml is malformed.*{key}"):
+    with refused(rf"device\.toml is malformed.*{key}"):
         read_text(tmp_path, table(**{key: value}))
 
 
 def test_an_unknown_key_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="expiry"):
+    with refused("expiry"):
         read_text(tmp_path, table(expiry="2030-01-01"))
-    with pytest.raises(UsageError, match="waivers"):
+    with refused("waivers"):
         read_text(tmp_path, table().replace("[[waiver]]", "[[waivers]]"))
 
 
 def test_an_id_that_is_used_twice_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="uses the id 'mean-fp16' twice"):
+    with refused("uses the id 'mean-fp16' twice"):
         read_text(tmp_path, table() + table())
 
 
 def test_what_is_not_toml_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="malformed"):
+    with refused("malformed"):
         read_text(tmp_path, "[[waiver]")
 
 
@@ -157,9 +157,7 @@ def test_a_waiver_does_not_match_what_differs_in_one_thing(changes):
 
 
 def test_two_matching_waivers_are_an_error_that_names_both():
-    with pytest.raises(
-        UsageError, match="'mean-fp16' and 'all' both match beautygan/generator/IN_1/moments/mean"
-    ):
+    with refused("'mean-fp16' and 'all' both match beautygan/generator/IN_1/moments/mean"):
         match([waiver(), waiver(id="all", nodes=["*"])], MEAN)
 
 
@@ -249,5 +247,5 @@ def test_what_could_not_be_judged_is_neither_waived_nor_stale(outcome):
 
 
 def test_the_ledger_refuses_two_waivers_of_one_case():
-    with pytest.raises(UsageError, match="both match"):
+    with refused("both match"):
         WaiverLedger([waiver(), waiver(id="all", nodes=["*"])]).record(MEAN, "conforms")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tool_modules import tool_module
+from support.tool_modules import tool_module
 
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ROOT / "fixtures/networks/beautygan/inputs"

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from emulation import ROOT
-from tool_modules import TOOLS
+from support.emulation import ROOT
+from support.tool_modules import TOOLS
 
 sys.path.insert(0, str(TOOLS))
 

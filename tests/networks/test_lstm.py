@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tool_modules import TOOLS, tool_module
+from support.tool_modules import TOOLS, tool_module
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(TOOLS))
 
-from emulation import profile
 from lstm import adding
 from lstm.network import BATCH, SHAPES, STEPS, UNITS, answers, initial
 from lstm.trainer import Recipe, Stage, Trainer
+from support.emulation import profile
 
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.errors import UsageError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tool_modules import TOOLS, tool_module
+from support.tool_modules import TOOLS, tool_module
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(TOOLS))

@@ -19,14 +19,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from conformance.numerics import difference
-from conformance.numerics.metrics import (
-    Metrics,
-    NonFinite,
-    compare,
-    compare_all,
-    nonfinite_counts,
-    worst,
-)
+from conformance.numerics.metrics import Metrics, NonFinite, compare, compare_all, nonfinite_counts, worst
 
 DIGITS = decimal.Context(prec=120, Emin=-100_000, Emax=100_000)
 SHAPES = hnp.array_shapes(max_dims=4, max_side=5)
@@ -274,8 +267,7 @@ def test_a_common_power_of_two_scales_the_errors_and_not_the_cosine(pair, expone
 
 
 @pytest.mark.parametrize(
-    "shape",
-    [(1, 1), (5000, 1), (1700, 3), (130, 64), (7, 1025), (40, 97), (3, 9000), (2, 30000), (1, 9001)],
+    "shape", [(1, 1), (5000, 1), (1700, 3), (130, 64), (7, 1025), (40, 97), (3, 9000), (2, 30000), (1, 9001)]
 )
 def test_cut_into_many_blocks(monkeypatch, shape):
     golden, result = image(shape=shape), image(1, shape=shape)

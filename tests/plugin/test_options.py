@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from suite_run import run_suite
+from support.suite_run import run_suite
 
 from conformance import locations
 from conformance.errors import UsageError

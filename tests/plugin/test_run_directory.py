@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from suite_run import ROOT, run_suite
+from support.suite_run import ROOT, run_suite
 
 from conformance.runs.directory import read_environment, read_records
 
@@ -50,8 +50,7 @@ def _full(path):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "sentence"),
-    [(_full, "is not empty (it holds mine)"), (_file, "is not a directory")],
+    ("prepare", "sentence"), [(_full, "is not empty (it holds mine)"), (_file, "is not a directory")]
 )
 def test_a_directory_that_is_taken_is_refused_and_kept(network, tmp_path, prepare, sentence):
     taken = tmp_path / "taken"

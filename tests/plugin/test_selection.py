@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from kept_network import KEY_NODES
-from suite_run import ROOT, run_suite
+from support.kept_network import KEY_NODES
+from support.suite_run import ROOT, run_suite
 
 WITHOUT_TENSORFLOW = """
 import sys

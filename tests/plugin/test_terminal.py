@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from suite_run import ROOT, run_suite
+from support.suite_run import ROOT, run_suite
 
 from conformance.devices.base import DeviceInfo
 from conformance.plugin.terminal import describe

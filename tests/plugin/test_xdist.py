@@ -6,7 +6,8 @@ import functools
 from types import SimpleNamespace
 
 import pytest
-from suite_run import run_suite
+from support.records import record
+from support.suite_run import run_suite
 
 from conformance.devices.cambricon import cards
 from conformance.devices.cambricon.cards import Card, Survey
@@ -17,10 +18,10 @@ from conformance.plugin.execution import JOURNAL
 from conformance.plugin.processes import OURS
 from conformance.plugin.selection import group_of
 from conformance.plugin.worker import Parcel, Stop, pack, unpack
-from conformance.plugin.xdist import AbsentDevice, Controller, pytest_xdist_auto_num_workers
+from conformance.plugin.xdist import Controller, pytest_xdist_auto_num_workers
 from conformance.runs.directory import read_records
 from conformance.runs.journal import Account, Journal
-from conformance.runs.records import Record, encode_record
+from conformance.runs.records import encode_record
 
 SUITE = "conformance/suite/test_nodes.py::test_node"
 
@@ -163,19 +164,8 @@ def journal_of(controller):
 
 def report(text, worker="gw0"):
     """Return the report of a test that carries the record of a case."""
-    made = Record(
-        case=text,
-        network="n",
-        node="a",
-        op="Add",
-        precision="int8-fp16",
-        mode="own",
-        outcome="conforms",
-        simulated=True,
-    )
-    parcel = Parcel(
-        worker=worker, account=Account(device={"kind": "card"}), records=[encode_record(made).decode()]
-    )
+    lines = [encode_record(record(case=text)).decode()]
+    parcel = Parcel(worker=worker, account=Account(device={"kind": "card"}), records=lines)
     return SimpleNamespace(nodeid="t", when="call", passed=True, **{OURS: pack(parcel)})
 
 
@@ -190,7 +180,7 @@ def test_records_of_reports_are_written_as_they_come_in(controller):
     controller.pytest_runtest_logreport(SimpleNamespace(nodeid="t", when="setup", passed=True))
     controller.pytest_runtest_logreport(report("b", "gw1"))
     journal = journal_of(controller)
-    assert [record.case for record in read_records(journal.directory.path)] == ["a", "b"]
+    assert [found.case for found in read_records(journal.directory.path)] == ["a", "b"]
     assert (journal.count_of("gw0"), journal.count_of("gw1")) == (1, 1)
 
 
@@ -259,11 +249,3 @@ def test_what_cannot_be_collected_ends_the_session_before_a_worker_says_it_again
             collect()
     else:
         collect()
-
-
-def test_a_controller_has_no_device():
-    device = AbsentDevice()
-    for use in (device.info, device.open):
-        with pytest.raises(RuntimeError, match="a controller opens no device"):
-            use()
-    device.close()

@@ -7,9 +7,10 @@ from typing import get_args
 import msgspec
 import numpy as np
 import pytest
-from emulation import frozen, placeholder, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import frozen, placeholder, same_bits
+from support.records import record as made
 
 from conformance.errors import UsageError
 from conformance.graph.execution import GraphRunner
@@ -19,7 +20,6 @@ from conformance.judging.cases import Outcome
 from conformance.judging.verdicts import Acceptance, Reached
 from conformance.numerics.metrics import Metrics
 from conformance.report.annotation import SEVEREST_FIRST, annotated, attributes, in_words
-from conformance.runs.records import Record
 
 ERRORS = {"cosine_distance": 0.02, "mse": 0.01, "max_abs": 0.31, "worst_channel_mse": 0.04}
 BOUNDS = ErrorLimits(**ERRORS | {"mse": 1e-6})
@@ -30,22 +30,9 @@ def metrics(**changed):
 
 
 def record(**changed):
-    given = {
-        "case": "net/a-int8-fp16-own",
-        "network": "net",
-        "node": "a",
-        "op": "Tanh",
-        "precision": "int8-fp16",
-        "mode": "own",
-        "outcome": "deviates",
-        "simulated": True,
-        "device": "emulator",
-        "reasons": ["it is wrong"],
-        "metrics": metrics(),
-        "bounds": BOUNDS,
-        "needed": ErrorLimits(**ERRORS),
-    }
-    return Record(**{**given, **changed})
+    given = {"case": "n/a-int8-fp16-own", "outcome": "deviates", "device": "emulator"}
+    measured = {"metrics": metrics(), "bounds": BOUNDS, "needed": ErrorLimits(**ERRORS)}
+    return made(**(given | measured | changed))
 
 
 def conforming(**changed):
@@ -82,7 +69,7 @@ def graph():
                 acceptance=Acceptance(cosine=0.9, psnr=30.0),
                 reached=Reached(cosine=1.0, psnr=42.125),
             ),
-            "conforms: max_abs 0.31, mse 0.01, cosine 1.0000000, PSNR 42.1 dB",
+            "conforms: max_abs 0.31, mse 0.01, cosine 1.0000000, 42.1 dB",
         ),
         (
             record(metrics=None, needed=None, reasons=["a is missing", "b too"]),
@@ -114,11 +101,7 @@ def test_one_record():
 
 def test_what_was_not_measured_has_no_numbers():
     named = "_conformance_int8_fp16_own"
-    assert set(attributes([record(metrics=None, needed=None)])) == {
-        "_conformance",
-        named,
-        f"{named}_reasons",
-    }
+    assert set(attributes([record(metrics=None, needed=None)])) == {"_conformance", named, f"{named}_reasons"}
     assert f"{named}_excess" not in attributes([conforming(bounds=None)])
     assert f"{named}_cosine_distance" not in attributes([record(metrics=metrics(cosine_distance=None))])
 
@@ -142,12 +125,12 @@ def test_every_outcome_has_its_place_in_the_summary():
 
 
 def test_records_of_one_case_have_attributes_of_their_own():
-    fused = conforming(mode="fused", case="net/a-int8-fp16-fused")
-    timed = record(mode="fused", case="net/a-int8-fp16-fused-timed")
+    fused = conforming(mode="fused", case="n/a-int8-fp16-fused")
+    timed = record(mode="fused", case="n/a-int8-fp16-fused-timed")
     found = attributes([fused, timed])
     assert found["_conformance_int8_fp16_fused"] == in_words(fused)
     assert found["_conformance_int8_fp16_fused_timed"] == in_words(timed)
-    calibration = conforming(mode="calibration", precision="int8", case="net/a-int8-calibration")
+    calibration = conforming(mode="calibration", precision="int8", case="n/a-int8-calibration")
     assert "_conformance_int8_calibration" in attributes([calibration])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from picture_network import GREENS, REDS, kept_pictures
+from support.picture_network import GREENS, REDS, kept_pictures
 
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import GoldenError
@@ -25,7 +25,7 @@ from conformance.report.sheet import laid_out
 @pytest.fixture(scope="module")
 def store():
     kept = kept_pictures()
-    return GoldenStore(Network(kept.directory), kept.goldens)
+    return kept.store
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +73,12 @@ def test_what_is_no_sample_is_computed_as_goldens_are(store, goldens):
 
 def test_goldens_of_samples_are_the_stored_ones_and_damage_is_found(tmp_path, meeting):
     copy = kept_pictures().copied(tmp_path)
-    store = GoldenStore(Network(copy.directory), copy.goldens)
+    store = copy.store
     store.ensure(["made/up"])
     (path,) = (copy.goldens / "painted/tensors").glob("made%2Fup.1.npy")
     np.save(path, np.load(path) + 1)
     with pytest.raises(GoldenError, match=r"made%2Fup.1.npy"):
-        goldens_of(GoldenStore(Network(copy.directory), copy.goldens), meeting, ["made/up"])
+        goldens_of(copy.store, meeting, ["made/up"])
 
 
 def test_every_cell_is_where_its_row_and_column_meet(store, meeting):
@@ -102,7 +102,7 @@ def test_a_block_says_precision_acceptance_worst_cosine_and_worst_psnr(store, me
     made, block = block_of(store, meeting, goldens, found)
     assert texts(block)[:2] == ["int8-fp16", "accepted"]
     assert f"cosine {found.reached.cosine:.7f}" in texts(block)
-    assert "PSNR 52.0 dB" in texts(block)
+    assert "52.0 dB" in texts(block)
     assert block.heading[1].tone == "good"
     said = " ".join(line.text for line in made.title)
     assert "SIMULATED" in said
@@ -119,7 +119,7 @@ def test_the_figures_are_those_of_the_worst_cell(store, meeting, goldens):
 
 
 def test_equal_results_have_no_psnr(shown):
-    assert figures(shown())[1] == "equal to the CPU"
+    assert figures(shown())[1] == "exact"
 
 
 def test_nan_is_magenta_not_accepted_and_has_no_figure(store, meeting, goldens, shown):
@@ -188,7 +188,7 @@ def test_the_table_says_what_the_headings_say(store, goldens, shown):
     lines = summary_lines([Grid(store.network.outputs[0], goldens, [found])])
     assert lines[1].split() == [
         *("made/up", "int8-fp16", "accepted"),
-        *f"cosine {found.reached.cosine:.7f}, PSNR 52.0 dB".split(),
+        *f"cosine {found.reached.cosine:.7f}, 52.0 dB".split(),
     ]
 
 

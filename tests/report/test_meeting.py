@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-import recurrent_network
-from kept_network import kept_network
-from picture_network import GREENS, REDS, kept_pictures
+from support import recurrent_network
+from support.kept_network import kept_network
+from support.picture_network import GREENS, REDS, kept_pictures
 
 from conformance.networks import Network
 from conformance.report.meeting import MOST, crossed, meeting_of, paired

@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.records import record
+from support.refusals import refused
 
 from conformance.errors import InfrastructureError, UsageError
 from conformance.runs.directory import (
@@ -22,29 +24,16 @@ from conformance.runs.directory import (
     read_records,
 )
 from conformance.runs.environment import gather_environment
-from conformance.runs.records import Record, encode_record
+from conformance.runs.records import encode_record
 
 ROOT = Path(__file__).parents[2]
 NOW = dt.datetime(2030, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
 
 
-def record(case: str) -> Record:
-    return Record(
-        case=case,
-        network="n",
-        node="a",
-        op="Add",
-        precision="int8-fp16",
-        mode="own",
-        outcome="conforms",
-        simulated=True,
-    )
-
-
 def a_run(path: Path, cases: tuple[str, ...] = ("a", "b", "c")) -> Path:
     with RunDirectory.create(path) as run:
         for case in cases:
-            run.add(record(case))
+            run.add(record(case=case))
     return path
 
 
@@ -64,23 +53,23 @@ def test_a_claimed_directory_without_records_is_a_run_of_none(tmp_path):
 
 def test_a_second_run_into_one_directory_is_refused_and_overwrites_nothing(tmp_path):
     before = (a_run(tmp_path / "run") / RECORDS).read_bytes()
-    with pytest.raises(UsageError, match="already holds a run"):
+    with refused("already holds a run"):
         RunDirectory.create(tmp_path / "run")
     assert (tmp_path / "run" / RECORDS).read_bytes() == before
 
 
 def test_a_directory_with_anything_in_it_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"is not empty \(it holds notes\.txt\)"):
+    with refused(r"is not empty \(it holds notes\.txt\)"):
         RunDirectory.create(tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]
 
 
 def test_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UsageError, match="is not a directory"):
+    with refused("is not a directory"):
         RunDirectory.create(tmp_path / "file")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with refused("cannot be written"):
         RunDirectory.create(tmp_path / "file" / "run")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -91,7 +80,7 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path, monkeypatch, ca
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(*((Path, "mkdir") if call == "mkdir" else (os, "open")), refuse)
-    with pytest.raises(UsageError, match=r"cannot be written \(Permission denied\)"):
+    with refused(r"cannot be written \(Permission denied\)"):
         RunDirectory.create(tmp_path / "run")
 
 
@@ -119,7 +108,7 @@ def test_of_many_runs_at_once_one_gets_the_directory(tmp_path):
 def test_a_run_that_claims_between_the_look_and_the_claim_wins(tmp_path, monkeypatch):
     (tmp_path / RECORDS).write_bytes(b"theirs")
     monkeypatch.setattr(os, "listdir", lambda _: [])
-    with pytest.raises(UsageError, match="already holds a run"):
+    with refused("already holds a run"):
         RunDirectory.create(tmp_path)
     assert (tmp_path / RECORDS).read_bytes() == b"theirs"
 
@@ -130,7 +119,7 @@ def test_a_run_that_claims_between_the_look_and_the_claim_wins(tmp_path, monkeyp
 def test_every_record_is_on_disk_as_soon_as_it_is_added(tmp_path):
     with RunDirectory.create(tmp_path / "run") as run:
         for count, case in enumerate("abc", start=1):
-            run.add(record(case))
+            run.add(record(case=case))
             assert len(read_records(run.path)) == count
 
 
@@ -139,15 +128,15 @@ def test_a_record_is_one_write(tmp_path, monkeypatch):
     with RunDirectory.create(tmp_path / "run") as run:
         write = os.write
         monkeypatch.setattr(os, "write", lambda file, data: sizes.append(len(data)) or write(file, data))
-        run.add(record("a"))
-    assert sizes == [len(encode_record(record("a")))]
+        run.add(record(case="a"))
+    assert sizes == [len(encode_record(record(case="a")))]
 
 
 def test_a_case_that_is_recorded_twice_is_an_error(tmp_path):
     with RunDirectory.create(tmp_path / "run") as run:
-        run.add(record("a"))
-        with pytest.raises(InfrastructureError, match="case a was recorded twice"):
-            run.add(record("a"))
+        run.add(record(case="a"))
+        with refused("case a was recorded twice", InfrastructureError):
+            run.add(record(case="a"))
     assert len(read_records(tmp_path / "run")) == 1
 
 
@@ -161,34 +150,33 @@ def test_a_full_disk_is_an_error(tmp_path, monkeypatch, write, message):
 
     with RunDirectory.create(tmp_path / "run") as run:
         monkeypatch.setattr(os, "write", write or full)
-        with pytest.raises(InfrastructureError, match=message):
-            run.add(record("a"))
+        with refused(message, InfrastructureError):
+            run.add(record(case="a"))
 
 
 def test_a_closed_run_takes_no_records(tmp_path):
     run = RunDirectory.create(tmp_path / "run")
     run.close()
     run.close()
-    with pytest.raises(InfrastructureError, match="is closed"):
-        run.add(record("a"))
+    with refused("is closed", InfrastructureError):
+        run.add(record(case="a"))
 
 
 INTERRUPTED = """
 import sys
 from pathlib import Path
 from conformance.runs.directory import RunDirectory
-from tests_directory import record
+from support.records import record
 run = RunDirectory.create(Path(sys.argv[1]))
 for number in range(10**9):
-    run.add(record(str(number)))
+    run.add(record(case=str(number)))
     if number == 100:
         print("running", flush=True)
 """
 
 
 def test_an_interrupted_run_leaves_a_readable_file(tmp_path):
-    (tmp_path / "tests_directory.py").write_bytes(Path(__file__).read_bytes())
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path / "run")],
         stdout=subprocess.PIPE,
@@ -217,14 +205,14 @@ def damage(path: Path, change: object) -> Path:
 
 def test_no_run_is_an_error(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UsageError, match="holds no run"):
+        with refused("holds no run"):
             read_records(path)
 
 
 @pytest.mark.parametrize("cut", [2, 10, 100])
 def test_a_truncated_last_line_is_reported_with_its_number(tmp_path, cut):
     path = damage(a_run(tmp_path / "run"), lambda data: data[:-cut])
-    with pytest.raises(UsageError, match=r"records\.jsonl line 3 is truncated"):
+    with refused(r"records\.jsonl line 3 is truncated"):
         read_records(path)
     sentences: list[str] = []
     assert [item.case for item in read_records(path, on_truncated=sentences.append)] == ["a", "b"]
@@ -249,19 +237,19 @@ def test_a_last_line_that_lacks_only_its_newline_is_whole(tmp_path):
 )
 def test_a_malformed_line_is_an_error_with_its_number_and_never_skipped(tmp_path, change):
     path = damage(a_run(tmp_path / "run"), change)
-    with pytest.raises(UsageError, match=r"records\.jsonl line 2 is malformed"):
+    with refused(r"records\.jsonl line 2 is malformed"):
         read_records(path, on_truncated=lambda _: None)
 
 
 def test_a_malformed_last_line_with_its_newline_is_not_called_truncated(tmp_path):
     path = damage(a_run(tmp_path / "run"), lambda data: data[:-5] + b"\n")
-    with pytest.raises(UsageError, match="line 3 is malformed"):
+    with refused("line 3 is malformed"):
         read_records(path, on_truncated=lambda _: None)
 
 
 def test_a_case_that_occurs_twice_is_an_error_with_both_lines(tmp_path):
-    path = damage(a_run(tmp_path / "run"), lambda data: data + encode_record(record("b")))
-    with pytest.raises(UsageError, match="line 4 records case b again, after line 2"):
+    path = damage(a_run(tmp_path / "run"), lambda data: data + encode_record(record(case="b")))
+    with refused("line 4 records case b again, after line 2"):
         read_records(path)
 
 
@@ -283,7 +271,7 @@ def test_an_environment_that_cannot_be_written_is_an_error(tmp_path):
     environment = gather_environment(options={}, device={}, waivers=[], now=NOW)
     with RunDirectory.create(tmp_path / "run") as run:
         (run.path / ENVIRONMENT).mkdir()
-        with pytest.raises(InfrastructureError, match=r"environment\.json cannot be written"):
+        with refused(r"environment\.json cannot be written", InfrastructureError):
             run.write_environment(environment)
 
 

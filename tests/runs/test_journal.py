@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from support.records import record as made
 
 from conformance.devices.base import DeviceInfo
 from conformance.errors import InfrastructureError, UsageError
 from conformance.runs.directory import read_environment, read_records
 from conformance.runs.journal import Account, Journal, run_path
-from conformance.runs.records import Record
 
 INFO = DeviceInfo(kind="cambricon", model="MLU270", simulated=False, firmware="1.1.4", serial="1")
 
@@ -21,8 +21,7 @@ def account(**changes):
 
 
 def record(case="a", outcome="conforms", **changes):
-    plain = {"network": "n", "node": "a", "op": "Add", "precision": "int8-fp16", "mode": "own"}
-    return Record(case=case, outcome=outcome, simulated=False, **(plain | changes))
+    return made(outcome, case=case, simulated=False, **changes)
 
 
 @pytest.fixture
@@ -100,8 +99,7 @@ def test_a_stale_waiver_is_found_once_whichever_workers_found_it(journal):
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "code"),
-    [((), 3), (("unsupported", "measured"), 3), (("measured", "conforms"), 0)],
+    ("outcomes", "code"), [((), 3), (("unsupported", "measured"), 3), (("measured", "conforms"), 0)]
 )
 def test_a_run_in_which_no_test_failed_passes_only_if_it_judged(journal, outcomes, code):
     for outcome in outcomes:

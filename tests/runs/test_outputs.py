@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support import records
 
 from conformance.evaluation.device_runs import digest
-from conformance.judging.cases import Case
 from conformance.runs.outputs import OutputKeeper, kept_output, output_path
-from conformance.runs.records import Record
 
 NAME = "a/b c"
 
 
 def case(**changes):
-    named = {"network": "n", "node": NAME, "op": "Tanh", "precision": "int8-fp16", "mode": "fused"}
-    return Case(**(named | changes))
+    return records.case(**({"node": NAME, "mode": "fused"} | changes))
 
 
 def record(*values, **changes):
     digests = [text for value in values for text in digest(value)]
-    named = {"network": "n", "node": NAME, "op": "Tanh", "precision": "int8-fp16", "mode": "fused"}
-    return Record(case="c", outcome="conforms", simulated=True, sha256=digests, **(named | changes))
+    return records.record(node=NAME, mode="fused", sha256=digests, **changes)
 
 
 @pytest.fixture

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.judged import judge, judge_acceptance
+from support.records import case, record
 
 from conformance.judging.bounds import ErrorLimits
-from conformance.judging.cases import Case
-from conformance.judging.verdicts import Acceptance, judge, judge_acceptance
+from conformance.judging.findings import Finding
+from conformance.judging.verdicts import Acceptance
 from conformance.judging.waivers import WaiverLedger
-from conformance.runs.records import Record, decode_record, encode_record, record_of, stale_waivers
+from conformance.runs.records import decode_record, encode_record, finding_of, record_of, stale_waivers
 
-CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")
+CASE = case(node="a/mean")
 ONES = np.ones((1, 2, 2, 3), np.float32)
 LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
 
@@ -28,14 +30,11 @@ class EveryCase(WaiverLedger):
         return ("waived" if outcome == "deviates" else outcome), "w"
 
 
-def record(**changes: object) -> Record:
-    plain = {"case": "c", "outcome": "conforms", "simulated": True, **msgspec.structs.asdict(CASE)}
-    return Record(**(plain | changes))
-
-
 def test_the_record_of_a_verdict_holds_all_of_it():
     verdict = judge(ONES, ONES * 2, LIMITS)
-    made = record_of(CASE, verdict, WaiverLedger(), simulated=True, sha256=["ab"], seconds=0.25)
+    finding = Finding(CASE, "judged", verdict, sha256=("ab",), seconds=0.25)
+    made = record_of(finding, WaiverLedger(), simulated=True)
+    assert finding_of(made) == finding
     assert made.case == "n/a/mean-int8-fp16-own"
     assert made.outcome == "deviates"
     assert (made.reasons, made.metrics, made.bounds, made.needed) == (
@@ -50,29 +49,29 @@ def test_the_record_of_a_verdict_holds_all_of_it():
 
 def test_the_record_of_an_acceptance_holds_what_was_reached():
     verdict = judge_acceptance([ONES], [ONES], Acceptance(cosine=0.9, psnr=40.0), 2.0)
-    made = record_of(CASE, verdict, WaiverLedger(), simulated=False, case_id="timed")
+    made = record_of(Finding(CASE, "judged", verdict), WaiverLedger(), simulated=False, case_id="timed")
     assert made.case == "timed"
     assert made.reached == verdict.reached
     assert decode_record(encode_record(made)) == made
 
 
 def test_a_waived_record_names_its_waiver_and_keeps_its_reasons():
-    made = record_of(CASE, judge(ONES, ONES * 2, LIMITS), EveryCase(), simulated=True)
+    made = record_of(Finding(CASE, "judged", judge(ONES, ONES * 2, LIMITS)), EveryCase(), simulated=True)
     assert (made.outcome, made.waiver) == ("waived", "w")
     assert made.reasons
     assert stale_waivers([made]) == []
 
 
 def test_a_stale_waiver_is_found_in_the_records():
-    made = record_of(CASE, judge(ONES, ONES, LIMITS), EveryCase(), simulated=True)
+    made = record_of(Finding(CASE, "judged", judge(ONES, ONES, LIMITS)), EveryCase(), simulated=True)
     (problem,) = stale_waivers([made, record()])
     assert (problem.waiver, problem.kind) == ("w", "stale")
     assert made.case in problem.sentence
 
 
 @given(st.from_regex(r".*\S.*", fullmatch=True), st.lists(st.text()), st.floats(0, 1e9))
-def test_a_record_is_one_line_whatever_its_texts(case, reasons, seconds):
-    made = record(case=case, reasons=reasons, seconds=seconds)
+def test_a_record_is_one_line_whatever_its_texts(name, reasons, seconds):
+    made = record(case=name, reasons=reasons, seconds=seconds)
     line = encode_record(made)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -85,9 +84,9 @@ def test_a_record_is_one_line_whatever_its_texts(case, reasons, seconds):
         ({"seconds": math.nan}, "seconds is nan"),
         ({"seconds": math.inf}, "seconds is inf"),
         ({"seconds": -1.0}, "seconds is -1"),
-        ({"outcome": "waived"}, "no waiver is named"),
-        ({"outcome": "deviates"}, "no reason is given"),
-        ({"outcome": "broken"}, "no reason is given"),
+        ({"outcome": "waived", "waiver": None}, "no waiver is named"),
+        ({"outcome": "deviates", "reasons": []}, "no reason is given"),
+        ({"outcome": "broken", "reasons": []}, "no reason is given"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_an_error(changes, message):

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kept_network import kept_network
-from suite_run import run_suite
-
-
-@pytest.fixture(scope="session")
-def network():
-    return kept_network()
+from support.suite_run import run_suite
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kept_network import kept_network
-from suite_run import run_suite
+from support.kept_network import kept_network
+from support.suite_run import run_suite
 
 CONVOLUTIONS = {"bare/Conv2D", "style/Conv2D", "wide/Conv2D", "narrow/Conv2D"}
 

@@ -6,8 +6,8 @@ import re
 import shutil
 
 import pytest
-from kept_network import KEY_NODES
-from suite_run import run_suite
+from support.kept_network import KEY_NODES
+from support.suite_run import run_suite
 
 WIDE = "wide%2FConv2D.0.npy"
 

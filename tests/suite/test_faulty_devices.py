@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kept_network import KEY_NODES
+from support.kept_network import KEY_NODES
 
 PRECISIONS = ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
 NODE, OTHER = "wide/Conv2D", "wide/bias"

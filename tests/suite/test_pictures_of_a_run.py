@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import recurrent_network
-from picture_network import OUTPUT, SAMPLES, kept_pictures
 from PIL import Image
-from recurrent_network import STEPS, kept_recurrent
-from suite_run import run_suite
+from support.picture_network import OUTPUT, SAMPLES, kept_pictures
+from support.recurrent_network import SERIES, STEPS, kept_recurrent, with_series
+from support.suite_run import run_suite
 
 from conformance import cli
-from conformance.goldens import GoldenStore
-from conformance.networks import Network
 from conformance.report.finished_run import FinishedRun, _grids, series_panels
 from conformance.runs.directory import read_environment
 from conformance.runs.outputs import output_path
@@ -37,16 +34,12 @@ def whole(painted, tmp_path_factory):
     )
 
 
-def store_of(kept):
-    return GoldenStore(Network(kept.directory), kept.goldens)
-
-
 def grids(run, kept):
     """Return the grids that a run's picture shows."""
     from conformance.precision import PRECISIONS as ALL
 
     finished = FinishedRun(run.directory, run.records, read_environment(run.directory).device)
-    return _grids(finished, store_of(kept), ALL)
+    return _grids(finished, kept.store, ALL)
 
 
 def kept_files(run):
@@ -215,7 +208,7 @@ def test_a_run_with_a_series_has_its_chart_and_its_table(recurrent):
 
 def test_the_curves_are_those_of_the_records_at_every_step(recurrent):
     finished = FinishedRun(recurrent.directory, recurrent.records, {})
-    (panel,) = series_panels(finished, store_of(kept_recurrent()))
+    (panel,) = series_panels(finished, kept_recurrent().store)
     assert [curve.precision for curve in panel.curves] == list(PRECISIONS)
     assert panel.steps == list(range(STEPS))
     errors = {(item.node, item.precision): item.metrics.mse for item in recurrent.records}
@@ -231,10 +224,7 @@ def test_a_run_that_judges_no_step_of_a_series_says_how_to(tmp_path):
 
 
 def test_a_series_that_fits_nothing_stops_the_run_before_it_starts(tmp_path):
-    kept = kept_recurrent().copied(tmp_path)
-    toml = kept.directory / "network.toml"
-    wrong = recurrent_network.SERIES.replace("/h", "/nothing")
-    toml.write_text(recurrent_network.DESCRIPTION.format(series=wrong))
+    kept = with_series(tmp_path, SERIES.replace("/h", "/nothing"))
     run = run_suite(tmp_path / "run", network=kept, markers="mlu and chained")
     assert run.code == 4
     assert "[[series]] 'hidden state' in" in run.text

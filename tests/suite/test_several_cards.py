@@ -6,8 +6,8 @@ import json
 
 import msgspec
 import pytest
-from kept_network import KEY_NODES
-from suite_run import run_suite
+from support.kept_network import KEY_NODES
+from support.suite_run import run_suite
 
 from conformance.runs.directory import read_environment
 
@@ -32,12 +32,7 @@ def spread(network, tmp_path):
 
     def judge(device, *arguments, markers="mlu and own"):
         return run_suite(
-            tmp_path / "run",
-            f"--device={device}",
-            *arguments,
-            network=network,
-            markers=markers,
-            workers=2,
+            tmp_path / "run", f"--device={device}", *arguments, network=network, markers=markers, workers=2
         )
 
     return judge

@@ -6,8 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from kept_network import KEY_NODES, kept_network
-from suite_run import run_suite
+from support.kept_network import KEY_NODES, kept_network
+from support.suite_run import run_suite
 
 from conformance import cli, locations
 from conformance.runs.directory import read_environment

@@ -10,16 +10,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from fake_worker import LAST_WORDS, Fault, fake_vendor, started_groups
-from kept_network import KEY_NODES, kept_network
-from processes import group_lives, wait_until
-from suite_run import ROOT, run_suite
+from support.fake_worker import LAST_WORDS, Fault, fake_vendor, started_groups
+from support.kept_network import KEY_NODES, kept_network
+from support.processes import group_lives, wait_until
+from support.suite_run import ROOT, run_suite
 
 from conformance.devices.cambricon.card_lock import card_owner
 from conformance.devices.isolated import parent as isolated
 from conformance.devices.worker import arena
-from conformance.goldens import GoldenStore
-from conformance.networks import Network
 from conformance.runs.directory import read_records
 
 CULPRIT = "norm/mean"
@@ -32,7 +30,7 @@ OWN, CHAINED, FUSED = (f"mlu and int16 and fp32 and {mode}" for mode in ("own", 
 def goldens():
     """Return what a card that computes right returns, and what it is fed, by ``SAMPLE|NODE``."""
     kept = kept_network()
-    store = GoldenStore(Network(kept.directory), kept.goldens)
+    store = kept.store
     names = {node.name for node in store.manifest.key} | {output.name for output in store.network.outputs}
     store.ensure(names)
     return {
@@ -220,11 +218,13 @@ def test_a_device_that_would_end_the_run_is_isolated_and_the_rest_has_the_same_b
     def judged(name, *arguments):
         return run_suite(tmp_path / name, "--nodes=norm/*", *arguments, network=network, markers=OWN)
 
-    result = judged("isolated", "--isolate", "--device=crashing_devices:dies_at_mean")
+    result = judged("isolated", "--isolate", "--device=support.crashing_devices:dies_at_mean")
     assert (result.code, result.failed) == (1, {f"{CULPRIT}-int16-fp32"})
     assert result.cases("broken") == result.failed
     (reason,) = [record.reasons[0] for record in result.records if record.outcome == "broken"]
-    assert reason.startswith("the process of device 'crashing_devices:dies_at_mean' was ended by SIGSEGV")
+    assert reason.startswith(
+        "the process of device 'support.crashing_devices:dies_at_mean' was ended by SIGSEGV"
+    )
     here = {record.node: record.sha256 for record in judged("here", "--device=cpu").records}
     there = {record.node: record.sha256 for record in result.records if record.outcome == "conforms"}
     assert there == {node: here[node] for node in NORM - {CULPRIT}}
@@ -232,9 +232,9 @@ def test_a_device_that_would_end_the_run_is_isolated_and_the_rest_has_the_same_b
 
 
 def test_an_isolated_device_on_which_nothing_works_is_lost(network, tmp_path, places, monkeypatch):
-    monkeypatch.setattr(isolated, "MODULE", "light_isolated_worker")
+    monkeypatch.setattr(isolated, "MODULE", "support.light_isolated_worker")
     device = (
-        "--device=crashing_devices:CrashingDevice",
+        "--device=support.crashing_devices:CrashingDevice",
         "--device-option=at=open",
         "--device-option=fault=exit",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from suite_run import run_suite
+from support.suite_run import run_suite
 
 from conformance import locations
 

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from kept_network import KEY_NODES
+from support.kept_network import KEY_NODES
 
 PRECISIONS = ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
 WHOLE_TESTS = ("test_chained_errors", "test_fused_outputs", "test_fused_speed")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tool_modules import TOOLS
+from support.tool_modules import TOOLS
 
 sys.path.insert(0, str(TOOLS))
 

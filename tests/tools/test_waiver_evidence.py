@@ -6,7 +6,8 @@ import datetime as dt
 import sys
 
 import pytest
-from tool_modules import TOOLS, tool_module
+from support.records import record
+from support.tool_modules import TOOLS, tool_module
 
 sys.path.insert(0, str(TOOLS))
 
@@ -16,7 +17,6 @@ from conformance.errors import UsageError
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.verdicts import Acceptance, Reached
 from conformance.judging.waivers import Waiver, read_waivers
-from conformance.runs.records import Record
 
 LIMITS = ErrorLimits(0.01, 0.01, 0.1, 0.01)
 
@@ -39,35 +39,14 @@ def waiver(**changes):
 def own(node, times, precision="int8-fp16", op="Mean"):
     needed = ErrorLimits(0.0, 0.0, 0.1 * times, 0.0)
     outcome = "deviates" if times > 1 else "conforms"
-    return Record(
-        case=f"{node}-{precision}",
-        network="n",
-        node=node,
-        op=op,
-        precision=precision,
-        mode="own",
-        outcome=outcome,
-        reasons=["r"],
-        simulated=True,
-        bounds=LIMITS,
-        needed=needed,
-    )
+    named = {"case": f"{node}-{precision}", "node": node, "op": op, "precision": precision}
+    return record(outcome, **named, bounds=LIMITS, needed=needed)
 
 
 def fused(precision, outcome="deviates", **reached):
-    return Record(
-        case=f"out-{precision}-fused",
-        network="n",
-        node="out",
-        op="Tanh",
-        precision=precision,
-        mode="fused",
-        outcome=outcome,
-        reasons=["r"],
-        simulated=True,
-        acceptance=Acceptance(cosine=0.999, answers=0.9),
-        reached=Reached(**({"cosine": 0.5, "psnr": 7.25} | reached)),
-    )
+    named = {"case": f"out-{precision}-fused", "node": "out", "precision": precision, "mode": "fused"}
+    found = Reached(**({"cosine": 0.5, "psnr": 7.25} | reached))
+    return record(outcome, **named, acceptance=Acceptance(cosine=0.999, answers=0.9), reached=found)
 
 
 RECORDS = [

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import small_network
-from kept_network import kept_network
+from support import small_network
+from support.kept_network import kept_network
+from support.refusals import refused
 
 import conformance.devices.cambricon
 from conformance import cli
@@ -90,9 +91,7 @@ def test_scales_are_read_from_the_file_that_the_framework_changed(framework, bit
 
 
 def test_a_framework_that_writes_nothing_is_explained(framework):
-    with pytest.raises(
-        InfrastructureError, match=r"left no scale_map: the framework writes scales when its sess"
-    ):
+    with refused(r"left no scale_map: the framework writes scales when its sess", InfrastructureError):
         theirs(framework("", closing="pass"))
 
 
@@ -113,12 +112,12 @@ def _edited(change):
     ],
 )
 def test_a_file_that_does_not_fit_the_graph_is_refused(framework, change, sentence):
-    with pytest.raises(InfrastructureError, match=sentence):
+    with refused(sentence, InfrastructureError):
         theirs(framework(_edited(change)))
 
 
 def test_a_framework_that_crashes_over_closing_is_a_failure(framework):
-    with pytest.raises(InfrastructureError, match="ended with exit code 9"):
+    with refused("ended with exit code 9", InfrastructureError):
         theirs(framework(format_scales(ours()), closing="os._exit(9)"))
 
 

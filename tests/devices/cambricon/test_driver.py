@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_worker import Fault, fake_vendor, started_groups
-from processes import group_lives
+from support.fake_worker import Fault, fake_vendor, started_groups
+from support.processes import group_lives
 
 from conformance.devices.base import DeviceLost, Hosted, KeepsLogs, Unsupported
 from conformance.devices.cambricon.card_lock import card_owner, take_card

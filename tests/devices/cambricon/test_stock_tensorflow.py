@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 import pytest
-from kept_network import KEY_NODES, kept_network
-from stock_interpreter import stock_options
-from suite_run import run_suite
+from support.kept_network import KEY_NODES, kept_network
+from support.stock_interpreter import stock_options
+from support.suite_run import run_suite
 
 from conformance.devices.base import DeviceRequest, Hosted, Unsupported
 from conformance.devices.contract import check_device

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow_2_worker
-from emulation import frozen, placeholder
-from processes import group_lives
+from support import tensorflow_2_worker
+from support.emulation import frozen, placeholder
+from support.processes import group_lives
 
 from conformance.devices.cambricon import worker as worker_module
 from conformance.devices.worker.host import Launch, WorkerHost

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import gc
 import inspect
 from pathlib import Path
 
-import faulty_drivers
 import pytest
-from emulation import profile
 from suite import faulty_devices
 from suite.faulty_devices import NODE, FaultyDevice, FaultySession
+from support import faulty_drivers
+from support.emulation import profile
 
 from conformance.devices.base import DeviceError, Unsupported
 from conformance.devices.contract.check import ContractBroken, check_device
@@ -138,7 +137,6 @@ FAULTY = {name: factory for name, factory in ALL.items() if name not in NO_FAULT
 def _collected():
     """Leave TensorFlow's own objects alone: every session that is closed collects garbage, mostly in vain."""
     contract_network()
-    gc.freeze()
 
 
 @functools.cache

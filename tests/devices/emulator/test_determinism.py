@@ -9,16 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import small_network
-from emulation import PRECISIONS, run
+from support import small_network
+from support.emulation import PRECISIONS, run
 
 TESTS = Path(__file__).resolve().parents[2]
 TURNED = "mlu270,convolution_sums=fp32,tanh=table-64,fused_intermediates=fp32"
-RUNS = [
-    *(("mlu270", precision) for precision in PRECISIONS),
-    (TURNED, "int8-fp16"),
-    ("ideal", "int8-fp16"),
-]
+RUNS = [*(("mlu270", precision) for precision in PRECISIONS), (TURNED, "int8-fp16"), ("ideal", "int8-fp16")]
 
 
 def digests():

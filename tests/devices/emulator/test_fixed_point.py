@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import emulated, frozen, placeholder, plain_scales, rewritten, same_bits
 from numpy.lib.stride_tricks import sliding_window_view
+from support.emulation import emulated, frozen, placeholder, plain_scales, rewritten, same_bits
 
 from conformance.devices.base import Unsupported
 from conformance.devices.emulator import fixed_point

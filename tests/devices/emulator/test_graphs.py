@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import small_network
-from emulation import (
+from support import small_network
+from support.emulation import (
     are_halves,
     emulated,
     frozen,

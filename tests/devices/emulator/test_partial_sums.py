@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import emulated, frozen, naive_scales, placeholder, plain_scales, run, same_bits
+from support.emulation import emulated, frozen, naive_scales, placeholder, plain_scales, run, same_bits
 
 from conformance.numerics.fixed_point import quantize
 from conformance.numerics.half import round_to_half

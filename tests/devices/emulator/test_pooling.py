@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
-from emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
 
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.numerics.half import round_to_half

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from emulation import ROOT, profile
+from support.emulation import ROOT, profile
+from support.refusals import refused
 
 from conformance.devices.emulator.profile import ALTERNATIVES, Profile, read_profile
-from conformance.errors import EXIT_USAGE, UsageError
+from conformance.errors import EXIT_USAGE
 
 DEVICES = ROOT / "fixtures/devices"
 MLU270 = (DEVICES / "mlu270.toml").read_text(encoding="utf-8")
@@ -64,10 +65,9 @@ def test_a_profile_kept_elsewhere(tmp_path):
     ],
 )
 def test_wrong_requests(request_, said):
-    with pytest.raises(UsageError, match=said) as error:
+    with refused(said) as error:
         read_profile(request_, DEVICES)
     assert error.value.exit_code == EXIT_USAGE
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_wrong_requests(request_, said):
 def test_wrong_files(tmp_path, old, new, said):
     assert old in MLU270
     (tmp_path / "bad.toml").write_text(MLU270.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(UsageError, match=f"bad.toml.*{said}|{said}"):
+    with refused(f"bad.toml.*{said}|{said}"):
         read_profile(str(tmp_path / "bad.toml"), DEVICES)
 
 
@@ -103,7 +103,7 @@ def test_a_source_must_not_be_empty(tmp_path):
     start = MLU270.index("[switch.tanh]")
     line = next(text for text in MLU270[start:].splitlines() if text.startswith("source"))
     (tmp_path / "bad.toml").write_text(MLU270.replace(line, 'source = ""'), encoding="utf-8")
-    with pytest.raises(UsageError, match=r"malformed: .*length >= 1.*source"):
+    with refused(r"malformed: .*length >= 1.*source"):
         read_profile(str(tmp_path / "bad.toml"), DEVICES)
 
 
@@ -112,5 +112,5 @@ def test_an_extra_switch_is_unknown(tmp_path):
         MLU270 + '\n[switch.sinh]\nvalue = "a"\nalternatives = ["a"]\nevidence = "assumed"\nsource = "s"\n'
     )
     (tmp_path / "bad.toml").write_text(extra, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"switch 'sinh' of device profile .*bad.toml is unknown"):
+    with refused(r"switch 'sinh' of device profile .*bad.toml is unknown"):
         read_profile(str(tmp_path / "bad.toml"), DEVICES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import PRECISIONS, frozen, in_float64, naive_scales, run, same_bits
+from support.emulation import PRECISIONS, frozen, in_float64, naive_scales, run, same_bits
 
 from conformance.errors import UsageError
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from emulation import profile, same_bits
+from support.emulation import profile, same_bits
 
 from conformance.devices.emulator import kernels
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -22,11 +22,7 @@ def compiled(dtype, ties, overflow, tiny, out=None):
     request = f"mlu270,half_rounding={ties},half_overflow={overflow},half_tiny={tiny}"
     signature = (tensorflow().as_dtype(dtype),)
     return kernels.compiled(
-        kernels.rounded,
-        signature,
-        float_bits=16,
-        profile=profile(request),
-        out=np.dtype(out or dtype).name,
+        kernels.rounded, signature, float_bits=16, profile=profile(request), out=np.dtype(out or dtype).name
     )
 
 
@@ -94,10 +90,6 @@ def test_at_fp32_float64_is_rounded_to_float32_and_float32_stays():
     for dtype in DTYPES:
         values = np.array([1 + 2.0**-24, 1 + 3 * 2.0**-24, 1e-3, -70000], dtype)
         function = kernels.compiled(
-            kernels.rounded,
-            (tensorflow().as_dtype(dtype),),
-            float_bits=32,
-            profile=profile(),
-            out="float64",
+            kernels.rounded, (tensorflow().as_dtype(dtype),), float_bits=32, profile=profile(), out="float64"
         )
         assert same_bits(function(values).numpy(), values.astype(np.float32).astype(np.float64))

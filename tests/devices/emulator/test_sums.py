@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
+from support.emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
 
 from conformance.devices.emulator import kernels
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -62,10 +62,7 @@ def test_every_type_and_order_against_a_loop(precision, sum_, order):
     passes = [(1, 2)] if order == "one-pass" else [(1,), (2,)]
     x = values()
     found = emulated(
-        reduction([1, 2]),
-        {"x": x},
-        precision,
-        request=f"mlu270,reduction_sum={sum_},reduction_order={order}",
+        reduction([1, 2]), {"x": x}, precision, request=f"mlu270,reduction_sum={sum_},reduction_order={order}"
     )
     assert same_bits(found, reduced(x, passes, mean=True, kind=kind, float_bits=float_bits))
 
@@ -125,10 +122,7 @@ def test_a_scalar_axis():
 
 def running(terms, kind, request="mlu270"):
     function = kernels.compiled(
-        kernels.running_sum,
-        ((tensorflow().float32, terms.ndim),),
-        kind=kind,
-        profile=profile(request),
+        kernels.running_sum, ((tensorflow().float32, terms.ndim),), kind=kind, profile=profile(request)
     )
     return function(terms).numpy()
 

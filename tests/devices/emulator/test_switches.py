@@ -6,16 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from emulation import (
-    are_halves,
-    emulated,
-    frozen,
-    halves,
-    placeholder,
-    plain_scales,
-    run,
-    same_bits,
-)
+from support.emulation import are_halves, emulated, frozen, halves, placeholder, plain_scales, run, same_bits
 
 from conformance.devices.emulator.profile import ALTERNATIVES
 from conformance.numerics.fixed_point import position_and_scale, quantize

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from crashing_devices import CrashingDevice
-from emulation import frozen, placeholder
-from processes import group_lives
+from support.crashing_devices import CrashingDevice
+from support.emulation import frozen, placeholder
+from support.processes import group_lives
 
 from conformance.devices.base import DeviceInfo, DeviceLost, DeviceRequest, Hosted, KeepsLogs, Unsupported
 from conformance.devices.isolated import parent as isolated_module
@@ -40,7 +40,7 @@ def graph(*fetches):
 @pytest.fixture
 def isolated(monkeypatch):
     """Open a crashing device in a process of its own; see that no process is left in the end."""
-    monkeypatch.setattr(isolated_module, "MODULE", "light_isolated_worker")
+    monkeypatch.setattr(isolated_module, "MODULE", "support.light_isolated_worker")
     made, groups = [], []
     real = WorkerProcess.__init__
 
@@ -52,7 +52,7 @@ def isolated(monkeypatch):
 
     def make(timeout=60.0, **options):
         request = DeviceRequest(
-            "crashing_devices:CrashingDevice", options=options, timeout=timeout, isolate=True
+            "support.crashing_devices:CrashingDevice", options=options, timeout=timeout, isolate=True
         )
         made.append(open_device(request))
         return made[-1]
@@ -117,7 +117,11 @@ def test_a_device_that_cannot_be_had(isolated, options, error, sentence):
 @pytest.mark.parametrize(
     ("at", "fault", "sentence"),
     [
-        ("run", "segv", "the process of device 'crashing_devices:CrashingDevice' was ended by SIGSEGV"),
+        (
+            "run",
+            "segv",
+            "the process of device 'support.crashing_devices:CrashingDevice' was ended by SIGSEGV",
+        ),
         ("run", "system-exit", "ended with exit code 6"),
         ("open", "exit", "ended with exit code 5; last output: about to exit"),
         ("run", "refuse", "^the card is hot$"),

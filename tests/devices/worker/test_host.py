@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_worker import LAST_WORDS, Fault, fake_vendor, started_groups
-from processes import group_lives, interrupted, wait_until
+from support.fake_worker import LAST_WORDS, Fault, fake_vendor, started_groups
+from support.processes import group_lives, interrupted, wait_until
 
 from conformance.devices.base import DeviceLost, Unsupported
 from conformance.devices.cambricon import worker

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.devices.worker.process import (
-    DROPPED,
-    LOG_LIMIT,
-    LONGEST_LINE,
-    TAIL_LINES,
-    WorkerOutput,
-)
+from conformance.devices.worker.process import DROPPED, LOG_LIMIT, LONGEST_LINE, TAIL_LINES, WorkerOutput
 from conformance.errors import DeviceError
 
 
@@ -44,10 +38,7 @@ def test_the_tail_is_of_the_last_lines_that_are_not_empty():
 def test_a_line_that_is_written_in_pieces_is_one_line():
     assert followed(
         WorkerOutput(None), b"CNRT: ", b"d", "ü".encode()[:1], "ü".encode()[1:], b"!\n", b"end"
-    ).tail == (
-        "CNRT: dü!",
-        "end",
-    )
+    ).tail == ("CNRT: dü!", "end")
 
 
 def test_a_line_shows_nothing_that_a_terminal_would_obey():

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import group_lives, interrupted, wait_until
+from support.processes import group_lives, interrupted, wait_until
 
 import conformance.devices.cambricon
 from conformance.devices.worker.process import LOG_LIMIT, WorkerFailed, WorkerProcess

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-import echo_worker
 import numpy as np
 import pytest
-from fake_worker import TWISTS, Fault, fake_vendor, started_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from processes import group_lives
+from support import echo_worker
+from support.fake_worker import TWISTS, Fault, fake_vendor, started_groups
+from support.processes import group_lives
 
 from conformance.devices.base import Unsupported
 from conformance.devices.cambricon import worker

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.runs.directory import read_records
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass(frozen=True)

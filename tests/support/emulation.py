@@ -18,7 +18,7 @@ from conformance.precision import parse_precision
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
 from conformance.quantization.parameter_file import QuantizationScales
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PRECISIONS = ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
 
 

@@ -106,15 +106,3 @@ def variable(name, shape, dtype="float32", *, resource=False, initial=None):
 def hash_of(name):
     """Return a number that is the same in every process."""
     return int.from_bytes(name.encode(), "little") % 2**32
-
-
-def same_bits(first, second):
-    """Whether two arrays are the same, NaNs and signs of zero included."""
-    return (first.dtype, first.shape, first.tobytes()) == (second.dtype, second.shape, second.tobytes())
-
-
-def flip(path, position, mask=1):
-    """Change bits of one byte of a file."""
-    data = bytearray(path.read_bytes())
-    data[position] ^= mask
-    path.write_bytes(data)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-import shutil
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from emulation import frozen, placeholder
-from kept_network import KeptNetwork
+from support.emulation import placeholder
+from support.toy_network import KeptNetwork, kept, write_toy
 
-from conformance import cli
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE = 16
 REDS, GREENS = {"a": 220, "b": 120}, {"c": 30, "d": 140, "e": 250}
 SAMPLES = (("a", "c"), ("b", "d"), ("a", "e"))
 OUTPUT = "made/up"
-DESCRIPTION = """\
-[network]
-name = "painted"
-graph = "graph.pb"
-{inputs}
-[[output]]
-name = "made/up"
-range = [-1.0, 1.0]
-scale = 0.5
-offset = 0.5
-
-[acceptance]
-cosine = 0.99
-psnr = 30.0
-"""
 INPUT = """
 [[input]]
 name = "{name}"
@@ -60,27 +43,30 @@ def write(directory: Path, *, inputs: str = "XY") -> Path:
     """Write graph, description and inputs, without scales and goldens."""
     from PIL import Image
 
-    directory.mkdir(parents=True)
-    frozen(_build if inputs == "XY" else _build_of_one, OUTPUT).save(directory / "graph.pb")
     columns = dict(zip("XY", zip(*SAMPLES, strict=True), strict=True))
     entries = [
         INPUT.format(name=name, files=[f"{word}.png" for word in columns[name]]).replace("'", '"')
         for name in inputs
     ]
-    (directory / "network.toml").write_text(DESCRIPTION.format(inputs="".join(entries)))
-    for name, red in REDS.items():
-        Image.new("RGB", (SIZE, SIZE), (red, 0, 0)).save(directory / f"{name}.png")
-    for name, green in GREENS.items():
-        Image.new("RGB", (SIZE, SIZE), (0, green, 0)).save(directory / f"{name}.png")
+    more = "".join(["scale = 0.5\noffset = 0.5\n", *entries])
+    demanded = {"cosine": 0.99, "psnr": 30.0}
+    write_toy(
+        directory,
+        _build if inputs == "XY" else _build_of_one,
+        {},
+        OUTPUT,
+        name="painted",
+        more=more,
+        **demanded,
+    )
+    for colours, channel in ((REDS, 0), (GREENS, 1)):
+        for name, shade in colours.items():
+            colour = tuple(shade * (channel == index) for index in range(3))
+            Image.new("RGB", (SIZE, SIZE), colour).save(directory / f"{name}.png")
     return directory
 
 
 @functools.cache
 def kept_pictures(inputs: str = "XY") -> KeptNetwork:
-    """Return the network with scales and goldens, made once per process and deleted at its end."""
-    root = Path(tempfile.mkdtemp(prefix="mlu-conformance-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    network = KeptNetwork(write(root / "network", inputs=inputs), root / "goldens")
-    for arguments in (["quantize"], ["golden", "--golden-dir", str(network.goldens)]):
-        assert cli.main([*arguments, str(network.directory)]) == 0
-    return network
+    """Return the network with scales and goldens, made once per test session."""
+    return kept(f"painted-{inputs}", functools.partial(write, inputs=inputs))

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the driver keeps our own paths from it
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the driver keeps our own paths from it
 from conformance.devices.cambricon import worker
 
 FLOOD = 64

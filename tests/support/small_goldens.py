@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import small_network
+import shutil
+
+from support import small_network
+from support.toy_network import kept
 
 from conformance.goldens import GoldenStore
 from conformance.networks import Network
@@ -11,8 +14,10 @@ CONV = "image_branch/conv"
 
 
 def make(root):
-    """Write network and goldens below ``root`` and return it."""
-    GoldenStore(Network(small_network.write(root / "small")), root / "goldens").create()
+    """Copy network and goldens below ``root`` and return it."""
+    made = kept("branches", small_network.write)
+    shutil.copytree(made.directory, root / "small")
+    shutil.copytree(made.goldens, root / "goldens")
     return root
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from kept_network import kept_network
+from support.kept_network import kept_network
 
 from conformance import locations
 from conformance.devices.cpu import CpuDevice
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
-from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
-from conformance.networks import Network
 
 
 def expectations():
     """Return what every device is held to on the small network."""
-    kept = kept_network()
-    store = GoldenStore(Network(kept.directory), kept.goldens)
-    return Expectations(store, read_margins(locations.MARGINS))
+    return Expectations(kept_network().store, read_margins(locations.MARGINS))
 
 
 def evaluate(device=None, nodes=None, **options):

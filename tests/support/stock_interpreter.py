@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from tool_modules import tool_module
+from support.tool_modules import tool_module
 
 from conformance.devices.cambricon.interpreter import interpreters
 
-OWN = Path(__file__).resolve().parents[1] / ".tox/stock-tensorflow/bin/python"
+OWN = Path(__file__).resolve().parents[2] / ".tox/stock-tensorflow/bin/python"
 
 
 @functools.cache

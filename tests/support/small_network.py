@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from emulation import frozen, placeholder
+from support.emulation import frozen, placeholder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,8 @@ from conformance.freezing.finding import find_checkpoint
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
-from conformance.judging.answers import Answers  # noqa: TC001 - msgspec reads the annotations
-from conformance.judging.verdicts import Acceptance  # noqa: TC001 - msgspec reads the annotations
+from conformance.judging.answers import Answers
+from conformance.judging.verdicts import Acceptance
 from conformance.weights import Weights, filled, restored
 
 if TYPE_CHECKING:

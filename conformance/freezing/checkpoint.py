@@ -47,7 +47,7 @@ def read_index(path: Path) -> tuple[Any, dict[str, Any]]:
     """
     data = read_bytes(path, "checkpoint index")
     tensorflow()
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import tensor_bundle_pb2
 
     try:

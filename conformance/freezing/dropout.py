@@ -45,10 +45,13 @@ class Bounds:
         """Whether it is always 1, or True."""
         return bool(self.low == self.high == 1)
 
-    @property
-    def is_exact_summand(self) -> bool:
-        """Whether adding it to a random number is exact: 0, or 1, as random numbers have digits to spare."""
-        return bool(self.low == self.high) and self.low in (0, 1)
+    def stays_below_with(self, summand: Bounds) -> bool:
+        """Return whether the sum with a constant stays below its bound, too, because it is not rounded.
+
+        That is the sum with 0, and of a random number below 1 with 1: it has the digit to spare.
+        """
+        constant = bool(summand.low == summand.high)
+        return self.below and constant and (summand.low == 0 or (summand.low == 1 and self.high <= 1))
 
 
 def without_idle_dropout(graph: FrozenGraph) -> tuple[FrozenGraph, list[str]]:
@@ -158,10 +161,9 @@ def _cast(node: Node, arguments: Sequence[Bounds]) -> Bounds:
 
 
 def _sum(_: Node, arguments: Sequence[Bounds]) -> Bounds:
-    """Add; a random number plus 0 or 1 is not rounded up to its bound, another sum might be."""
     first, second = arguments
-    exact = first.is_exact_summand or second.is_exact_summand
-    return Bounds(first.low + second.low, first.high + second.high, exact and (first.below or second.below))
+    below = first.stays_below_with(second) or second.stays_below_with(first)
+    return Bounds(first.low + second.low, first.high + second.high, below)
 
 
 def _difference(_: Node, arguments: Sequence[Bounds]) -> Bounds:

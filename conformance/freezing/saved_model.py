@@ -33,8 +33,8 @@ def read_meta_graph(directory: Path) -> Any:
     path = next(directory / name for name in SAVED_MODELS if (directory / name).is_file())
     data = read_bytes(path, "SavedModel")
     tensorflow()
-    from google.protobuf import text_format  # type: ignore[import-untyped]
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf import text_format
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     try:

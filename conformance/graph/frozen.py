@@ -188,7 +188,7 @@ def load_frozen_graph(path: Path, outputs: Sequence[str]) -> FrozenGraph:
     """
     data = read_bytes(path, "frozen graph")
     tf = tensorflow()
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     graph_def = tf.compat.v1.GraphDef()
     try:

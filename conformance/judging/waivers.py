@@ -6,7 +6,7 @@ the run. Two waivers must never match one case.
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 - msgspec reads the annotations
+import datetime as dt
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,12 +15,13 @@ import msgspec
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
 from conformance.judging.bounds import Text
+from conformance.judging.cases import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from conformance.judging.cases import Case, Mode, Outcome
+    from conformance.judging.cases import Case, Outcome
 
 
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]

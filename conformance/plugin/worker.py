@@ -14,7 +14,7 @@ from conformance.plugin.execution import Run, close_device, device_of
 from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
 from conformance.plugin.selection import FAILURE, plan_of
 from conformance.plugin.stopping import STOPPED, abort
-from conformance.runs.journal import Account  # noqa: TC001 - msgspec reads the annotations
+from conformance.runs.journal import Account
 from conformance.runs.records import encode_record
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 
 from conformance.evaluation.evaluation import Finding
-from conformance.judging.bounds import ErrorLimits, Text  # noqa: TC001 - msgspec reads the annotations
+from conformance.judging.bounds import ErrorLimits, Text
 from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
 from conformance.judging.waivers import WaiverProblem, stale_problem
-from conformance.numerics.metrics import Metrics  # noqa: TC001
+from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -72,7 +72,7 @@ def test_a_series_is_a_chart_and_a_table(said, tmp_path):
 def test_a_device_that_breaks_is_shown_as_broken(said, tmp_path):
     device = "--device=suite.faulty_devices:nothing_at_all"
     assert said(kept_pictures("X"), device, "-o", tmp_path)[0] == EXIT_USAGE  # no such factory
-    code, text, _ = said(kept_pictures("X"), "--device=test_show_command:broken", "-o", tmp_path)
+    code, text, _ = said(kept_pictures("X"), "--device=commands.test_show:broken", "-o", tmp_path)
     assert code == 0
     assert text.count("broken") == 4
     assert "it burnt down" in text

@@ -79,6 +79,7 @@ def of(build):
         (lambda tf, x, u: x * tf.floor(1.0000001 + u), False),  # rounds up to 2 for some
         (lambda tf, x, u: x * tf.floor(0.99999994 + u), False),
         (lambda tf, x, u: x * tf.floor(2.0 + u), False),
+        (lambda tf, x, u: x * (tf.floor((u + 1.0) + 1.0) - 1.0), False),  # the second sum may round up to 3
         (lambda tf, x, u: x * tf.cast(u >= 1e-7, tf.float32), False),
         (lambda tf, x, u: x * tf.cast(u * u >= u, tf.float32), False),
         (lambda tf, x, u: x[:1] * tf.floor(1.0 + u), False),  # the mask spreads it

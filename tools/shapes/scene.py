@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import colorsys
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-
-if TYPE_CHECKING:
-    from faces.describe import Colour
+from faces.describe import Colour
 
 BACKDROPS = ("plain", "gradient", "glow", "clouds", "stripes", "scenery")
 """Those of ``faces.backdrop`` that show no shapes of their own."""

@@ -36,8 +36,8 @@ def digests():
 def started_elsewhere(threads):
     """Start a fresh process whose TensorFlow has this many threads; it prints these and its digests."""
     code = (
-        f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS / 'devices')]!r}\n"
-        "import json, test_emulator_determinism as test\n"
+        f"import sys; sys.path[:0] = {[str(TESTS)]!r}\n"
+        "import json, devices.emulator.test_determinism as test\n"
         "import tensorflow\n"
         "threading = tensorflow.config.threading\n"
         f"threading.set_intra_op_parallelism_threads({threads})\n"

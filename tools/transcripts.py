@@ -56,7 +56,7 @@ def _output(command: str, last: int | None) -> list[str]:
     """Return what a command prints, as a reader anywhere else would see it."""
     print(f"$ {command}", file=sys.stderr)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         ["/bin/bash", "-c", command],
         cwd=PROJECT,
         env=os.environ | {"PATH": path, "COLUMNS": "110", "PYTHONDONTWRITEBYTECODE": "1"},

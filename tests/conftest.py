@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -14,5 +15,8 @@ settings.load_profile("suite")
 
 # A background job inherits that SIGINT is ignored, and so would the processes that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What the user adds to this pytest is not meant for those that tests run
+os.environ.pop("PYTEST_ADDOPTS", None)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

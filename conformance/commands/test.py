@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 NO_PREFIX = "\0"
 """No argument starts with it, so argparse takes none for an option of its own."""
-NAMED = "conformance/suite"
-"""How ids of tests begin in reports."""
 WITH_A_TEST = frozenset({"--deselect", "--ignore", "--ignore-glob"})
 """Options of pytest whose value may look like a test that is to be run."""
 
@@ -47,9 +45,9 @@ def run_suite(options: argparse.Namespace) -> int:
 
     try:
         return pytest.main(pytest_arguments(options.arguments, Path.cwd()))
-    except ValueError as error:  # pytest's own, while plugins are loaded; it catches what comes later
+    except (ValueError, argparse.ArgumentError) as error:  # while plugins load; later ones pytest catches
         raise UsageError(
-            f"another plugin of pytest gets in the way ({error}); keep it out with -p no:NAME"
+            f"a plugin of pytest gets in the way ({error}); keep it out with -p no:NAME"
         ) from error
 
 
@@ -57,22 +55,28 @@ def pytest_arguments(given: Sequence[str], directory: Path) -> list[str]:
     """Return the whole command line of pytest; of two answers to one question, the user's counts.
 
     Args:
-        given: what the user says.
-        directory: where pytest's cache goes.
+        given: what the user says; tests of the suite may be named as reports do.
+        directory: where the user is.
     """
-    located = list(_located(given))
+    tests = dict(_tests(given, directory))
     return [
         f"--config-file={locations.PYTEST_INI}",
         f"--rootdir={locations.PACKAGE.parent}",
         f"--override-ini=cache_dir={directory / '.pytest_cache'}",
         *("-p", "conformance.plugin", "-m", "mlu"),
-        *located,
-        *([] if located != list(given) else [str(locations.SUITE)]),
+        *(tests.get(argument, argument) for argument in given),
+        *([] if tests else [str(locations.SUITE)]),
     ]
 
 
-def _located(given: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments; tests of the suite, given as reports name them, by where they lie."""
+def _tests(given: Sequence[str], directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield every argument that names files or tests of the suite, and the same with its whole path.
+
+    Reports name them relative to where the user is, ``--collect-only`` relative to where the package lies.
+    """
     for before, argument in zip(["", *given], given, strict=False):
-        is_test = argument.startswith(NAMED) and before not in WITH_A_TEST
-        yield str(locations.PACKAGE.parent / argument) if is_test else argument
+        name, *rest = argument.split("::", 1)
+        for base in (directory, locations.PACKAGE.parent):
+            path = (base / name).resolve()
+            if before not in WITH_A_TEST and path.exists() and path.is_relative_to(locations.SUITE):
+                yield argument, "::".join([str(path), *rest])

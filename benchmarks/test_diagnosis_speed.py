@@ -17,6 +17,7 @@ from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
 from conformance.diagnosis.engine import MOST_FORWARDS, Diagnosing
 from conformance.diagnosis.forwards import Forwards
+from conformance.expected.expectations import Expectations
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.networks import find_network
@@ -36,7 +37,7 @@ def test_diagnosis_against_its_device_runs(name: str, record_property: Callable[
     store = GoldenStore(network, locations.GOLDENS)
     store.ensure(node.name for node in store.manifest.key)
     device = open_device(DeviceRequest("emulator"))
-    forwards = Forwards(device, store, read_margins(locations.MARGINS), 0)
+    forwards = Forwards(device, Expectations(store, read_margins(locations.MARGINS)), 0)
     started = time.perf_counter()
     diagnosis = Diagnosing(forwards, parse_precision(name)).result()
     seconds = time.perf_counter() - started

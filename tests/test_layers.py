@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import collections
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
-    ("errors", "locations", "machine", "progress", "tables"),
+    ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
     ("files", "golden_places", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),
@@ -29,6 +31,17 @@ LAYERS = (
     ("cli", "plugin", "suite"),
 )
 """Lowest first; what stands together does not import each other."""
+
+NEIGHBOURS = (
+    ("graph", "judging", "quantization"),
+    ("freezing",),
+    ("devices",),
+    ("expected",),
+    ("evaluation", "runs"),
+    ("diagnosis", "dumps", "gating", "report"),
+    ("commands", "plugin", "suite"),
+)
+"""Folders that a reader has open together."""
 
 TOGETHER = {("plugin", "suite"), ("suite", "plugin"), ("cli", "plugin")}
 """Neighbours that may: the suite's tests use the plugin's fixtures, the command line starts the plugin."""
@@ -102,6 +115,25 @@ def test_imports_go_down(module):
 def test_tensorflow_is_imported_late(module):
     heavy = {"tensorflow", "keras", "networkx", "matplotlib", "PIL", "google"}
     assert [name for name in imports_at_once(MODULES[module]) if name.split(".")[0] in heavy] == []
+
+
+def test_no_import_goes_round_in_a_circle():
+    """Not even for type checking or in a function: of two files in a circle neither can be read first."""
+    imports = nx.DiGraph()
+    for module, tree in MODULES.items():
+        found = [part for name in all_imports(tree) for part in (name, name.rpartition(".")[0])]
+        imports.add_edges_from((module, name) for name in found if name in MODULES and name != module)
+    assert [sorted(circle) for circle in nx.strongly_connected_components(imports) if len(circle) > 1] == []
+
+
+def test_no_two_files_of_neighbouring_rooms_have_one_name():
+    places = collections.defaultdict(set)
+    for module, path in modules().items():
+        part = module.split(".")[1] if "." in module else ""
+        rooms = [index for index, layer in enumerate(NEIGHBOURS) if part in layer]
+        if rooms and path.name != "__init__.py":
+            places[rooms[0], path.name].add(module)
+    assert [sorted(doubled) for doubled in places.values() if len(doubled) > 1] == []
 
 
 @pytest.mark.parametrize("part", ["judging", "goldens", "fingerprints", "networks", "graph"])

@@ -15,6 +15,7 @@ from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError
 from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.expectations import Expectations
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.networks import find_network
@@ -24,7 +25,7 @@ from conformance.tables import aligned
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
 
 PROFILES = (
     "mlu270",
@@ -41,7 +42,7 @@ def row(name: str, profile: str) -> list[str]:
     """Return a profile's row: cosine and PSNR at every precision."""
     store = GoldenStore(find_network(name, locations.NETWORKS), locations.GOLDENS)
     device = open_device(DeviceRequest("emulator", profile=profile))
-    evaluation = Evaluation(device, store, read_margins(locations.MARGINS), ())
+    evaluation = Evaluation(device, Expectations(store, read_margins(locations.MARGINS)), ())
     return [profile, *(_shown(evaluation.fused(precision).values()) for precision in PRECISIONS)]
 
 

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
+from conformance.judging.bounds import excess
 from conformance.judging.cases import Case
 from conformance.judging.waivers import match
-from conformance.report.summary import excess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ def _own(covered: Sequence[Record], records: Sequence[Record]) -> list[str]:
     precisions = list(dict.fromkeys(record.precision for record in own))
     operators = sorted({record.op for record in own})
     kind = {record.node for record in records if record.mode == "own" and record.op in operators}
-    factors = sorted(excess(record) for record in own)
+    factors = sorted(excess(record.needed, record.bounds) for record in own)
     span = " to ".join(dict.fromkeys(f"{factor:.3g}" for factor in (factors[0], factors[-1])))
     count = f"{len({record.node for record in own})} of {len(kind)} judged {', '.join(operators)} nodes"
     return [f"{count} deviate at {' and '.join(precisions)}, by {span} times their bound."]

@@ -15,7 +15,7 @@ from conformance.files import write_json_atomically
 
 if TYPE_CHECKING:
     from conformance.commands import Commands
-    from conformance.dumps.report import ComparisonReport
+    from conformance.dumps.comparison_report import ComparisonReport
     from conformance.dumps.tensors import Side
 
 STANDARD_OUTPUT = "-"
@@ -74,7 +74,7 @@ def compare(options: argparse.Namespace) -> None:
         UsageError: the sides cannot be compared.
     """
     from conformance.dumps.comparison import parse_limits
-    from conformance.dumps.report import compare_sides
+    from conformance.dumps.comparison_report import compare_sides
     from conformance.dumps.sources import side_of
 
     limits = parse_limits(options.limit)

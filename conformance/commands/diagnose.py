@@ -94,6 +94,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.engine import Diagnosing
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.report import lines
+    from conformance.expected.expectations import Expectations
     from conformance.expected.preparation import prepare
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
@@ -106,10 +107,11 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     now = dt.datetime.now(dt.timezone.utc)
     store = GoldenStore(network, options.golden_dir, progress())
     prepare(store)
+    expected = Expectations(store, read_margins(locations.MARGINS))
     with opened_device(request) as device:
         info = device.info()
         directory = _claimed(options.output or _default(network, info, now))
-        forwards = Forwards(device, store, read_margins(locations.MARGINS), options.sample, note)
+        forwards = Forwards(device, expected, options.sample, note)
         diagnosis = Diagnosing(forwards, precision).result()
     text = lines(diagnosis, network.acceptance)
     for line in text:

@@ -60,7 +60,22 @@ class Unsupported(DeviceError):
 
 @runtime_checkable
 class Session(Protocol):
-    """A graph compiled by a device for one precision. A context manager."""
+    """A graph compiled by a device for one precision. A context manager; see :class:`SessionBase`."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of the run's report should know."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, DeviceError]:
+        """Why a fetch is missing from the results, by its name: the device cannot or did break there."""
+        ...
+
+    @property
+    def incidents(self) -> Sequence[str]:
+        """Failures that no single fetch is to blame for; any of them fails the run."""
+        ...
 
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return one array per fetch; feeds are float32 arrays by placeholder name."""
@@ -165,15 +180,9 @@ class KeepsLogs(Protocol):
 
 
 class SessionBase:
-    """A session's context manager, to inherit, and what a session may say of its runs.
+    """A session to inherit from: a context manager that has nothing to say of its runs."""
 
-    Attributes:
-        notes: what a reader of the run's report should know.
-        problems: why a fetch is missing from the results, by its name: the device cannot or did break there.
-        incidents: failures that no single fetch is to blame for; any of them fails the run.
-    """
-
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str] = ()
     problems: Mapping[str, DeviceError] = MappingProxyType({})
     incidents: Sequence[str] = ()
 

@@ -1,11 +1,11 @@
-"""Running a session that may return anything: what comes out is checked before it is believed."""
+"""Opening and running a session of any device: what comes out is checked before it is believed."""
 
 from __future__ import annotations
 
 import math
 import numbers
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from conformance.errors import DeviceError
 
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from conformance.devices.base import Session
 
     Array = np.ndarray[Any, Any]
+
+MEMBERS = ("run", "close", "notes", "problems", "incidents")
+
+
+def checked_session(session: object) -> Session:
+    """Return what a device opened, if it is a session.
+
+    Raises:
+        DeviceError: it lacks a member of :class:`conformance.devices.base.Session`.
+    """
+    missing = [name for name in MEMBERS if not hasattr(session, name)]
+    if missing:
+        raise DeviceError(
+            f"the device opened an object of type {type(session).__name__}, which lacks {missing[0]}; let it "
+            "inherit SessionBase of conformance.devices.base"
+        )
+    return cast("Session", session)
 
 
 def checked_run(session: Session, feeds: Mapping[str, Array]) -> tuple[dict[str, Any], float]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import NodeErrors, Quality
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
     from conformance.precision import Precision
 
 
@@ -76,7 +76,7 @@ class Blame:
 
     def errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
         """Return the errors of the nodes of ``own``."""
-        attains = self._forwards.evaluation().attains
+        attains = self._forwards.expected.attains
         attainable = {name: attains(name, self._precision) for name in {*own, *chained}}
         return errors_along(self._graph, own, chained, attainable)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from conformance.diagnosis.blame import Blame, blamed_precision, fusion_spoils, the_device, where_born
 from conformance.diagnosis.culprits import failing
 from conformance.diagnosis.model import Diagnosis
-from conformance.diagnosis.modelled_time import ModelledTime
 from conformance.diagnosis.quality import plainly_worse
 from conformance.diagnosis.reasons import contributors, with_reasons, with_repeats
 from conformance.diagnosis.repairs import (
@@ -22,13 +21,14 @@ from conformance.diagnosis.repairs import (
     stand_ins,
     with_effect,
 )
+from conformance.expected.roofline import ModelledTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import Choice, Contributor, Culprit, NodeErrors, Quality
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -76,7 +76,7 @@ class Diagnosing:
         self._samples = [forwards.sample]
         self._most = MOST_FORWARDS
         self._blame = Blame(forwards, precision)
-        self._times = ModelledTime(self._store, forwards.margins, forwards.device.info().model)
+        self._times = ModelledTime(forwards.expected, forwards.device.info().model)
         self._remarks: list[str] = []
 
     def result(self) -> Diagnosis:
@@ -226,4 +226,4 @@ class Diagnosing:
 
     @property
     def _scales(self) -> QuantizationScales:
-        return self._forwards.evaluation().scales(self._precision.fixed_bits)
+        return self._forwards.expected.scales(self._precision.fixed_bits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import Hosted, Hosts, Unsupported
@@ -10,7 +9,6 @@ from conformance.diagnosis.quality import quality_of
 from conformance.evaluation.device_runs import Stopwatch
 from conformance.evaluation.evaluation import Evaluation
 from conformance.judging.comparison import compare_sample
-from conformance.judging.verdicts import judge_comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,10 +17,9 @@ if TYPE_CHECKING:
 
     from conformance.devices.base import Device
     from conformance.diagnosis.model import Quality
-    from conformance.evaluation.evaluation import Finding
-    from conformance.goldens import GoldenStore
-    from conformance.judging.bounds import Margins
+    from conformance.expected.expectations import Expectations
     from conformance.judging.cases import Case
+    from conformance.judging.findings import Finding
     from conformance.precision import Precision
 
     Watch = Callable[[Case, int, Any], None]
@@ -33,8 +30,7 @@ class Forwards:
 
     Args:
         device: what is diagnosed.
-        store: the goldens.
-        margins: margin per operator class.
+        expected: what it is held to.
         sample: the sample that is looked at.
         say: is told what runs next.
 
@@ -47,16 +43,16 @@ class Forwards:
     def __init__(
         self,
         device: Device,
-        store: GoldenStore,
-        margins: Margins,
+        expected: Expectations,
         sample: int,
         say: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self.device, self.store, self.sample = device, store, sample
+        self.device, self.expected, self.sample = device, expected, sample
+        self.store = expected.store
         self.pictures: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
         self.incidents: list[str] = []
         self.repeats: dict[str, tuple[int, int]] = {}
-        self.margins, self._say = margins, say
+        self._say = say
         self._stopwatch = Stopwatch()
 
     @property
@@ -92,7 +88,7 @@ class Forwards:
         outputs = [output.name for output in self.store.network.outputs]
         evaluation = self._evaluation(self.device, dict.fromkeys([*nodes, *outputs]), samples)
         found = self._heard(evaluation, evaluation.chained(precision))
-        return found, quality_of([found[name] for name in outputs], evaluation.network.acceptance)
+        return found, quality_of([found[name] for name in outputs], self.store.network.acceptance)
 
     def fused(
         self,
@@ -119,22 +115,17 @@ class Forwards:
         )
         return quality_of(self._heard(evaluation, found).values(), self.store.network.acceptance)
 
-    def evaluation(self) -> Evaluation:
-        """Return an evaluation for what needs no run: attainable errors, bounds, scales."""
-        return self._standing
-
-    @functools.cached_property
-    def _standing(self) -> Evaluation:
-        return self._evaluation(self.device, [], [self.sample])
-
     def _evaluation(
         self, device: Device, nodes: Iterable[str], samples: Sequence[int], watch: Watch | None = None
     ) -> Evaluation:
-        evaluation = Evaluation(
-            device, self.store, self.margins, tuple(nodes), samples=samples, watch=watch or self._keep_picture
+        return Evaluation(
+            device,
+            self.expected,
+            tuple(nodes),
+            samples=samples,
+            watch=watch or self._keep_picture,
+            stopwatch=self._stopwatch,
         )
-        evaluation.stopwatch = self._stopwatch
-        return evaluation
 
     def _heard(self, evaluation: Evaluation, found: dict[str, Finding]) -> dict[str, Finding]:
         """Return what was found, after a look at what the device said of itself."""
@@ -151,8 +142,7 @@ class Forwards:
             node = case.node
             if sample in before:
                 compared = compare_sample(self.store.get(node, before[sample]), result, node)
-                limits = self.evaluation().limits(node, precision)
-                if judge_comparisons([compared], limits).outcome == "conforms":
+                if self.expected.judge(node, precision, [compared]).outcome == "conforms":
                     self.repeats[node] = (sample, before[sample])
 
         return watch

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from conformance import locations
 from conformance.diagnosis.blame import blamed_precision, failures, fusion_spoils, where_born
 from conformance.diagnosis.culprits import Pieces, failing, grouped
 from conformance.diagnosis.model import Choice, Contributor, Culprit, Diagnosis, NodeErrors, Quality
-from conformance.diagnosis.modelled_time import ModelledTime, Named
 from conformance.diagnosis.network_errors import errors_along
 from conformance.diagnosis.quality import quality_of
 from conformance.diagnosis.reasons import contributors, with_reasons
 from conformance.diagnosis.repairs import farthest_off_first, ranked, recommended
 from conformance.errors import UsageError
-from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.expectations import Expectations
+from conformance.expected.roofline import ModelledTime
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.precision import PRECISIONS
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
 from conformance.runs.networks import network_of_run
-from conformance.runs.records import chained_findings, findings_of
+from conformance.runs.records import finding_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from conformance.devices.base import Device
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
     from conformance.precision import Precision
     from conformance.runs.environment import Environment
     from conformance.runs.records import Record
@@ -67,10 +66,10 @@ class _FinishedRun:
         network = network_of_run(self._environment, directory, name)
         self._records = [record for record in records if record.network == network.name]
         self._store = GoldenStore(network, golden_dir or _golden_dir(self._environment, directory))
-        margins, self._device = read_margins(locations.MARGINS), self._environment.device
+        self._device = self._environment.device
         model = str(self._device.get("model", ""))
-        self._evaluation = Evaluation(cast("Device", Named(model)), self._store, margins, ())
-        self._times = ModelledTime(self._store, margins, model)
+        self._expected = Expectations(self._store, read_margins(locations.MARGINS))
+        self._times = ModelledTime(self._expected, model)
         manifest = self._store.manifest
         self._pieces = Pieces(
             network.graph, [node.name for node in manifest.key], [node.name for node in manifest.nodes]
@@ -78,13 +77,13 @@ class _FinishedRun:
 
     def diagnosis(self) -> Diagnosis:
         """Return all that the records show."""
-        own = findings_of(self._of("own"))
+        own = self._findings("own")
         if not own:
             raise UsageError(
                 f"run {self._directory} judged no node at {self._precision} by its own error"
                 f"{_judged(self._records)}; diagnose another precision, or repeat the run"
             )
-        chained = chained_findings(self._of("chained"), self._store.network.outputs)
+        chained = self._findings("chained")
         errors = self._errors(own, chained)
         quality, chained_quality = self._quality(self._precision), self._chained_quality(chained)
         key = [item for item in errors if self._store.node(item.node).reasons]
@@ -121,12 +120,19 @@ class _FinishedRun:
         wanted = str(precision or self._precision)
         return [item for item in self._records if item.mode == mode and item.precision == wanted]
 
+    def _findings(self, mode: str, precision: Precision | None = None) -> dict[str, Finding]:
+        """Return the findings of a mode by node; where a node has several, the others by case."""
+        found: dict[str, Finding] = {}
+        for record in self._of(mode, precision):
+            found[record.node if record.node not in found else record.case] = finding_of(record)
+        return found
+
     def _errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
-        attainable = {name: self._evaluation.attains(name, self._precision) for name in {*own, *chained}}
+        attainable = {name: self._expected.attains(name, self._precision) for name in {*own, *chained}}
         return errors_along(self._store.network.graph, own, chained, attainable)
 
     def _quality(self, precision: Precision) -> Quality:
-        found = findings_of(self._of("fused", precision))
+        found = self._findings("fused", precision)
         if not found:
             return Quality(
                 accepted=False, reasons=[f"the run has no output of the fused network at {precision}"]
@@ -193,11 +199,11 @@ class _FinishedRun:
         )
 
     def _explained(self, culprits: list[Culprit]) -> list[Culprit]:
-        scales = self._evaluation.scales(self._precision.fixed_bits)
+        scales = self._expected.scales(self._precision.fixed_bits)
         return with_reasons(culprits, self._precision, self._store, scales, 0)
 
     def _contributors(self, errors: list[NodeErrors], culprits: list[Culprit]) -> list[Contributor]:
-        scales = self._evaluation.scales(self._precision.fixed_bits)
+        scales = self._expected.scales(self._precision.fixed_bits)
         return contributors(errors, culprits, self._precision, self._store, scales, 0)
 
 

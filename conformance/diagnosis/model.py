@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
+
+from conformance.diagnosis.evidence.statement import Reason
 
 FORMAT = 1
 
@@ -66,15 +68,6 @@ class Effect(Struct, frozen=True):
 
     before: Quality
     after: Quality
-
-
-class Reason(Struct, frozen=True):
-    """Evidence for why a node fails, mostly in the golden's own numbers; see ``evidence``."""
-
-    node: str
-    kind: str
-    sentence: str
-    figures: dict[str, Any]
 
 
 class Culprit(Struct, frozen=True):

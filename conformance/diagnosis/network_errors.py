@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.model import NodeErrors
 from conformance.graph.dataflow import dataflow
-from conformance.judging.bounds import excess_of
+from conformance.judging.bounds import excess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import networkx as nx
 
-    from conformance.evaluation.evaluation import Finding
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.bounds import Attainable, ErrorLimits
+    from conformance.judging.findings import Finding
     from conformance.numerics.metrics import Metrics
 
 
@@ -89,8 +89,8 @@ def _excess(finding: Finding) -> float | None:
     verdict = finding.verdict
     if verdict is None or verdict.bounds is None or verdict.needed is None:
         return None
-    excess = excess_of(verdict.needed, verdict.bounds)
-    return excess if math.isfinite(excess) else None
+    found = excess(verdict.needed, verdict.bounds)
+    return found if math.isfinite(found) else None
 
 
 def branches_of(graph: FrozenGraph) -> dict[str, str]:

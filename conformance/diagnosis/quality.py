@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from conformance.diagnosis.model import Quality
+from conformance.judging.verdicts import Reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
     from conformance.judging.verdicts import Acceptance
 
 EXACT = 1e3
@@ -22,16 +25,11 @@ def quality_of(findings: Iterable[Finding], acceptance: Acceptance) -> Quality:
     """Return how good outputs are: the worst of them; one without a comparable result is not accepted."""
     listed = list(findings)
     reached = [item.verdict.reached for item in listed if item.verdict and item.verdict.reached]
-    complete = bool(listed) and len(reached) == len(listed)
-    cosines = [item.cosine for item in reached if item.cosine is not None]
-    psnrs = [item.psnr for item in reached if item.psnr is not None]
-    answers = [item.answers for item in reached if item.answers is not None]
+    worst = Reached.worst(reached) if len(reached) == len(listed) else None
     return Quality(
-        accepted=complete and all(item.meets(acceptance) for item in reached),
+        accepted=worst is not None and worst.meets(acceptance),
         offered=not any(item.state == "unsupported" for item in listed),
-        cosine=min(cosines) if complete and cosines else None,
-        psnr=min(psnrs) if complete and psnrs else None,
-        answers=min(answers) if complete and answers else None,
+        **(msgspec.structs.asdict(worst) if worst else {}),
         reasons=list(dict.fromkeys(text for item in listed for text in _reasons(item))),
     )
 
@@ -60,7 +58,9 @@ def described(quality: Quality) -> str:
         return "not offered by the device"
     if quality.cosine is None and quality.psnr is None:
         return "exact" if quality.accepted else "nothing that could be compared"
-    texts = [] if quality.cosine is None else [f"cosine {quality.cosine:.7f}"]
-    texts.append("exact" if quality.psnr is None else f"{quality.psnr:.1f} dB")
-    texts += [] if quality.answers is None else [f"{quality.answers:.1%} right answers"]
-    return ", ".join(texts)
+    return ", ".join(reached_by(quality).in_words)
+
+
+def reached_by(quality: Quality) -> Reached:
+    """Return the figures of a quality."""
+    return Reached(cosine=quality.cosine, psnr=quality.psnr, answers=quality.answers)

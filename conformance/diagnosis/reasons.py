@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.diagnosis.evidence import evidence_of
-from conformance.diagnosis.model import Contributor, Reason
+from conformance.diagnosis.evidence import Reason, evidence_of
+from conformance.diagnosis.model import Contributor
 from conformance.diagnosis.network_errors import branches_of
 from conformance.graph.frozen import producer
 
@@ -76,7 +76,7 @@ def explained(
 
     return {
         node: [
-            Reason(node=item.node, kind=item.kind, sentence=item.sentence, figures=dict(item.figures))
+            msgspec.structs.replace(item, strength=0.0)
             for item in evidence_of(node, graph, precision, scales, values)
         ]
         for node in nodes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import Culprit, NodeErrors, Quality
-    from conformance.diagnosis.modelled_time import ModelledTime
+    from conformance.expected.roofline import ModelledTime
     from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
 

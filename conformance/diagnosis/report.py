@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.culprits import FAILED
 from conformance.diagnosis.network_errors import side_by_side
-from conformance.diagnosis.quality import described
+from conformance.diagnosis.quality import described, reached_by
 from conformance.diagnosis.repairs import hosts, settings
 from conformance.tables import NONE, aligned, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
+    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
     from conformance.judging.verdicts import Acceptance
 
 
@@ -50,21 +50,16 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
 def _row(choice: Choice) -> tuple[str, ...]:
     quality, seconds = choice.quality, choice.modelled_seconds
     accepted = "yes" if quality.accepted else "no"
+    cosine, psnr, answers = reached_by(quality).in_cells
     return (
         choice.precision,
         ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
-        NONE if quality.cosine is None else f"{quality.cosine:.7f}",
-        _decibels(quality),
-        NONE if quality.answers is None else f"{quality.answers:.1%}",
+        cosine or NONE,
+        NONE if quality.psnr is None and not quality.accepted else psnr,
+        answers or NONE,
         NONE if seconds is None else f"{seconds * 1e3:.3g}",
         accepted if quality.offered else "not offered",
     )
-
-
-def _decibels(quality: Quality) -> str:
-    if quality.psnr is None:
-        return "exact" if quality.accepted else NONE
-    return f"{quality.psnr:.1f}"
 
 
 def _misses(choices: Sequence[Choice]) -> list[str]:
@@ -132,7 +127,7 @@ def number(value: float | None) -> str:
 
 
 def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
-    """Return the report: quality, where the error is born, culprits and why, what repairs it, tables."""
+    """Return the report: quality, where the error originates, culprits and why, what repairs it, tables."""
     return [
         *_verdict(diagnosis, acceptance),
         "",
@@ -161,26 +156,26 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
 
 
 def _origin(diagnosis: Diagnosis) -> list[str]:
-    """Return where the error is born and where it grows most."""
+    """Return where the error originates and where it grows most."""
     if not diagnosis.errors:
         return []
     known = {item.node: item for item in diagnosis.errors}
     if diagnosis.born in known:
         birth = _birth(known[diagnosis.born], diagnosis)
     else:
-        birth = f"The error is born at {diagnosis.born}, between the key nodes of the table."
+        birth = f"The error originates at {diagnosis.born}, between the key nodes of the table."
     return [birth, *_growth(diagnosis), ""]
 
 
 def _birth(born: NodeErrors, diagnosis: Diagnosis) -> str:
     where = _with_kind(born)
     if born.own is None:
-        return f"The error is born at {where}, which gave nothing that could be compared."
+        return f"The error originates at {where}, which gave nothing that could be compared."
     adds = f"it adds {number(born.own)} where an ideal device adds {number(born.attainable)}"
     if born.outcome in FAILED:
-        return f"The error is born at {where}: {adds}."
+        return f"The error originates at {where}: {adds}."
     if any(culprit.kind == "fused" for culprit in diagnosis.culprits):
-        return f"The error is born at {where}, but only where it is fused with others: by itself {adds}."
+        return f"The error originates at {where}, but only where it is fused with others: by itself {adds}."
     return f"No node adds more than it may. The largest own error is that of {where}: {adds}."
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 import numpy as np
 
-from conformance.dumps.table import ROUNDED, Histogram, histogram
+from conformance.dumps.histogram import ROUNDED, Histogram, histogram
 from conformance.errors import UsageError, near_names
 from conformance.judging.comparison import distinct
 from conformance.numerics.metrics import Metrics, NonFinite, compare, nonfinite_counts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from conformance.dumps.report import Pair
+    from conformance.dumps.pairing import Pair
     from conformance.dumps.tensors import Reading
 
     Floats = NDArray[np.floating[Any]]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.devices.base import Unsupported
-from conformance.devices.checked_run import checked_run
 from conformance.dumps.manifest import GOLDEN, DumpManifest, device_word
 from conformance.errors import ConformanceError, DeviceError, UsageError
-from conformance.evaluation.device_runs import problem_of, problems_of
+from conformance.evaluation.device_runs import DeviceRun
 from conformance.precision import PRECISIONS
 from conformance.runs.environment import named_values
 
@@ -20,9 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from conformance.devices.base import Device, Session
+    from conformance.devices.base import Device
     from conformance.dumps.writing import DumpWriter
     from conformance.goldens import GoldenStore
+    from conformance.judging.findings import Problem
     from conformance.networks import Network
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -110,23 +110,25 @@ def dump_device(
     info, asked = device.info(), precision or PRECISIONS[-1]
     writer.expect(selection.tensors, device_word(info.kind))
     graph = selection.network.graph.prune(selection.nodes)
-    try:
-        with device.open(graph, selection.nodes, precision=asked, scales=scales, fuse=fuse) as session:
-            _write_samples(selection, session, graph.inputs, writer, report)
-            notes = list(getattr(session, "notes", ()))
-    except Unsupported as error:
-        raise Unsupported(f"device {info.kind!r} does not offer this at {asked}: {error}") from error
-    except ConformanceError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise DeviceError(problem_of(error).reason) from error
-    said = {"precision": str(precision) if precision else None, "fused": fuse, "notes": notes}
+    with DeviceRun(
+        lambda: device.open(graph, selection.nodes, precision=asked, scales=scales, fuse=fuse)
+    ) as run:
+        _write_samples(selection, run, graph.inputs, writer, report)
+    if isinstance(run.error, Unsupported):
+        raise Unsupported(f"device {info.kind!r} does not offer this at {asked}: {run.error}") from run.error
+    if isinstance(run.error, ConformanceError):
+        raise run.error
+    if run.problem is not None:
+        raise DeviceError(run.problem.reason) from run.error
+    for incident in run.incidents:
+        raise DeviceError(f"the device failed on the way, so nothing was dumped: {incident}")
+    said = {"precision": str(precision) if precision else None, "fused": fuse, "notes": list(run.notes)}
     return selection.manifest(device=named_values(info, "device"), **said)
 
 
 def _write_samples(
     selection: Selection,
-    session: Session,
+    run: DeviceRun,
     inputs: Sequence[str],
     writer: DumpWriter,
     report: Callable[[int, int, str], None],
@@ -136,18 +138,16 @@ def _write_samples(
     for done, sample in enumerate(selection.samples):
         report(done, len(selection.samples), what)
         feeds = selection.network.feeds(sample)
-        results, _ = checked_run(session, {name: feeds[name] for name in inputs})
+        results = run({name: feeds[name] for name in inputs})
+        problems = run.problems(selection.nodes)
         for node in selection.nodes:
-            writer.add(node, sample, _tensor(results.pop(node, None), node, session))
-    for incident in getattr(session, "incidents", ()):
-        raise DeviceError(f"the device failed on the way, so nothing was dumped: {incident}")
+            writer.add(node, sample, _tensor(results.pop(node, None), node, problems.get(node)))
     report(len(selection.samples), len(selection.samples), what)
 
 
-def _tensor(result: object, node: str, session: Session) -> NDArray[np.float32]:
+def _tensor(result: object, node: str, problem: Problem | None) -> NDArray[np.float32]:
     """Return a result as float32, in row-major order."""
     if result is None:
-        problem = problems_of(session).get(node)
         kind = Unsupported if problem is not None and problem.state == "unsupported" else DeviceError
         raise kind(
             f"node {node!r} has no result: {problem.reason if problem else 'the device returned none'}"

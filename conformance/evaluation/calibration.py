@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from conformance.evaluation.device_runs import Problem
-from conformance.evaluation.evaluation import Finding
+from conformance.evaluation.device_runs import Attempt
 from conformance.judging.cases import Case
+from conformance.judging.findings import Finding, Problem
 from conformance.judging.verdicts import Verdict
 from conformance.quantization.calibration import quantized_tensors
 
@@ -46,7 +46,7 @@ class Calibrates(Protocol):
 def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
     """Return a finding per fixed-point operator: its scales as the device finds them, held against ours."""
     network = evaluation.network
-    ours = evaluation.scales(bits).scales
+    ours = evaluation.expected.scales(bits).scales
     operators: dict[str, list[str]] = {}
     for key in quantized_tensors(network.graph):
         operators.setdefault(key.rpartition("/")[0], []).append(key)
@@ -74,10 +74,12 @@ def _found(evaluation: Evaluation, bits: int) -> QuantizationScales | Problem:
     if not isinstance(device, Calibrates):
         return Problem("unsupported", "the device's framework does not calibrate")
     samples = [network.feeds(sample) for sample in range(network.samples)]
-    try:
-        return device.calibrate(network.graph, [output.name for output in network.outputs], samples, bits)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is a finding
-        return evaluation.problem(error)
+    attempt = Attempt()
+    with attempt.watched():
+        return device.calibrate(network.graph, list(evaluation.expected.outputs), samples, bits)
+    evaluation.learn(attempt)
+    assert attempt.problem is not None, "it returned nothing"
+    return attempt.problem
 
 
 def _verdict(found: Mapping[str, float], ours: Mapping[str, float], keys: Sequence[str]) -> Verdict:

@@ -1,36 +1,142 @@
-"""Running a device that may do anything: what it returns is checked, what it raises becomes a finding."""
+"""Running a device that may do anything: what it returns is checked, what it raises becomes a problem."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.devices.base import Unsupported
-from conformance.devices.checked_run import checked_run
+from conformance.devices.base import DeviceLost, Unsupported
+from conformance.devices.checked_run import checked_run, checked_session
 from conformance.errors import ConformanceError, GoldenError
 from conformance.files import sha256
+from conformance.judging.findings import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from conformance.devices.base import Device, Session
-    from conformance.networks import Network
-    from conformance.precision import Precision
-    from conformance.quantization.parameter_file import QuantizationScales
-
+    from conformance.devices.base import Session
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Why a device gave no result: it declares that it cannot, or it broke."""
+@dataclasses.dataclass
+class Stopwatch:
+    """Counts the runs of devices, and adds up the wall time that was spent inside them, in seconds."""
 
-    state: Literal["unsupported", "broken"]
-    reason: str
+    seconds: float = 0.0
+    runs: int = 0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count one run, as long as the block lasts."""
+        started = time.perf_counter()
+        self.runs += 1
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
+class Attempt:
+    """Something that is asked of a device: what it raises is kept.
+
+    Attributes:
+        error: what was raised; None if it went well.
+        incidents: failures of the device that no node is to blame for.
+    """
+
+    error: BaseException | None = None
+    incidents: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Keep what is raised in a block, and end the block."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what a device raises is a finding about it
+            self._keep(error)
+
+    @property
+    def problem(self) -> Problem | None:
+        """What the error means; None if there was none.
+
+        Raises:
+            GoldenError: it is one, so it says nothing about the device.
+        """
+        return None if self.error is None else problem_of(self.error)
+
+    @property
+    def lost(self) -> DeviceLost | None:
+        """The error, if it means that the device is gone for good."""
+        return self.error if isinstance(self.error, DeviceLost) else None
+
+    def _keep(self, error: BaseException) -> None:
+        """Keep the first error; that the device is lost goes over any other."""
+        if self.error is None or isinstance(error, DeviceLost):
+            self.error = error
+
+
+class DeviceRun(Attempt):
+    """One session of a device, from compiling to closing; whatever goes wrong ends the block and is kept.
+
+    Args:
+        opening: compiles; called by the first run.
+        stopwatch: counts the runs.
+
+    Attributes:
+        notes: what the session said of its runs.
+        seconds: device time of all runs.
+    """
+
+    def __init__(self, opening: Callable[[], Session], stopwatch: Stopwatch | None = None) -> None:
+        self._opening, self._stopwatch = opening, stopwatch or Stopwatch()
+        self._session: Session | None = None
+        self._problems: dict[str, Problem] = {}
+        self.notes: tuple[str, ...] = ()
+        self.seconds = 0.0
+
+    def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Any]:
+        """Run once, after compiling if that is not done; return what the session returned, by node.
+
+        Raises:
+            DeviceError: the session is none, it returned no mapping, or a device time that is none.
+        """
+        session = self._session = self._session or checked_session(self._opening())
+        with self._stopwatch.running():
+            results, seconds = checked_run(session, feeds)
+        self.seconds += seconds
+        self._listen(session)
+        return results
+
+    def problems(self, fetches: Sequence[str]) -> dict[str, Problem]:
+        """Return why fetches gave no result, by name: all of them after an error."""
+        return self._problems if self.problem is None else dict.fromkeys(fetches, self.problem)
+
+    def __enter__(self) -> DeviceRun:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep what was raised in the block, and close the session."""
+        kept = isinstance(error, (Exception, SystemExit))
+        if error is not None and kept:
+            self._keep(error)
+        with self.watched():
+            self._close()
+        return kept
+
+    def _close(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.close()
+            self._listen(session)
+
+    def _listen(self, session: Session) -> None:
+        self.notes, self.incidents = tuple(session.notes), tuple(session.incidents)
+        self._problems = {name: problem_of(error) for name, error in session.problems.items()}
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -47,65 +153,8 @@ def problem_of(error: BaseException) -> Problem:
     return Problem("broken", f"the device raised {type(error).__name__}: {error}")
 
 
-def problems_of(session: Session) -> dict[str, Problem]:
-    """Return what a session that goes on without some of its fetches says of each of them."""
-    return {name: problem_of(error) for name, error in getattr(session, "problems", {}).items()}
-
-
-@dataclasses.dataclass
-class Stopwatch:
-    """Runs sessions; counts the runs, and adds up the wall time that was spent inside them, in seconds."""
-
-    seconds: float = 0.0
-    runs: int = 0
-
-    def run(self, session: Session, feeds: Mapping[str, Array]) -> tuple[dict[str, Any], float]:
-        """Return what the session returned, and the device time of the run in seconds.
-
-        Raises:
-            DeviceError: it returned no mapping, or a device time that is none.
-        """
-        started = time.perf_counter()
-        self.runs += 1
-        try:
-            return checked_run(session, feeds)
-        finally:
-            self.seconds += time.perf_counter() - started
-
-
 def digest(result: object) -> list[str]:
     """Return the SHA-256 of a result's bytes in a list, which is empty for what is no array of numbers."""
     if not isinstance(result, (np.ndarray, np.generic)) or result.dtype.hasobject:
         return []
     return [sha256(np.ascontiguousarray(result).reshape(-1).view(np.uint8).data)]
-
-
-@dataclasses.dataclass(frozen=True)
-class FusedOutputs:
-    """What came out.
-
-    Attributes:
-        values: for each of the inputs what the device returned, by output; whatever that is.
-        problems: by output, why nothing was returned.
-    """
-
-    values: list[dict[str, Any]]
-    problems: dict[str, Problem] = dataclasses.field(default_factory=dict)
-
-
-def fused_outputs(
-    device: Device,
-    network: Network,
-    precision: Precision,
-    scales: QuantizationScales,
-    feeds: Sequence[Mapping[str, np.ndarray[Any, Any]]],
-) -> FusedOutputs:
-    """Run the fused network on each of the feeds; what the device does wrong is a problem, not an error."""
-    outputs = [output.name for output in network.outputs]
-    try:
-        with device.open(network.graph, outputs, precision=precision, scales=scales) as session:
-            values = [checked_run(session, fed)[0] for fed in feeds]
-        return FusedOutputs(values, problems_of(session))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - what a device raises is a finding about it
-        problem = problem_of(error)
-        return FusedOutputs([{} for _ in feeds], dict.fromkeys(outputs, problem))

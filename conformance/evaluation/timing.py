@@ -6,14 +6,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import DeviceError
-from conformance.evaluation.device_runs import Problem, digest
-from conformance.evaluation.evaluation import Evaluation, Finding
+from conformance.evaluation.device_runs import digest
 from conformance.expected.roofline import roofline
+from conformance.judging.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conformance.devices.base import Session
+    from conformance.evaluation.device_runs import DeviceRun
+    from conformance.evaluation.evaluation import Evaluation
     from conformance.judging.comparison import Comparison
     from conformance.precision import Precision
 
@@ -44,32 +45,19 @@ class Timed:
     """The fused network of one precision, timed run by run.
 
     The runs take the samples in turn, so that a device which hands out an old result again is found out.
+
+    Args:
+        evaluation: of the device.
+        precision: what it computes in.
+        device_run: of the fused network.
     """
 
-    def __init__(self, evaluation: Evaluation, precision: Precision) -> None:
-        self._evaluation, self._precision = evaluation, precision
-        self._outputs = {output.name: output for output in evaluation.network.outputs}
-        self._session: Session | None = None
-        self._problem: Problem | None = None
+    def __init__(self, evaluation: Evaluation, precision: Precision, device_run: DeviceRun) -> None:
+        self._evaluation, self._precision, self._run = evaluation, precision, device_run
+        self._outputs = list(evaluation.expected.outputs)
         self._compared: dict[str, list[Comparison]] = {name: [] for name in self._outputs}
         self._digests: dict[str, list[str]] = {name: [] for name in self._outputs}
         self._seconds: list[float] = []
-
-    def open(self) -> None:
-        """Compile the network and run it once, untimed, so that nothing is compiled while it is timed."""
-        evaluation = self._evaluation
-        evaluation.store.ensure(self._outputs)
-        with self._device_watched():
-            self._session = evaluation.open_fused(self._precision)
-            evaluation.run(self._session, evaluation.network.feeds(0))
-
-    def close(self) -> None:
-        """Free the session."""
-        if self._session is not None:
-            with self._device_watched():
-                self._session.close()
-            with self._device_watched():
-                self._evaluation.heard(self._session)
 
     def run(self) -> None:
         """Run once, advance the device clock, and compare what came out.
@@ -77,20 +65,26 @@ class Timed:
         Raises:
             NothingToTime: the device cannot do it, now or from the start.
         """
-        if self._session is not None and self._problem is None:
-            with self._device_watched():
-                self._run(self._session)
-        if self._problem is not None:
-            raise NothingToTime(self._problem.reason)
+        with self._run.watched():
+            if not self._impossible:
+                self._time()
+        if self._impossible:
+            raise NothingToTime
 
-    def _run(self, session: Session) -> None:
-        evaluation = self._evaluation
-        sample = (len(self._seconds) + 1) % evaluation.network.samples
-        results, seconds = evaluation.run(session, evaluation.network.feeds(sample))
-        if problems := evaluation.heard(session):
-            self._problem = next(iter(problems.values()))
+    @property
+    def _impossible(self) -> bool:
+        return bool(self._run.problems(self._outputs))
+
+    def _time(self) -> None:
+        """Run once; the very first time twice, so that nothing is compiled while it is timed."""
+        network = self._evaluation.network
+        if not self._seconds:
+            self._run(network.feeds(0))
+        sample, before = (len(self._seconds) + 1) % network.samples, self._run.seconds
+        results = self._run(network.feeds(sample))
+        if self._impossible:
             return
-        if seconds <= 0:
+        if (seconds := self._run.seconds - before) <= 0:
             raise DeviceError(
                 f"the device says that the run took {seconds} seconds, so there is no speed to judge"
             )
@@ -99,26 +93,19 @@ class Timed:
         for name in self._outputs:
             result = results.get(name)
             where = f"{name} (run {len(self._seconds)}, sample {sample})"
-            self._compared[name].append(evaluation.compare(name, sample, result, where))
+            self._compared[name].append(self._evaluation.expected.compare(name, sample, result, where))
             self._digests[name] += digest(result)
-
-    @contextlib.contextmanager
-    def _device_watched(self) -> Iterator[None]:
-        """Keep what the device raises as its problem."""
-        try:
-            yield
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is a finding
-            self._problem = self._problem or self._evaluation.problem(error)
 
     def findings(self) -> list[Finding]:
         """Return a finding per output over all timed runs."""
         return [self._finding(name) for name in self._outputs]
 
     def _finding(self, name: str) -> Finding:
-        case = self._evaluation.case(name, self._precision, "fused")
-        if self._problem is not None:
-            return Finding.of(case, self._problem)
-        verdict = self._evaluation.accept(self._outputs[name], self._compared[name])
+        expected = self._evaluation.expected
+        case = expected.case(name, self._precision, "fused")
+        if problems := self._run.problems(self._outputs):
+            return Finding.of(case, problems.get(name) or next(iter(problems.values())))
+        verdict = expected.accept(name, self._compared[name])
         return Finding(case, "judged", verdict, "", tuple(self._digests[name]), min(self._seconds))
 
     @property
@@ -138,18 +125,15 @@ class Timed:
             "profile": info.profile,
             "simulated": info.simulated,
             "cores": 1,
-            "roofline": roofline(self._evaluation, self._precision),
+            "roofline": roofline(self._evaluation.expected, info.model, self._precision),
         }
 
 
 @contextlib.contextmanager
 def time_fused(evaluation: Evaluation, precision: Precision) -> Iterator[Timed]:
-    """Open the fused network of a precision for timing, and close it; a device that fails ends it quietly."""
-    timed = Timed(evaluation, precision)
-    try:
-        timed.open()
-        yield timed
-    except NothingToTime:
-        pass  # the findings say so
-    finally:
-        timed.close()
+    """Time the fused network of a precision run by run; a device that fails ends the block quietly."""
+    evaluation.store.ensure(evaluation.expected.outputs)
+    run = evaluation.run(evaluation.network.graph, list(evaluation.expected.outputs), precision)
+    with run, contextlib.suppress(NothingToTime):
+        yield Timed(evaluation, precision, run)
+    evaluation.learn(run)

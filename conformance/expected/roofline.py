@@ -15,15 +15,18 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from conformance import locations
+from conformance.cached_methods import cached_method
 from conformance.devices.emulator.profile import Hardware, ProfileFile
 from conformance.files import read_toml
 from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
 
 if TYPE_CHECKING:
-    from conformance.evaluation.evaluation import Evaluation
+    from conformance.expected.expectations import Expectations
     from conformance.precision import Precision
 
 BITS_PER_BYTE = 8
+MODEL = "MLU270"
+"""Whose speed is modelled for a device of which nothing is known."""
 
 
 @functools.cache
@@ -36,31 +39,31 @@ def hardware(model: str) -> Hardware | None:
     return None
 
 
-def roofline(evaluation: Evaluation, precision: Precision) -> dict[str, Any] | None:
+def roofline(expected: Expectations, model: str, precision: Precision) -> dict[str, Any] | None:
     """Return seconds of each term and their largest for one sample, or None for a model without data."""
-    core = hardware(evaluation.device.info().model)
+    core = hardware(model)
     if core is None:
         return None
-    fixed, vector = operations(evaluation, precision)
+    fixed, vector = operations(expected, precision)
     tensor_rate = getattr(core, f"{precision.fixed}_operations_per_second")
     vector_rate = getattr(core, f"{precision.floating}_operations_per_second")
     terms = {
         "tensor_seconds": fixed / tensor_rate,
         "vector_seconds": vector / vector_rate,
-        "dram_seconds": dram_bytes(evaluation, precision) / core.dram_bytes_per_second,
+        "dram_seconds": dram_bytes(expected, precision) / core.dram_bytes_per_second,
     }
     return {**terms, "bound_seconds": max(terms.values()), "what": "lower bound for one core, never reached"}
 
 
-def operations(evaluation: Evaluation, precision: Precision) -> tuple[float, float]:
+def operations(expected: Expectations, precision: Precision) -> tuple[float, float]:
     """Return (fixed-point, vector) operations of one sample; a multiply and an add count as two.
 
     A sum of k terms takes k vector operations, any other operator that computes takes one per element.
     """
     fixed = vector = 0.0
-    for node in evaluation.store.manifest.nodes:
+    for node in expected.store.manifest.nodes:
         size = math.prod(node.samples[0].shape)
-        terms = evaluation.attains(node.name, precision).terms
+        terms = expected.attains(node.name, precision).terms
         if node.op in FIXED_POINT:
             fixed += 2.0 * terms * size
         elif node.op in SUMS | AVERAGES:
@@ -70,15 +73,44 @@ def operations(evaluation: Evaluation, precision: Precision) -> tuple[float, flo
     return fixed, vector
 
 
-def dram_bytes(evaluation: Evaluation, precision: Precision) -> float:
+def dram_bytes(expected: Expectations, precision: Precision) -> float:
     """Return the bytes that must cross DRAM: fixed-point filters, inputs and outputs, each once."""
-    graph = evaluation.network.graph
+    graph = expected.network.graph
     filters = 0
     for node in graph.graph_def.node:
         if node.op in FIXED_POINT:
             value = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
             filters += 0 if value is None else value.size
-    shapes = {node.name: node.samples[0].shape for node in evaluation.store.manifest.nodes}
-    values = sum(feed.size for feed in evaluation.network.feeds(0).values())
-    values += sum(math.prod(shapes[output.name]) for output in evaluation.network.outputs)
+    shapes = {node.name: node.samples[0].shape for node in expected.store.manifest.nodes}
+    values = sum(feed.size for feed in expected.network.feeds(0).values())
+    values += sum(math.prod(shapes[output.name]) for output in expected.network.outputs)
     return float(filters * precision.fixed_bits + values * precision.float_bits) / BITS_PER_BYTE
+
+
+class ModelledTime:
+    """The least time of a network on one core of a device's model, or of an MLU270 where that has no data.
+
+    Args:
+        expected: of the network.
+        model: what the device is.
+
+    Attributes:
+        model: whose time it is.
+    """
+
+    def __init__(self, expected: Expectations, model: str) -> None:
+        self._expected, self._asked = expected, model
+        self.model = model if hardware(model) else MODEL
+
+    @property
+    def remark(self) -> str:
+        """What a reader should know of whose time it is, or ''."""
+        if self.model == self._asked:
+            return ""
+        return f"modelled times are those of one core of an {self.model}: nothing is known of {self._asked!r}"
+
+    @cached_method
+    def seconds(self, precision: Precision) -> float | None:
+        """Return the least time of one sample at a precision, without what crosses to a host."""
+        found = roofline(self._expected, self.model, precision)
+        return None if found is None else float(found["bound_seconds"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def dataflow(graph: FrozenGraph) -> nx.DiGraph:
     """Return the nodes that depend on an input, placeholders included; edges go from producer to consumer.
 
-    Constants and what is computed from them alone are left out: no error of a device is born there.
+    Constants and what is computed from them alone are left out: no error of a device arises there.
     """
     import networkx as nx
 

@@ -163,7 +163,7 @@ def _meant(
     """Return what one word of a pattern means.
 
     Raises:
-        UsageError: nothing.
+        UsageError: the word matches no node.
     """
     meant = classes.get(word) or _matching(word, names, classes)
     if meant:

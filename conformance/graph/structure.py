@@ -65,7 +65,7 @@ class Structure:
 
     @functools.cached_property
     def rare(self) -> dict[str, tuple[int, int]]:
-        """Judgeable nodes of rare operator types: the how manieth it is, from 1, of how many.
+        """Judgeable nodes of rare operator types: its 1-based index among them, and how many there are.
 
         Operators without arithmetic or movement of their own do not count.
         """

@@ -233,9 +233,18 @@ def _require_finite(numbers: msgspec.Struct) -> None:
             raise ValueError(f"{name} is {value}, but should be finite and >= 0")
 
 
-def excess_of(needed: ErrorLimits, bounds: ErrorLimits) -> float:
-    """Return the largest of an error's criteria over its bound, as amplitudes."""
-    return max(_ratios(needed, bounds))
+def excess(needed: ErrorLimits | None, bounds: ErrorLimits | None) -> float:
+    """Return the largest error over its bound, as amplitudes.
+
+    Squared criteria are compared by their square roots, so that 2.0 always means twice the error.
+
+    Args:
+        needed: the smallest bounds that would have passed; None where none would: the excess is infinite.
+        bounds: what the errors were compared with; None where there are none: the excess is 0.
+    """
+    if bounds is None:
+        return 0.0
+    return math.inf if needed is None else max(_ratios(needed, bounds))
 
 
 def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:

@@ -13,8 +13,6 @@ from conformance.judging.bounds import ErrorLimits, measured_limits
 from conformance.numerics.metrics import Metrics, compare, nonfinite_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from conformance.judging.answers import Counted
 
 Array: TypeAlias = npt.NDArray[np.floating]
@@ -44,16 +42,6 @@ class Comparison:
     golden_is_zero: bool = False
     worst_values: str = ""
     answers: Counted | None = None
-
-
-def compare_samples(goldens: Sequence[Array], results: Sequence[Result], where: str) -> list[Comparison]:
-    """Return one comparison per sample, or a single one that says that the numbers of samples differ."""
-    if len(goldens) == 0:
-        raise GoldenError(f"{where} has no golden, so there is nothing to compare; make the goldens again")
-    if len(goldens) != len(results):
-        return [Comparison(where, [f"{where} has {len(results)} results, but should have {len(goldens)}"])]
-    names = [where] if len(goldens) == 1 else [f"sample {index} of {where}" for index in range(len(goldens))]
-    return [compare_sample(*trio) for trio in zip(goldens, results, names, strict=True)]
 
 
 def compare_sample(golden: Array, result: Result, where: str) -> Comparison:

@@ -9,7 +9,7 @@ import msgspec
 
 from conformance.errors import GoldenError
 from conformance.judging.bounds import ErrorLimits, largest_limits
-from conformance.judging.comparison import Array, Comparison, Result, compare_samples, distinct
+from conformance.judging.comparison import Comparison, distinct
 from conformance.numerics.metrics import Metrics, worst
 
 if TYPE_CHECKING:
@@ -65,6 +65,36 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     psnr: float | None
     answers: float | None = None
 
+    @classmethod
+    def worst(cls, found: Sequence[Reached]) -> Reached | None:
+        """Return the worst of several, each figure by itself; None of none."""
+        if not found:
+            return None
+        figures = {
+            name: min((value for item in found if (value := getattr(item, name)) is not None), default=None)
+            for name in cls.__struct_fields__
+        }
+        return cls(**figures)
+
+    @property
+    def in_words(self) -> list[str]:
+        """``cosine 0.9989667``, ``39.1 dB`` and, of an output that gives answers, ``95.0% right answers``."""
+        cosine, psnr, answers = self.in_cells
+        return [
+            "cosine undefined" if cosine is None else f"cosine {cosine}",
+            "exact" if self.psnr is None else f"{psnr} dB",
+            *([] if answers is None else [f"{answers} right answers"]),
+        ]
+
+    @property
+    def in_cells(self) -> tuple[str | None, str, str | None]:
+        """Cosine, PSNR in dB and right answers for a table; None where there is no such figure."""
+        return (
+            None if self.cosine is None else f"{self.cosine:.7f}",
+            "exact" if self.psnr is None else f"{self.psnr:.1f}",
+            None if self.answers is None else f"{self.answers:.1%}",
+        )
+
     def meets(self, acceptance: Acceptance) -> bool:
         """Return whether this is enough; what is undefined or infinite is."""
         return all(
@@ -101,37 +131,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reached: Reached | None = None
 
 
-def judge(golden: Array, result: Result, limits: ErrorLimits, *, where: str = "out") -> Verdict:
-    """Judge one result against its golden: every error must be at most its limit.
+def judge_comparisons(comparisons: Sequence[Comparison], limits: ErrorLimits) -> Verdict:
+    """Judge samples of a node that were compared one by one: every error must be at most its limit.
 
     Where the golden is infinite the result must be the same infinity; such elements count as exact in the
-    errors. The cosine is not compared for a golden that is zero everywhere, and a note says so.
-
-    Args:
-        golden: float32 or float64, not empty, without NaN.
-        result: what the device returned, of any floating dtype; None if it returned nothing.
-        limits: the bounds.
-        where: the tensor's name, for the sentences.
-
-    Raises:
-        GoldenError: the golden is empty, is not float32 or float64, or holds NaN.
-    """
-    return judge_samples([golden], [result], limits, where=where)
-
-
-def judge_samples(
-    goldens: Sequence[Array], results: Sequence[Result], limits: ErrorLimits, *, where: str = "out"
-) -> Verdict:
-    """Judge every sample of a tensor as :func:`judge` does; metrics and needed are the worst of all samples.
-
-    Raises:
-        GoldenError: as in :func:`judge`, or there is no golden at all.
-    """
-    return judge_comparisons(compare_samples(goldens, results, where), limits)
-
-
-def judge_comparisons(comparisons: Sequence[Comparison], limits: ErrorLimits) -> Verdict:
-    """Judge samples that were compared one by one, so that no two need be in memory at once.
+    errors. The cosine is not compared for a golden that is zero everywhere, and a note says so. Metrics and
+    needed are the worst of all samples.
 
     Raises:
         GoldenError: there is none.
@@ -149,38 +154,17 @@ def judge_comparisons(comparisons: Sequence[Comparison], limits: ErrorLimits) ->
     )
 
 
-def judge_acceptance(
-    goldens: Sequence[Array],
-    results: Sequence[Result],
-    acceptance: Acceptance,
-    value_range: float,
-    *,
-    where: str = "out",
-) -> Verdict:
-    """Judge a network's output: every sample's cosine and PSNR must be at least the accepted ones.
-
-    The sentences name the worst sample. Form, NaN and Inf are judged as in :func:`judge`.
-
-    Args:
-        goldens: one array per sample.
-        results: one array per sample, or None.
-        acceptance: the network's limits.
-        value_range: distance between the output's largest and smallest possible value, for the PSNR.
-        where: the tensor's name, for the sentences.
-
-    Raises:
-        GoldenError: as in :func:`judge_samples`.
-        ValueError: ``value_range`` is not finite and > 0.
-    """
-    if not (math.isfinite(value_range) and value_range > 0):
-        raise ValueError(f"value_range is {value_range}, but should be finite and > 0")
-    return accept_comparisons(compare_samples(goldens, results, where), acceptance, value_range)
-
-
 def accept_comparisons(
     comparisons: Sequence[Comparison], acceptance: Acceptance, value_range: float
 ) -> Verdict:
-    """Judge samples of an output that were compared one by one; see :func:`judge_acceptance`.
+    """Judge samples of an output: cosine, PSNR and right answers of each must be at least the accepted ones.
+
+    The sentences name the worst sample. Form, NaN and Inf are judged as everywhere.
+
+    Args:
+        comparisons: one per sample.
+        acceptance: the network's limits.
+        value_range: distance between the output's largest and smallest possible value, for the PSNR.
 
     Raises:
         GoldenError: there is none.

@@ -9,14 +9,22 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conformance.judging.cases import Outcome
     from conformance.runs.records import Record
 
 
-def conclude(records: Sequence[Record]) -> None:
-    """Give the running test the outcome of its worst record: fail, skip, xfail, or return to pass it."""
+def require(wanted: Outcome, records: Sequence[Record]) -> None:
+    """Fail the running test unless every record has the wanted outcome.
+
+    It is skipped where the device offers none of it, and expected to fail where all that deviates is waived.
+
+    Args:
+        wanted: ``conforms``, or ``measured`` for errors that have no bound.
+        records: what was recorded of the test's findings.
+    """
     if not records:
         pytest.fail("nothing was judged; an empty comparison never passes", pytrace=False)
-    if failures := [sentence for record in records if (sentence := _failure(record))]:
+    if failures := [sentence for record in records if (sentence := _failure(wanted, record))]:
         pytest.fail("\n".join(failures), pytrace=False)
     if all(record.outcome == "unsupported" for record in records):
         pytest.skip("; ".join(_unsupported(records)))
@@ -37,11 +45,13 @@ def _unsupported(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _failure(record: Record) -> str:
+def _failure(wanted: Outcome, record: Record) -> str:
     """Return the sentence that fails a test, or ''."""
-    if record.outcome in ("deviates", "broken"):
-        verb = "deviates" if record.outcome == "deviates" else "is broken"
+    if record.outcome in ("waived", "unsupported"):
+        return ""
+    if record.outcome != wanted:
+        verb = {"broken": "is broken", "measured": "was only measured"}.get(record.outcome, record.outcome)
         return f"{record.case} {verb}: {'; '.join(record.reasons)}"
-    if record.outcome == "conforms" and record.waiver is not None:
+    if record.waiver is not None:
         return f"{record.case} conforms, but waiver {record.waiver!r} says it deviates; remove or narrow it"
     return ""

@@ -13,23 +13,24 @@ from conformance.devices.base import DeviceRequest, KeepsLogs
 from conformance.devices.registry import open_device
 from conformance.errors import InfrastructureError
 from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
-from conformance.plugin.conclusion import conclude
 from conformance.plugin.options import SETTINGS
-from conformance.plugin.pictures import check_series, keeper_of
+from conformance.plugin.pictures import keeper_of
 from conformance.precision import PRECISIONS
+from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
 from conformance.runs.journal import Account, Journal
-from conformance.runs.records import recorded
+from conformance.runs.records import record_of
 from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from conformance.devices.base import Device
-    from conformance.evaluation.evaluation import Finding
+    from conformance.judging.findings import Finding
     from conformance.runs.outputs import OutputKeeper
     from conformance.runs.plan import Plan
     from conformance.runs.records import Record
@@ -45,14 +46,18 @@ class Run:
     Args:
         plan: networks and nodes.
         device: what is judged.
+        expectations: what it is held to, by network.
 
     Raises:
         ConformanceError: attainable errors or waivers are not as they must be.
     """
 
-    def __init__(self, plan: Plan, device: Device) -> None:
+    def __init__(self, plan: Plan, device: Device, expectations: Mapping[str, Expectations]) -> None:
         self.plan, self.device, self.info = plan, device, device.info()
-        self.evaluations = evaluations_of(plan, device)
+        self.evaluations = {
+            name: Evaluation(device, expected, plan.parts[name].nodes, fuse=not plan.settings.layer_by_layer)
+            for name, expected in expectations.items()
+        }
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
         today = dt.datetime.now(dt.timezone.utc).date()
         self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
@@ -77,34 +82,33 @@ class Run:
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
 
-    def settle(self, *findings: Finding, case_ids: Sequence[str | None] = ()) -> None:
-        """Record the findings, then pass, fail, skip or xfail the running test by the worst of them.
+    def record(self, *findings: Finding, suffix: str = "") -> list[Record]:
+        """Write down what came out, after waivers, and return it.
 
         Args:
-            findings: what came out, at least one.
-            case_ids: id per record, where the case's own is taken already.
+            findings: what came out.
+            suffix: of the records' ids, where the cases' own are taken already.
 
         Raises:
             DeviceLost: the device is gone for good; the records are kept.
         """
-        ids = case_ids or [None] * len(findings)
-        records = [self._recorded(finding, case_id) for finding, case_id in zip(findings, ids, strict=True)]
         self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
+        records = [self._recorded(finding, suffix) for finding in findings]
         for record in records:
             self._keep(record)
         for evaluation in self.evaluations.values():
             if evaluation.lost is not None:
                 raise evaluation.lost
-        conclude(records)
+        return records
 
-    def _recorded(self, finding: Finding, case_id: str | None) -> Record:
-        return recorded(
+    def _recorded(self, finding: Finding, suffix: str) -> Record:
+        return record_of(
             finding,
             self._ledger,
             simulated=self.info.simulated,
             device=self.info.kind,
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
-            case_id=case_id,
+            case_id=f"{finding.case}{suffix}",
         )
 
     def account(self) -> Account:
@@ -129,34 +133,21 @@ class Run:
             self._incidents.append(f"the device could not be closed: {type(error).__name__}: {error}")
 
 
-def evaluations_of(plan: Plan, device: Device) -> dict[str, Evaluation]:
-    """Return the evaluation of a device on each of the plan's networks."""
-    margins, fuse = read_margins(locations.MARGINS), not plan.settings.layer_by_layer
-    return {
-        name: Evaluation(device, part.store, margins, part.nodes, fuse=fuse)
-        for name, part in plan.parts.items()
-    }
+def expectations_of(plan: Plan) -> dict[str, Expectations]:
+    """Return what a device is held to on each of the plan's networks."""
+    margins = read_margins(locations.MARGINS)
+    return {name: Expectations(part.store, margins) for name, part in plan.parts.items()}
 
 
-def prepare(evaluations: Iterable[Evaluation]) -> None:
-    """Read graphs and scales, make and verify goldens: what is wrong with them stops the run plainly.
+def check(plan: Plan, expectations: Mapping[str, Expectations]) -> None:
+    """Read graphs, scales and series, make and verify goldens: what is wrong with them stops the run plainly.
 
     Raises:
         ConformanceError: something is.
     """
-    for evaluation in evaluations:
-        _prepare(evaluation)
-
-
-def _prepare(evaluation: Evaluation) -> None:
-    store = evaluation.store
-    store.ensure([*(node.name for node in store.manifest.key), *evaluation.nodes])
-    for precision in PRECISIONS:
-        evaluation.scales(precision.fixed_bits)
-        for node in evaluation.nodes:
-            evaluation.limits(node, precision)
-    evaluation.check_truths()
-    check_series(store)
+    for name, expected in expectations.items():
+        expected.check(plan.parts[name].nodes, PRECISIONS)
+        series_steps(expected.store)
 
 
 def device_of(config: pytest.Config) -> Device:

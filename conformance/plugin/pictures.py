@@ -38,15 +38,6 @@ def keeper_of(evaluations: Mapping[str, Evaluation], directory: Path) -> OutputK
     return keeper
 
 
-def check_series(store: GoldenStore) -> None:
-    """Check that every series of a network fits its nodes, before anything runs.
-
-    Raises:
-        UsageError: one does not.
-    """
-    series_steps(store)
-
-
 def draw(journal: Journal, stores: Iterable[GoldenStore], *, whole: bool) -> list[str]:
     """Draw the pictures of a run that has ended, and return the tables of its series.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
-from conformance.plugin.execution import JOURNAL, RUN, Run, close_device, device_of, prepare
+from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
 from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
@@ -52,8 +52,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _start(config: pytest.Config, plan: Plan) -> None:
     """Open device and directory; the directory last, so that none is left by a run that could not start."""
-    run = Run(plan, device_of(config))
-    prepare(run.evaluations.values())
+    device, expectations = device_of(config), expectations_of(plan)
+    run = Run(plan, device, expectations)
+    check(plan, expectations)
     journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED])
     journal.hear(run.account())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.errors import EXIT_USAGE, ConformanceError, InfrastructureError, UsageError
 from conformance.plugin.benchmarks import take_timed
-from conformance.plugin.execution import Run, close_device, device_of
+from conformance.plugin.execution import Run, close_device, device_of, expectations_of
 from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
 from conformance.plugin.selection import FAILURE, plan_of
 from conformance.plugin.stopping import STOPPED, abort
@@ -91,7 +91,8 @@ class Worker:
     def _begun(self) -> Run:
         if FAILURE in self._config.stash:
             raise self._config.stash[FAILURE]
-        run = Run(plan_of(self._config), device_of(self._config))
+        plan = plan_of(self._config)
+        run = Run(plan, device_of(self._config), expectations_of(plan))
         directory = Path(worker_input(self._config)[OURS])
         run.begin(self._keep, directory, directory / "logs" / worker_name(self._config))
         return run

@@ -14,7 +14,7 @@ from conformance.devices.base import AUTO, CAMBRICON, EMULATOR
 from conformance.errors import ConformanceError, UsageError
 from conformance.judging.waivers import read_waivers
 from conformance.plugin.benchmarks import receive_timed
-from conformance.plugin.execution import JOURNAL, evaluations_of, prepare
+from conformance.plugin.execution import JOURNAL, check, expectations_of
 from conformance.plugin.options import settings_of
 from conformance.plugin.processes import OURS, WORKERS, is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from conformance.devices.base import DeviceInfo, Session
     from conformance.runs.plan import Plan
 
 CONTROLLER = pytest.StashKey["Controller"]()
@@ -108,7 +107,7 @@ class Controller:
         self._check()
         self._groups = {item.nodeid: group_of(item) for item in items if of_suite(item)}
         self._awaited = dict.fromkeys(self._groups)
-        prepare(evaluations_of(plan, AbsentDevice()).values())
+        check(plan, expectations_of(plan))
         if plan.settings.waivers is not None:
             read_waivers(plan.settings.waivers)
         workers = self._config.stash[WORKERS]
@@ -180,25 +179,6 @@ class Controller:
             return []
         first = next(iter(self._awaited))
         return [f"{len(self._awaited)} selected cases were not judged, {first} first: their workers died"]
-
-
-class AbsentDevice:
-    """Stands for the devices that only workers open, where everything but a device is made ready."""
-
-    def info(self) -> DeviceInfo:
-        """Refuse."""
-        raise _never_opened()
-
-    def open(self, *_: object, **__: object) -> Session:
-        """Refuse."""
-        raise _never_opened()
-
-    def close(self) -> None:
-        """Do nothing: nothing is open."""
-
-
-def _never_opened() -> RuntimeError:
-    return RuntimeError("a controller opens no device; its workers do")
 
 
 def _path(plan: Plan) -> Path:

@@ -6,7 +6,6 @@ them; Netron shows them beside the node's own.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ import numpy as np
 
 from conformance.errors import UsageError, near_names
 from conformance.graph.editing import portable_graph_def
+from conformance.judging.bounds import excess
 from conformance.judging.cases import Case
-from conformance.report.summary import excess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,15 +93,10 @@ def _measured(record: Record) -> list[str]:
     """Return the errors of a record, with the error over the bound first."""
     if record.metrics is None:
         return []
-    texts = [] if record.bounds is None else [f"{excess(record):.3g} x bound"]
+    texts = [] if record.bounds is None else [f"{excess(record.needed, record.bounds):.3g} x bound"]
     texts += [f"max_abs {record.metrics.max_abs:.3g}", f"mse {record.metrics.mse:.3g}"]
     texts.append(f"cosine {_cosine(record.metrics.cosine_distance)}")
-    if record.reached is not None:
-        psnr = math.inf if record.reached.psnr is None else record.reached.psnr
-        texts.append(f"PSNR {psnr:.1f} dB")
-        if record.reached.answers is not None:
-            texts.append(f"{record.reached.answers:.1%} right answers")
-    return texts
+    return texts if record.reached is None else [*texts, *record.reached.in_words[1:]]
 
 
 def _cosine(distance: float | None) -> str:
@@ -119,7 +113,7 @@ def _numbers(record: Record) -> dict[str, float]:
         return {}
     found = {name: getattr(record.metrics, name) for name in ERRORS}
     if record.bounds is not None:
-        found["excess"] = excess(record)
+        found["excess"] = excess(record.needed, record.bounds)
     return {name: min(value, LARGEST_FLOAT) for name, value in found.items() if value is not None}
 
 

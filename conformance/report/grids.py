@@ -81,7 +81,7 @@ def sheet_of(
     accepted = f"Accepted: at least {network.acceptance.in_words}"
     count = len(meeting.samples)
     worst = f"; figures are those of the worst of {count} pictures" if count > 1 else ""
-    title.append(Line(f"{accepted}{worst}. Read it so: {meeting.said}.", tone="faint"))
+    title.append(Line(f"{accepted}{worst}. How to read this: {meeting.said}.", tone="faint"))
     return Sheet(tuple(title), tuple(_band(meeting, grid) for grid in grids))
 
 
@@ -151,12 +151,7 @@ def figures(shown: Shown) -> tuple[str, ...]:
     """Return worst cosine, PSNR and right answers of a precision in words, or why there are none."""
     if shown.reached is None:
         return (shown.reason or "no figures",)
-    cosine, psnr, answers = shown.reached.cosine, shown.reached.psnr, shown.reached.answers
-    return (
-        "cosine undefined" if cosine is None else f"cosine {cosine:.7f}",
-        "equal to the CPU" if psnr is None else f"PSNR {psnr:.1f} dB",
-        *(() if answers is None else (f"{answers:.1%} right answers",)),
-    )
+    return tuple(shown.reached.in_words)
 
 
 def summary_lines(grids: Sequence[Grid]) -> list[str]:

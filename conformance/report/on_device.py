@@ -6,8 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from conformance import locations
-from conformance.evaluation.device_runs import FusedOutputs, fused_outputs
+from conformance.evaluation.device_runs import DeviceRun
 from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.expectations import Expectations
 from conformance.expected.preparation import scales_directory
 from conformance.graph.execution import Reference, rounded
 from conformance.judging.bounds import read_margins
@@ -24,15 +25,29 @@ if TYPE_CHECKING:
     import numpy as np
 
     from conformance.devices.base import Device
-    from conformance.evaluation.device_runs import Problem
     from conformance.goldens import GoldenStore
     from conformance.judging.comparison import Comparison
+    from conformance.judging.findings import Problem
     from conformance.networks import Network, Output
     from conformance.precision import Precision
+    from conformance.quantization.parameter_file import QuantizationScales
     from conformance.report.grids import Judgement
     from conformance.report.meeting import Meeting
 
     Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class FusedOutputs:
+    """What came out of the fused network.
+
+    Attributes:
+        values: for each of the inputs what the device returned, by output; whatever that is.
+        run: of the device, which knows what went wrong.
+    """
+
+    values: list[dict[str, Any]]
+    run: DeviceRun
 
 
 def picture_outputs(store: GoldenStore) -> list[Output]:
@@ -132,10 +147,24 @@ def grids_on(
     found: dict[str, FusedOutputs] = {}
     for precision in precisions:
         say(f"the fused network at {precision}, {len(meeting.feeds)} times")
-        found[str(precision)] = fused_outputs(
+        found[str(precision)] = _fused_outputs(
             device, network, precision, scales[precision.fixed_bits], meeting.feeds
         )
     return [_grid(network, meeting, output, goldens[output.name], found) for output in outputs]
+
+
+def _fused_outputs(
+    device: Device,
+    network: Network,
+    precision: Precision,
+    scales: QuantizationScales,
+    feeds: Sequence[Mapping[str, Array]],
+) -> FusedOutputs:
+    """Run the network as it ships; what the device does wrong is a problem, not an error."""
+    outputs = [output.name for output in network.outputs]
+    with DeviceRun(lambda: device.open(network.graph, outputs, precision=precision, scales=scales)) as run:
+        return FusedOutputs([run(fed) for fed in feeds], run)
+    return FusedOutputs([{} for _ in feeds], run)
 
 
 def measured_on(
@@ -152,7 +181,7 @@ def measured_on(
         UsageError: a file of scales is missing or wrong.
     """
     names, simulated = tuple(nodes), device.info().simulated
-    evaluation = Evaluation(device, store, read_margins(locations.MARGINS), names)
+    evaluation = Evaluation(device, Expectations(store, read_margins(locations.MARGINS)), names)
     measured = []
     for precision in precisions:
         say(f"errors of {len(names)} nodes at {precision}")
@@ -176,7 +205,7 @@ def _grid(
             precision,
             goldens,
             [results.get(output.name) for results in outcome.values],
-            outcome.problems.get(output.name),
+            outcome.run.problems([output.name]).get(output.name),
         )
         for precision, outcome in found.items()
     ]

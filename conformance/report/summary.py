@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import collections
-import math
 from typing import TYPE_CHECKING
 
-from conformance.judging.bounds import excess_of
+from conformance.judging.bounds import excess
+from conformance.judging.verdicts import Reached
 from conformance.precision import PRECISIONS
 from conformance.tables import NONE, aligned, without_empty
 
@@ -32,18 +32,6 @@ HEADINGS = (
 )
 
 
-def excess(record: Record) -> float:
-    """Return the largest error over its bound, as amplitudes; 0 without bounds, infinite where none would do.
-
-    Squared criteria are compared by their square roots, so that 2.0 always means twice the error.
-    """
-    if record.bounds is None:
-        return 0.0
-    if record.needed is None:
-        return math.inf
-    return excess_of(record.needed, record.bounds)
-
-
 def summary_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
     """Return one row per network and precision that have records; columns as in ``HEADINGS``."""
     rows = []
@@ -62,9 +50,13 @@ def _own_columns(records: Sequence[Record]) -> tuple[str, ...]:
     counts = collections.Counter(record.outcome for record in records)
     main = [counts.pop(outcome, 0) for outcome in ("conforms", "deviates", "waived")]
     others = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    worst = max((record for record in records if record.bounds is not None), key=excess, default=None)
-    shown = f"{worst.node} ({_times(excess(worst))})" if worst is not None else NONE
+    worst = max((record for record in records if record.bounds is not None), key=_excess, default=None)
+    shown = f"{worst.node} ({_times(_excess(worst))})" if worst is not None else NONE
     return (str(len(records)), *map(str, main), others or NONE, shown)
+
+
+def _excess(record: Record) -> float:
+    return excess(record.needed, record.bounds)
 
 
 def _times(value: float) -> str:
@@ -74,17 +66,10 @@ def _times(value: float) -> str:
 def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
     """Return worst cosine, PSNR, right answers and outcome of all outputs; no figure where one has none."""
     reached = [record.reached for record in records if record.reached is not None]
-    complete = bool(records) and len(reached) == len(records)
-    cosines = [item.cosine for item in reached if item.cosine is not None]
-    psnrs = [math.inf if item.psnr is None else item.psnr for item in reached]
-    answers = [item.answers for item in reached if item.answers is not None]
+    worst = Reached.worst(reached) if len(reached) == len(records) else None
+    cosine, psnr, answers = worst.in_cells if worst else (None, None, None)
     outcomes = sorted({record.outcome for record in records})
-    return (
-        f"{min(cosines):.7f}" if complete and cosines else NONE,
-        f"{min(psnrs):.1f}" if complete else NONE,
-        f"{min(answers):.1%}" if complete and answers else NONE,
-        ", ".join(outcomes) or NONE,
-    )
+    return (cosine or NONE, psnr or NONE, answers or NONE, ", ".join(outcomes) or NONE)
 
 
 def summary_lines(records: Sequence[Record]) -> list[str]:

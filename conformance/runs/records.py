@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from conformance.evaluation.evaluation import Finding
 from conformance.judging.bounds import ErrorLimits, Text
 from conformance.judging.cases import Case, Mode, Outcome
+from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
 from conformance.judging.waivers import WaiverProblem, stale_problem
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from conformance.judging.waivers import WaiverLedger
-    from conformance.networks import Output
 
 
 _VERDICT_FIELDS = ("reasons", "notes", "metrics", "bounds", "needed", "acceptance", "reached")
-
-State = Literal["judged", "measured", "unsupported", "broken"]
-
-STATES: dict[str, State] = {"measured": "measured", "unsupported": "unsupported", "broken": "broken"}
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,46 +80,72 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def record_of(
-    case: Case,
-    verdict: Verdict,
+    finding: Finding,
     ledger: WaiverLedger,
     *,
     simulated: bool,
     device: str = "",
     fusion: str = "",
     case_id: str | None = None,
-    sha256: Sequence[str] = (),
-    seconds: float | None = None,
 ) -> Record:
-    """Return the record of a judged ``case``, its outcome after the waivers of ``ledger``.
+    """Return the record of a finding, its outcome after the waivers of a run.
 
     Args:
-        case: what was judged.
-        verdict: the judgement.
-        ledger: the waivers of this run; it learns of the case.
+        finding: what came out.
+        ledger: the waivers.
         simulated: whether the device is emulated.
         device: its kind.
         fusion: how the graph was compiled.
         case_id: the record's id where ``str(case)`` is taken, as for outputs judged while they are timed.
-        sha256: of the outputs, one per sample.
-        seconds: device time.
 
     Raises:
         UsageError: two waivers match the case.
     """
-    outcome, waiver = ledger.record(case, verdict.outcome, measured=verdict.metrics is not None)
+    outcome, waiver = _after_waivers(finding, ledger)
     return Record(
-        case=case_id or str(case),
+        case=case_id or str(finding.case),
         outcome=outcome,
         waiver=waiver,
         simulated=simulated,
         device=device,
         fusion=fusion,
-        sha256=list(sha256),
-        seconds=seconds,
-        **msgspec.structs.asdict(case),
-        **{name: getattr(verdict, name) for name in _VERDICT_FIELDS},
+        sha256=list(finding.sha256),
+        seconds=finding.seconds,
+        **msgspec.structs.asdict(finding.case),
+        **_said(finding),
     )
+
+
+def _after_waivers(finding: Finding, ledger: WaiverLedger) -> tuple[Outcome, str | None]:
+    """Return the outcome and the id of the waiver that matches; errors that were only measured have none."""
+    verdict = finding.verdict
+    if verdict is None or (finding.state == "measured" and verdict.outcome == "conforms"):
+        return cast("Outcome", finding.state), None
+    return ledger.record(finding.case, verdict.outcome, measured=verdict.metrics is not None)
+
+
+def _said(finding: Finding) -> dict[str, Any]:
+    """Return what a verdict says, or why there is none: a reason of what is broken, else a note."""
+    if finding.verdict is None:
+        return {"reasons" if finding.state == "broken" else "notes": [finding.reason]}
+    return {name: getattr(finding.verdict, name) for name in _VERDICT_FIELDS}
+
+
+def finding_of(record: Record) -> Finding:
+    """Return the finding that a record was made of.
+
+    A waived record is one that deviates: a waiver says that this is known, not that it is right.
+    """
+    case = Case(**{name: getattr(record, name) for name in Case.__struct_fields__})
+    state = record.outcome if record.outcome in ("measured", "unsupported", "broken") else "judged"
+    if state in ("unsupported", "broken"):
+        return Finding(case, state, reason="; ".join([*record.reasons, *record.notes]))
+    right = record.outcome in ("conforms", "measured")
+    verdict = Verdict(
+        outcome="conforms" if right else "deviates",
+        **{name: getattr(record, name) for name in _VERDICT_FIELDS},
+    )
+    return Finding(case, state, verdict, sha256=tuple(record.sha256), seconds=record.seconds)
 
 
 def stale_waivers(records: Iterable[Record]) -> list[WaiverProblem]:
@@ -159,96 +180,3 @@ def decode_record(line: bytes) -> Record:
         ValueError: it is not JSON, or a field is missing, unknown or wrong.
     """
     return msgspec.json.decode(line, type=Record)
-
-
-def recorded(
-    finding: Finding,
-    ledger: WaiverLedger,
-    *,
-    simulated: bool,
-    device: str = "",
-    fusion: str = "",
-    case_id: str | None = None,
-) -> Record:
-    """Return the record of a finding after waivers.
-
-    Args:
-        finding: what came out.
-        ledger: the waivers of this run.
-        simulated: whether the device is emulated.
-        device: its kind.
-        fusion: how the graph was compiled.
-        case_id: the record's id where the case's own is taken already.
-    """
-    origin: dict[str, Any] = {"simulated": simulated, "device": device, "fusion": fusion, "case_id": case_id}
-    if finding.verdict is None or (finding.state == "measured" and finding.verdict.outcome == "conforms"):
-        return _unjudged(finding, **origin)
-    return record_of(
-        finding.case, finding.verdict, ledger, **origin, sha256=finding.sha256, seconds=finding.seconds
-    )
-
-
-def _unjudged(finding: Finding, *, case_id: str | None, **origin: Any) -> Record:
-    """Return the record of what no bound was held against: measured, unsupported, broken."""
-    verdict = finding.verdict
-    return Record(
-        case=case_id or str(finding.case),
-        outcome=cast("Outcome", finding.state),
-        **origin,
-        reasons=[finding.reason] if finding.state == "broken" else [],
-        notes=[finding.reason] if finding.state == "unsupported" else [*(verdict.notes if verdict else ())],
-        metrics=verdict.metrics if verdict else None,
-        reached=verdict.reached if verdict else None,
-        sha256=list(finding.sha256),
-        seconds=finding.seconds,
-        **msgspec.structs.asdict(finding.case),
-    )
-
-
-def findings_of(records: Iterable[Record]) -> dict[str, Finding]:
-    """Return the finding of every record, by its case's id: for own errors and outputs that is by node.
-
-    A waived record is one that deviates: a waiver says that this is known, not that it is right.
-    """
-    found: dict[str, Finding] = {}
-    for record in records:
-        name = record.node if record.node not in found else record.case
-        found[name] = _finding(record)
-    return found
-
-
-def chained_findings(records: Iterable[Record], outputs: Iterable[Output]) -> dict[str, Finding]:
-    """Return the findings of the chained network, those of outputs with what they reached."""
-    found = findings_of(records)
-    for output in outputs:
-        finding = found.get(output.name)
-        if finding and finding.verdict and finding.metrics and finding.verdict.reached is None:
-            psnr, cosine = finding.metrics.psnr(output.span), finding.metrics.cosine
-            reached = Reached(cosine=cosine, psnr=psnr if math.isfinite(psnr) else None)
-            verdict = msgspec.structs.replace(finding.verdict, reached=reached)
-            found[output.name] = Finding(finding.case, finding.state, verdict)
-    return found
-
-
-def _finding(record: Record) -> Finding:
-    case = Case(
-        network=record.network,
-        node=record.node,
-        op=record.op,
-        precision=record.precision,
-        mode=record.mode,
-    )
-    state = STATES.get(record.outcome, "judged")
-    if state in ("unsupported", "broken"):
-        return Finding(case, state, reason="; ".join([*record.reasons, *record.notes]))
-    verdict = Verdict(
-        outcome="conforms" if record.outcome in ("conforms", "measured") else "deviates",
-        reasons=record.reasons,
-        notes=record.notes,
-        metrics=record.metrics,
-        bounds=record.bounds,
-        needed=record.needed,
-        acceptance=record.acceptance,
-        reached=record.reached,
-    )
-    return Finding(case, state, verdict)

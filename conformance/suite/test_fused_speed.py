@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.evaluation.timing import DEVICE_CLOCK, ROUNDS, time_fused
+from conformance.plugin.conclusion import require
 
 if TYPE_CHECKING:
     from conformance.plugin.execution import Run
@@ -27,5 +28,4 @@ def test_fused_speed(
         benchmark.group = timed.group
         benchmark.extra_info.update(timed.description())
         benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)
-    findings = timed.findings()
-    conformance_run.settle(*findings, case_ids=[f"{finding.case}-timed" for finding in findings])
+    require("conforms", conformance_run.record(*timed.findings(), suffix="-timed"))

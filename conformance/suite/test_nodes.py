@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.plugin.conclusion import require
+
 if TYPE_CHECKING:
     from conformance.plugin.execution import Run
     from conformance.precision import Precision
@@ -15,4 +17,5 @@ if TYPE_CHECKING:
 @pytest.mark.own
 def test_node(conformance_run: Run, network: str, precision: Precision, node: str) -> None:
     """The node's own error is within its bound: attainable error × margin."""
-    conformance_run.settle(conformance_run.of(network).own(precision)[node])
+    finding = conformance_run.of(network).own(precision)[node]
+    require("conforms", conformance_run.record(finding))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from diagnosis.planted_network import margins, planted_store
+from diagnosis.planted_network import expectations, planted_store
 
 from conformance.diagnosis.engine import Diagnosing
 from conformance.diagnosis.forwards import Forwards
@@ -17,7 +17,7 @@ CONFIRMING = 1
 
 def diagnosed(device, precision, store=None, sample=0):
     """Return the diagnosis of a device, by default on the network that faults are planted in."""
-    forwards = Forwards(device, store or planted_store(), margins(), sample)
+    forwards = Forwards(device, expectations(store or planted_store()), sample)
     diagnosis = Diagnosing(forwards, parse_precision(precision)).result()
     gc.freeze()  # what is left is TensorFlow's and stays; each session that is closed looks through the rest
     return diagnosis

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from conformance.diagnosis.model import Choice, Culprit, Effect, NodeErrors, Quality
-from conformance.evaluation.evaluation import Finding
 from conformance.judging.bounds import Attainable, ErrorLimits
 from conformance.judging.cases import Case
+from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Verdict
 from conformance.numerics.metrics import Metrics
 

@@ -17,6 +17,7 @@ import numpy as np
 from kept_network import KeptNetwork
 
 from conformance import cli, locations
+from conformance.expected.expectations import Expectations
 from conformance.goldens import GoldenStore
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.judging.bounds import read_margins
@@ -73,6 +74,11 @@ def planted_store() -> GoldenStore:
 
 
 @functools.cache
+def expectations(store):
+    """Return what a device is held to."""
+    return Expectations(store, margins())
+
+
 def margins():
     """Return the margins of the suite."""
     return read_margins(locations.MARGINS)

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 from diagnosis.planted import FAULTS
-from diagnosis.planted_network import margins, planted_store
+from diagnosis.planted_network import expectations, planted_store
 from diagnosis.planting import dependents
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,14 +31,14 @@ def inner_nodes():
 
 @functools.cache
 def forwards():
-    return Forwards(FAULTS[FAULT](), store(), margins(), 0)
+    return Forwards(FAULTS[FAULT](), expectations(store()), 0)
 
 
 @pytest.mark.parametrize("precision", ["int8-fp16", "int16-fp32"])
 def test_goldens_in_place_of_all_key_nodes_leave_the_outputs_own_error(precision):
     device = open_device(DeviceRequest("emulator"))
     key = [node.name for node in store().manifest.key]
-    evaluation = Evaluation(device, store(), margins(), key)
+    evaluation = Evaluation(device, expectations(store()), key)
     found = evaluation.restored(parse_precision(precision), [name for name in key if name != "out"])
     own = evaluation.own(parse_precision(precision))
     assert found["out"].metrics == own["out"].metrics

@@ -91,7 +91,7 @@ class TestCancellation:
             "The operands of a/sub cancel: they are 1.41e+03 times as large as the result in channel 0"
             in (item.sentence)
         )
-        assert "So it is in 1 of 2 channels." in item.sentence
+        assert "This affects 1 of 2 channels." in item.sentence
 
     @given(st.integers(0, 2**32 - 2))
     def test_independent_operands_do_not_cancel(self, seed):

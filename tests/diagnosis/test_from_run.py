@@ -147,7 +147,8 @@ def test_outputs_that_only_fusion_spoils_need_the_device(changed):
     def better(record):
         if record["mode"] == "chained":
             record["metrics"] |= {"mse": 1e-9, "cosine_distance": 1e-9}
-            record["reached"] = None
+            if record["reached"]:
+                record["reached"] |= {"cosine": 1.0, "psnr": 60.0}
         return conforming(record)
 
     diagnosis = diagnosis_of_run(changed(better), WIDE)

@@ -10,7 +10,7 @@ import pytest
 from diagnosis.diagnosing import CONFIRMING, diagnosed
 from diagnosis.golden_device import GoldenDevice
 from diagnosis.handmade import NOTHING, choice, culprit, finding, quality
-from diagnosis.planted_network import margins, planted_store
+from diagnosis.planted_network import expectations, planted_store
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +19,9 @@ from conformance.devices.registry import open_device
 from conformance.diagnosis.engine import MOST_FORWARDS
 from conformance.diagnosis.forwards import Forwards
 from conformance.diagnosis.model import Choice
-from conformance.diagnosis.modelled_time import ModelledTime
 from conformance.diagnosis.quality import decibels, described, plainly_worse, quality_of
 from conformance.diagnosis.repairs import Repairs, ranked, recommended, settings
+from conformance.expected.roofline import ModelledTime
 from conformance.judging.verdicts import Acceptance, Reached
 from conformance.precision import PRECISIONS, parse_precision
 
@@ -69,8 +69,8 @@ def test_settings_are_those_of_the_precision():
 
 def repairs(precision="int8-fp16", psnr=7.0, **tried):
     """Return repairs where other precisions have been run, such as ``int8_fp32=50.0``."""
-    forwards = Forwards(GoldenDevice(planted_store()), planted_store(), margins(), 0)
-    times = ModelledTime(planted_store(), margins(), "MLU270")
+    forwards = Forwards(GoldenDevice(planted_store()), expectations(planted_store()), 0)
+    times = ModelledTime(expectations(planted_store()), "MLU270")
     made = Repairs(forwards, times, parse_precision(precision), quality(psnr), [0])
     made.choices += [choice(name.replace("_", "-"), value) for name, value in tried.items()]
     return made
@@ -125,7 +125,7 @@ def test_a_choice_with_the_host_is_not_the_precision_itself():
 
 
 def test_the_time_of_an_unknown_model_is_that_of_the_mlu270_and_said_to_be():
-    own, other = (ModelledTime(planted_store(), margins(), model) for model in ("MLU270", "ideal"))
+    own, other = (ModelledTime(expectations(planted_store()), model) for model in ("MLU270", "ideal"))
     for precision in PRECISIONS:
         assert own.seconds(precision) == other.seconds(precision) > 0
     assert own.remark == ""

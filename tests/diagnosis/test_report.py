@@ -53,7 +53,7 @@ def text(**changes):
 
 IN_ORDER = """
 The output of n at int8-fp16 on emulator, SIMULATED is NOT good enough: cosine 0.9990000, 7.0 dB; accepted is
-The error is born at a (Mean, branch x): it adds 0.5 where an ideal device adds 0.01.
+The error originates at a (Mean, branch x): it adds 0.5 where an ideal device adds 0.01.
 It is amplified most at out (Conv2D, branch x+y): 3.5 times what it reads.
 Culprit 1: Mean. 2 of its nodes fail by themselves; first a, farthest off a, at 10 times its bound.
 Measured: with goldens in place of every Mean the output goes from cosine 0.9990000, 7.0 dB
@@ -83,7 +83,7 @@ def test_what_inherits_less_than_it_adds_amplifies_nothing():
 
 
 def test_an_inner_node_is_named_where_the_error_is_born():
-    assert "The error is born at a/inner, between the key nodes of the table." in text(born="a/inner")
+    assert "The error originates at a/inner, between the key nodes of the table." in text(born="a/inner")
 
 
 def test_without_a_culprit_nothing_needs_repair():
@@ -129,12 +129,12 @@ def test_a_failure_is_told_instead_of_a_factor():
     broken = culprit("a", "node", ["a"], excess=None, failure="The device could not compute it: it hung")
     said = text(culprits=[broken], errors=[errors("a", outcome="broken", own=None)])
     assert "Culprit 1: a. It fails by itself.\n  The device could not compute it: it hung.\n" in said
-    assert "The error is born at a (Conv2D, branch x), which gave nothing that could be compared." in said
+    assert "The error originates at a (Conv2D, branch x), which gave nothing that could be compared." in said
 
 
 def test_a_fault_of_fusion_is_born_where_it_is_fused():
     said = text(culprits=[culprit("c", "fused", ["c"])], born="c")
-    assert "The error is born at c (Conv2D, branch x+y), but only where it is fused with others" in said
+    assert "The error originates at c (Conv2D, branch x+y), but only where it is fused with others" in said
 
 
 def test_nothing_to_compare_is_said_with_the_reason():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from conformance.dumps.comparison import compare_pair
-from conformance.dumps.report import Pair
-from conformance.dumps.table import DECADES, Histogram, bars, histogram
+from conformance.dumps.histogram import DECADES, Histogram, bars, histogram
+from conformance.dumps.pairing import Pair
 from conformance.dumps.tensors import Reading, Tensor
 from conformance.errors import UsageError
 from conformance.numerics.metrics import compare

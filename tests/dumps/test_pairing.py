@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.dumps.report import paired
+from conformance.dumps.pairing import paired
 from conformance.dumps.tensors import Reading, Side, Tensor
 from conformance.errors import UsageError
 

@@ -9,14 +9,16 @@ import types
 import numpy as np
 import pytest
 
-from conformance.devices.base import DeviceError, Unsupported
+from conformance.devices.base import DeviceError, DeviceLost, SessionBase, Unsupported
 from conformance.errors import GoldenError, UsageError
-from conformance.evaluation.device_runs import Problem, Stopwatch, digest, problem_of, problems_of
+from conformance.evaluation.device_runs import DeviceRun, Stopwatch, digest, problem_of
+from conformance.judging.findings import Problem
 
 
-class Session:
-    def __init__(self, results, seconds=1.0):
+class Session(SessionBase):
+    def __init__(self, results, seconds=1.0, **said):
         self.results, self.device_seconds, self.fed = results, seconds, None
+        vars(self).update(said)
 
     def run(self, feeds):
         self.fed = feeds
@@ -25,8 +27,11 @@ class Session:
         return self.results
 
 
-def run(results, seconds=1.0, feeds=None):
-    return Stopwatch().run(Session(results, seconds), feeds or {})
+def run(results, seconds=1.0):
+    """Return what one run of a session returned, and its device seconds; raise what it raised."""
+    with DeviceRun(lambda: Session(results, seconds)) as attempt:
+        return attempt({}), attempt.seconds
+    raise attempt.error
 
 
 @pytest.mark.parametrize("kind", [dict, types.MappingProxyType])
@@ -60,7 +65,8 @@ def test_any_number_is_a_time(seconds):
 def test_feeds_cannot_be_written():
     fed = {"x": np.zeros(3, np.float32)}
     session = Session({})
-    Stopwatch().run(session, fed)
+    with DeviceRun(lambda: session) as attempt:
+        attempt(fed)
     with pytest.raises(ValueError, match="read-only"):
         session.fed["x"][0] = 1
     fed["x"][0] = 1  # ours stays ours
@@ -71,9 +77,10 @@ def test_time_inside_the_device_is_counted_even_if_it_breaks(monkeypatch):
     clock = iter([1.0, 3.0, 10.0, 14.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     stopwatch = Stopwatch()
-    stopwatch.run(Session({}), {})
-    with pytest.raises(RuntimeError):
-        stopwatch.run(Session(RuntimeError()), {})
+    for results in ({}, RuntimeError()):
+        with DeviceRun(lambda results=results: Session(results), stopwatch) as attempt:
+            attempt({})
+    assert isinstance(attempt.error, RuntimeError)
     assert stopwatch.seconds == 6.0
 
 
@@ -94,16 +101,58 @@ def test_what_a_device_raises_is_sorted(error, problem):
 
 
 def test_problems_of_a_session_are_sorted_and_most_sessions_have_none():
-    session = types.SimpleNamespace(problems={"a": DeviceError("lost"), "b": Unsupported("no int8")})
-    assert problems_of(session) == {"a": Problem("broken", "lost"), "b": Problem("unsupported", "no int8")}
-    assert problems_of(Session({})) == {}
+    problems = {"a": DeviceError("lost"), "b": Unsupported("no int8")}
+    with DeviceRun(lambda: Session({}, problems=problems)) as attempt:
+        attempt({})
+    assert attempt.problems("abc") == {
+        "a": Problem("broken", "lost"),
+        "b": Problem("unsupported", "no int8"),
+    }
+    with DeviceRun(lambda: Session({})) as attempt:
+        attempt({})
+    assert (attempt.problem, attempt.problems("abc")) == (None, {})
+
+
+def test_after_an_error_no_fetch_has_a_result_and_the_session_is_closed():
+    session = Session(DeviceError("hot"))
+    session.close = lambda: setattr(session, "closed", True)
+    with DeviceRun(lambda: session) as attempt:
+        attempt({})
+    assert attempt.problems("ab") == dict.fromkeys("ab", Problem("broken", "hot"))
+    assert session.closed
+
+
+def test_that_a_device_is_lost_goes_over_what_it_raised_before():
+    session, lost = Session(DeviceError("hot")), DeviceLost("gone")
+    session.close = lambda: (_ for _ in ()).throw(lost)
+    with DeviceRun(lambda: session) as attempt:
+        attempt({})
+    assert (attempt.error, attempt.lost) == (lost, lost)
+
+
+@pytest.mark.parametrize("name", ["run", "close", "notes", "problems", "incidents"])
+def test_what_is_no_session_is_named_with_what_it_lacks(name):
+    names = {"run", "close", "notes", "problems", "incidents"} - {name}
+    with DeviceRun(lambda: types.SimpleNamespace(**dict.fromkeys(names))) as attempt:
+        attempt({})
+    assert f"opened an object of type SimpleNamespace, which lacks {name}; let it inherit" in str(
+        attempt.error
+    )
+
+
+def test_an_interrupt_is_nothing_that_a_device_did():
+    attempt = DeviceRun(lambda: Session({}))
+    with pytest.raises(KeyboardInterrupt), attempt:
+        raise KeyboardInterrupt
+    assert attempt.error is None
 
 
 def test_runs_are_counted_even_if_they_break():
     stopwatch = Stopwatch()
-    stopwatch.run(Session({}), {})
-    with pytest.raises(RuntimeError):
-        stopwatch.run(Session(RuntimeError()), {})
+    for results in ({}, RuntimeError()):
+        with DeviceRun(lambda results=results: Session(results), stopwatch) as attempt:
+            attempt({})
+    assert isinstance(attempt.error, RuntimeError)
     assert stopwatch.runs == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_evaluation import evaluate
 
 from conformance.devices.base import DeviceError, DeviceInfo, DeviceLost, SessionBase, Unsupported
 from conformance.devices.cpu import CpuDevice
@@ -47,7 +48,7 @@ class PacedSession(SessionBase):
         self._device.closed += 1
 
 
-def test_the_clock_advances_by_what_the_device_says_and_not_while_it_warms_up(evaluate):
+def test_the_clock_advances_by_what_the_device_says_and_not_while_it_warms_up():
     device = PacedDevice(100.0, 0.5, 0.25, 0.75)
     start = DEVICE_CLOCK()
     times = []
@@ -62,7 +63,7 @@ def test_the_clock_advances_by_what_the_device_says_and_not_while_it_warms_up(ev
     assert device.asked == (("out",), True)
 
 
-def test_the_samples_take_turns_and_each_output_is_compared_with_its_own_golden(evaluate):
+def test_the_samples_take_turns_and_each_output_is_compared_with_its_own_golden():
     device = PacedDevice(1, 1, 1, 1)
     evaluation = evaluate(device)
     with time_fused(evaluation, INT8) as timed:
@@ -87,7 +88,7 @@ def test_the_samples_take_turns_and_each_output_is_compared_with_its_own_golden(
         (PacedDevice(1.0, -1.0), "broken", "should give a number >= 0"),
     ],
 )
-def test_a_device_that_gives_no_time_ends_the_benchmark_and_is_a_finding(evaluate, device, state, reason):
+def test_a_device_that_gives_no_time_ends_the_benchmark_and_is_a_finding(device, state, reason):
     finished = False
     with time_fused(evaluate(device), INT8) as timed:
         for _ in range(3):
@@ -124,7 +125,7 @@ class TroubledDevice(PacedDevice):
 
 
 @pytest.mark.parametrize("at", [0, 2])
-def test_a_fetch_that_the_session_goes_on_without_is_not_timed(evaluate, at):
+def test_a_fetch_that_the_session_goes_on_without_is_not_timed(at):
     with time_fused(evaluate(TroubledDevice(at, problems={"out": DeviceError("SIGSEGV")})), INT8) as timed:
         for _ in range(3):
             timed.run()
@@ -133,7 +134,7 @@ def test_a_fetch_that_the_session_goes_on_without_is_not_timed(evaluate, at):
 
 
 @pytest.mark.parametrize("at", [0, 3, "close"])
-def test_an_incident_is_heard_whenever_it_happens_and_is_no_finding(evaluate, at):
+def test_an_incident_is_heard_whenever_it_happens_and_is_no_finding(at):
     evaluation = evaluate(TroubledDevice(at, incidents=["it smoked"]))
     with time_fused(evaluation, INT8) as timed:
         for _ in range(3):
@@ -143,7 +144,7 @@ def test_an_incident_is_heard_whenever_it_happens_and_is_no_finding(evaluate, at
 
 
 @pytest.mark.parametrize("at", [0, 2, "close"])
-def test_a_device_that_is_lost_is_remembered(evaluate, at):
+def test_a_device_that_is_lost_is_remembered(at):
     error = DeviceLost("3 starts failed")
     evaluation = evaluate(TroubledDevice(at, error))
     with time_fused(evaluation, INT8) as timed:
@@ -154,14 +155,14 @@ def test_a_device_that_is_lost_is_remembered(evaluate, at):
 
 
 @pytest.mark.parametrize("said", [{"problems": 7}, {"incidents": 7}])
-def test_what_nobody_understands_is_a_problem_too(evaluate, said):
+def test_what_nobody_understands_is_a_problem_too(said):
     with time_fused(evaluate(TroubledDevice("close", **said)), INT8) as timed:
         for _ in range(3):
             timed.run()
     assert [finding.state for finding in timed.findings()] == ["broken"]
 
 
-def test_a_session_that_broke_is_closed_all_the_same(evaluate):
+def test_a_session_that_broke_is_closed_all_the_same():
     device = PacedDevice(1.0, None)
     with time_fused(evaluate(device), INT8) as timed:
         timed.run()
@@ -172,7 +173,7 @@ def test_a_session_that_broke_is_closed_all_the_same(evaluate):
     ("simulated", "group"),
     [(True, "fused small on paced (P1, SIMULATED)"), (False, "fused small on paced (P1)")],
 )
-def test_emulated_and_real_times_are_told_apart(evaluate, simulated, group):
+def test_emulated_and_real_times_are_told_apart(simulated, group):
     with time_fused(evaluate(PacedDevice(1.0, simulated=simulated)), INT8) as timed:
         assert timed.group == group
         about = timed.description()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from small_evaluation import expectations
 
 from conformance import locations
-from conformance.devices.base import DeviceInfo
-from conformance.devices.cpu import CpuDevice
-from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.expectations import Expectations
 from conformance.expected.roofline import dram_bytes, hardware, operations, roofline
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
@@ -22,22 +21,17 @@ FILTERS = 2 * 27 * 8 + 16 * 256 + 256 * 3
 VALUES = 3 * 3 * PIXELS
 
 
-class Mlu270(CpuDevice):
-    def info(self):
-        return DeviceInfo(kind="fake", model="MLU270", simulated=True)
-
-
 @pytest.mark.parametrize("precision", PRECISIONS, ids=str)
-def test_operations_of_the_small_network(evaluate, precision):
+def test_operations_of_the_small_network(precision):
     """Elementwise: five nodes of 8 channels, two of 256, two of 3, two of 8 numbers; concat moves."""
-    assert operations(evaluate(), precision) == (FIXED, VECTOR)
+    assert operations(expectations(), precision) == (FIXED, VECTOR)
 
 
 @pytest.mark.parametrize(
     ("name", "fixed", "floating"), [("int8-fp16", 1, 2), ("int16-fp32", 2, 4), ("int8-fp32", 1, 4)]
 )
-def test_bytes_of_the_small_network(evaluate, name, fixed, floating):
-    assert dram_bytes(evaluate(), parse_precision(name)) == FILTERS * fixed + VALUES * floating
+def test_bytes_of_the_small_network(name, fixed, floating):
+    assert dram_bytes(expectations(), parse_precision(name)) == FILTERS * fixed + VALUES * floating
 
 
 @pytest.mark.parametrize(
@@ -49,8 +43,8 @@ def test_bytes_of_the_small_network(evaluate, name, fixed, floating):
         ("int16-fp32", 4.096e12, 32e9),
     ],
 )
-def test_seconds_on_one_core(evaluate, name, tensor, vector):
-    found = roofline(evaluate(Mlu270()), parse_precision(name))
+def test_seconds_on_one_core(name, tensor, vector):
+    found = roofline(expectations(), "MLU270", parse_precision(name))
     assert found["tensor_seconds"] == pytest.approx(FIXED / tensor)
     assert found["vector_seconds"] == pytest.approx(VECTOR / vector)
     terms = [found[f"{term}_seconds"] for term in ("tensor", "vector", "dram")]
@@ -58,9 +52,9 @@ def test_seconds_on_one_core(evaluate, name, tensor, vector):
     assert "bound" in found["what"]
 
 
-def test_a_model_without_data_has_no_roofline(evaluate):
+def test_a_model_without_data_has_no_roofline():
     assert hardware("CPU") is None
-    assert roofline(evaluate(), PRECISIONS[0]) is None
+    assert roofline(expectations(), "CPU", PRECISIONS[0]) is None
 
 
 def test_the_core_of_an_mlu270_is_a_sixteenth_of_the_card():
@@ -85,8 +79,8 @@ def test_beautygan_takes_about_70_gigaflop_per_image():
     )
     network = find_network("beautygan", locations.NETWORKS)
     store = GoldenStore(network, locations.GOLDENS)
-    evaluation = Evaluation(CpuDevice(), store, read_margins(locations.MARGINS), ["generator/xs"])
-    fixed, vector = operations(evaluation, PRECISIONS[0])
+    held = Expectations(store, read_margins(locations.MARGINS))
+    fixed, vector = operations(held, PRECISIONS[0])
     assert fixed == expected
     assert expected == pytest.approx(70e9, rel=0.01)
     assert vector < fixed / 100

@@ -19,6 +19,7 @@ from conformance.judging.bounds import (
     ErrorLimits,
     Margins,
     bound,
+    excess,
     largest_limits,
     measured_limits,
     read_margins,
@@ -290,3 +291,33 @@ def test_equal_terms_are_allowed_to_a_blocked_float32_sum():
     blocks = running_sums(x.reshape(256, 256, 4), np.float32)
     assert largest_error(running_sums(blocks, np.float32), x) <= limit.max_abs
     assert largest_error(running_sums(x, np.float32), x) > limit.max_abs  # their roundings agree, one by one
+
+
+BOUNDS = ErrorLimits(1e-6, 1e-4, 1e-2, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("needed", "expected"),
+    [
+        (ErrorLimits(0.0, 0.0, 0.0, 0.0), 0.0),
+        (BOUNDS, 1.0),
+        (ErrorLimits(0.0, 0.0, 2e-2, 0.0), 2.0),
+        (ErrorLimits(0.0, 4e-4, 0.0, 0.0), 2.0),
+        (ErrorLimits(0.0, 0.0, 0.0, 9e-4), 3.0),
+        (ErrorLimits(25e-6, 0.0, 0.0, 0.0), 5.0),
+        (ErrorLimits(25e-6, 4e-4, 6e-2, 9e-4), 6.0),
+    ],
+)
+def test_excess_is_the_largest_ratio_of_amplitudes(needed, expected):
+    assert excess(needed, BOUNDS) == pytest.approx(expected)
+
+
+def test_excess_of_what_must_be_exact_and_is_not_is_infinite():
+    exact = ErrorLimits(0.0, 0.0, 0.0, 0.0)
+    assert excess(exact, exact) == 0.0
+    assert excess(ErrorLimits(0.0, 0.0, 1e-30, 0.0), exact) == math.inf
+
+
+def test_excess_is_infinite_where_no_bound_would_do_and_zero_where_there_is_none():
+    assert excess(None, BOUNDS) == math.inf
+    assert excess(None, None) == 0.0

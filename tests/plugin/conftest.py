@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
 import pytest
 from kept_network import kept_network
-
-from conformance.options import OPTIONS, read_settings
-from conformance.runs.environment import JudgedNetwork
 
 
 @pytest.fixture(scope="session")
 def network():
     return kept_network()
-
-
-@pytest.fixture
-def plan(tmp_path):
-    """What a journal needs of a plan: default settings, a network's name, what was said of goldens."""
-    settings = read_settings({option.name: None for option in OPTIONS}, {}, tmp_path)
-    part = SimpleNamespace(judged=JudgedNetwork(name="n", directory="d", graph_sha256="ab"))
-    return SimpleNamespace(settings=settings, said=["golden"], title="n", parts={"n": part})
 
 
 @pytest.fixture(autouse=True)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from judged import judge
 
-from conformance.evaluation.device_runs import Problem
-from conformance.evaluation.evaluation import Finding
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.cases import Case
-from conformance.judging.verdicts import judge
+from conformance.judging.findings import Finding, Problem
 from conformance.judging.waivers import WaiverLedger
-from conformance.plugin.conclusion import conclude
-from conformance.runs.records import recorded
+from conformance.plugin.conclusion import require
+from conformance.runs.records import record_of
 
 CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")
 ONES = np.ones((1, 2, 2, 3), np.float32)
@@ -29,7 +28,7 @@ class Everything(WaiverLedger):
 
 def record(state, verdict=None, ledger=None, reason=""):
     finding = Finding(CASE, state, verdict, reason, ("ab",), 0.5)
-    return recorded(finding, ledger or WaiverLedger(), simulated=True)
+    return record_of(finding, ledger or WaiverLedger(), simulated=True)
 
 
 @pytest.mark.parametrize(
@@ -51,17 +50,17 @@ def test_a_verdict_becomes_an_outcome_with_its_numbers(state, verdict, outcome):
 def test_every_record_says_what_ran_it_and_how(state, verdict):
     finding = Finding(CASE, state, verdict, "" if verdict else "lost")
     origin = {"simulated": False, "device": "cambricon", "fusion": "layer by layer"}
-    made = recorded(finding, WaiverLedger(), **origin)
+    made = record_of(finding, WaiverLedger(), **origin)
     assert {name: getattr(made, name) for name in origin} == origin
 
 
 def test_what_has_no_verdict_keeps_its_reason():
-    broken = recorded(
+    broken = record_of(
         Finding.of(CASE, Problem("broken", "lost")), WaiverLedger(), simulated=False, case_id="x"
     )
     assert (broken.outcome, broken.reasons, broken.notes, broken.case) == ("broken", ["lost"], [], "x")
     assert broken.simulated is False
-    unsupported = recorded(Finding.of(CASE, Problem("unsupported", "no")), Everything(), simulated=True)
+    unsupported = record_of(Finding.of(CASE, Problem("unsupported", "no")), Everything(), simulated=True)
     assert (unsupported.outcome, unsupported.reasons, unsupported.notes) == ("unsupported", [], ["no"])
 
 
@@ -69,20 +68,20 @@ def test_nothing_broken_is_waived():
     assert record("broken", reason="lost", ledger=Everything()).outcome == "broken"
 
 
-def outcome(*records):
+def outcome(*records, wanted="conforms"):
     try:
-        conclude(records)
+        require(wanted, records)
     except BaseException as error:  # noqa: BLE001 - pytest's outcomes are no Exceptions
         return type(error).__name__, str(error)
     return "Passed", ""
 
 
 def test_the_worst_record_decides():
-    right, measured = record("judged", RIGHT), record("measured", RIGHT)
+    right = record("judged", RIGHT)
     wrong, waived = record("judged", WRONG), record("judged", WRONG, Everything())
     stale, broken = record("judged", RIGHT, Everything()), record("broken", reason="lost")
     unsupported = record("unsupported", reason="no int8")
-    assert outcome(right, measured, unsupported)[0] == "Passed"
+    assert outcome(right, unsupported)[0] == "Passed"
     assert outcome(waived, right) == ("XFailed", "waived by w")
     assert outcome(unsupported, unsupported)[0] == "Skipped"
     assert "is unsupported: no int8" in outcome(unsupported)[1]
@@ -93,6 +92,13 @@ def test_the_worst_record_decides():
     ):
         name, text = outcome(waived, bad, right, unsupported)
         assert (name, sentence in text) == ("Failed", True)
+
+
+def test_what_was_only_measured_is_not_judged_and_the_other_way_round():
+    right, measured = record("judged", RIGHT), record("measured", RIGHT)
+    assert outcome(measured, wanted="measured")[0] == "Passed"
+    assert outcome(measured)[0] == outcome(right, wanted="measured")[0] == "Failed"
+    assert outcome(record("measured", WRONG), wanted="measured")[0] == "Failed"
 
 
 def test_nothing_at_all_fails():

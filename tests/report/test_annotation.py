@@ -82,7 +82,7 @@ def graph():
                 acceptance=Acceptance(cosine=0.9, psnr=30.0),
                 reached=Reached(cosine=1.0, psnr=42.125),
             ),
-            "conforms: max_abs 0.31, mse 0.01, cosine 1.0000000, PSNR 42.1 dB",
+            "conforms: max_abs 0.31, mse 0.01, cosine 1.0000000, 42.1 dB",
         ),
         (
             record(metrics=None, needed=None, reasons=["a is missing", "b too"]),

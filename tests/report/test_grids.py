@@ -8,9 +8,9 @@ from picture_network import GREENS, REDS, kept_pictures
 
 from conformance.devices.cpu import CpuDevice
 from conformance.errors import GoldenError
-from conformance.evaluation.device_runs import Problem
 from conformance.goldens import GoldenStore
 from conformance.judging.answers import Answers
+from conformance.judging.findings import Problem
 from conformance.judging.verdicts import Acceptance
 from conformance.networks import Network
 from conformance.precision import PRECISIONS
@@ -102,7 +102,7 @@ def test_a_block_says_precision_acceptance_worst_cosine_and_worst_psnr(store, me
     made, block = block_of(store, meeting, goldens, found)
     assert texts(block)[:2] == ["int8-fp16", "accepted"]
     assert f"cosine {found.reached.cosine:.7f}" in texts(block)
-    assert "PSNR 52.0 dB" in texts(block)
+    assert "52.0 dB" in texts(block)
     assert block.heading[1].tone == "good"
     said = " ".join(line.text for line in made.title)
     assert "SIMULATED" in said
@@ -119,7 +119,7 @@ def test_the_figures_are_those_of_the_worst_cell(store, meeting, goldens):
 
 
 def test_equal_results_have_no_psnr(shown):
-    assert figures(shown())[1] == "equal to the CPU"
+    assert figures(shown())[1] == "exact"
 
 
 def test_nan_is_magenta_not_accepted_and_has_no_figure(store, meeting, goldens, shown):
@@ -188,7 +188,7 @@ def test_the_table_says_what_the_headings_say(store, goldens, shown):
     lines = summary_lines([Grid(store.network.outputs[0], goldens, [found])])
     assert lines[1].split() == [
         *("made/up", "int8-fp16", "accepted"),
-        *f"cosine {found.reached.cosine:.7f}, PSNR 52.0 dB".split(),
+        *f"cosine {found.reached.cosine:.7f}, 52.0 dB".split(),
     ]
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-import pytest
-
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.verdicts import Reached
-from conformance.report.summary import HEADINGS, excess, summary_lines, summary_rows
+from conformance.report.summary import HEADINGS, summary_lines, summary_rows
 from conformance.runs.records import Record
 
 BOUNDS = ErrorLimits(1e-6, 1e-4, 1e-2, 1e-4)
@@ -43,33 +39,6 @@ def fused(cosine, psnr, outcome="conforms"):
 def row(*records):
     (found,) = summary_rows(records)
     return dict(zip(HEADINGS, found, strict=True))
-
-
-@pytest.mark.parametrize(
-    ("needed", "expected"),
-    [
-        (ErrorLimits(0.0, 0.0, 0.0, 0.0), 0.0),
-        (BOUNDS, 1.0),
-        (ErrorLimits(0.0, 0.0, 2e-2, 0.0), 2.0),
-        (ErrorLimits(0.0, 4e-4, 0.0, 0.0), 2.0),
-        (ErrorLimits(0.0, 0.0, 0.0, 9e-4), 3.0),
-        (ErrorLimits(25e-6, 0.0, 0.0, 0.0), 5.0),
-        (ErrorLimits(25e-6, 4e-4, 6e-2, 9e-4), 6.0),
-    ],
-)
-def test_excess_is_the_largest_ratio_of_amplitudes(needed, expected):
-    assert excess(record(bounds=BOUNDS, needed=needed)) == pytest.approx(expected)
-
-
-def test_excess_of_what_must_be_exact_and_is_not_is_infinite():
-    exact = ErrorLimits(0.0, 0.0, 0.0, 0.0)
-    assert excess(record(bounds=exact, needed=exact)) == 0.0
-    assert excess(record(bounds=exact, needed=ErrorLimits(0.0, 0.0, 1e-30, 0.0))) == math.inf
-
-
-def test_excess_is_infinite_where_no_bound_would_do_and_zero_where_there_is_none():
-    assert excess(record(bounds=BOUNDS)) == math.inf
-    assert excess(record()) == 0.0
 
 
 def test_outcomes_are_counted():
@@ -112,7 +81,7 @@ def test_the_worst_output_is_shown():
 
 def test_exact_and_zero_outputs():
     found = row(fused(None, None))
-    assert (found["cosine"], found["PSNR dB"]) == ("-", "inf")
+    assert (found["cosine"], found["PSNR dB"]) == ("-", "exact")
     assert row(fused(None, None), fused(0.5, 20.0))["PSNR dB"] == "20.0"
 
 

@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judged import judge, judge_acceptance
 
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.cases import Case
-from conformance.judging.verdicts import Acceptance, judge, judge_acceptance
+from conformance.judging.findings import Finding
+from conformance.judging.verdicts import Acceptance
 from conformance.judging.waivers import WaiverLedger
-from conformance.runs.records import Record, decode_record, encode_record, record_of, stale_waivers
+from conformance.runs.records import (
+    Record,
+    decode_record,
+    encode_record,
+    finding_of,
+    record_of,
+    stale_waivers,
+)
 
 CASE = Case(network="n", node="a/mean", op="Mean", precision="int8-fp16", mode="own")
 ONES = np.ones((1, 2, 2, 3), np.float32)
@@ -35,7 +44,9 @@ def record(**changes: object) -> Record:
 
 def test_the_record_of_a_verdict_holds_all_of_it():
     verdict = judge(ONES, ONES * 2, LIMITS)
-    made = record_of(CASE, verdict, WaiverLedger(), simulated=True, sha256=["ab"], seconds=0.25)
+    finding = Finding(CASE, "judged", verdict, sha256=("ab",), seconds=0.25)
+    made = record_of(finding, WaiverLedger(), simulated=True)
+    assert finding_of(made) == finding
     assert made.case == "n/a/mean-int8-fp16-own"
     assert made.outcome == "deviates"
     assert (made.reasons, made.metrics, made.bounds, made.needed) == (
@@ -50,21 +61,21 @@ def test_the_record_of_a_verdict_holds_all_of_it():
 
 def test_the_record_of_an_acceptance_holds_what_was_reached():
     verdict = judge_acceptance([ONES], [ONES], Acceptance(cosine=0.9, psnr=40.0), 2.0)
-    made = record_of(CASE, verdict, WaiverLedger(), simulated=False, case_id="timed")
+    made = record_of(Finding(CASE, "judged", verdict), WaiverLedger(), simulated=False, case_id="timed")
     assert made.case == "timed"
     assert made.reached == verdict.reached
     assert decode_record(encode_record(made)) == made
 
 
 def test_a_waived_record_names_its_waiver_and_keeps_its_reasons():
-    made = record_of(CASE, judge(ONES, ONES * 2, LIMITS), EveryCase(), simulated=True)
+    made = record_of(Finding(CASE, "judged", judge(ONES, ONES * 2, LIMITS)), EveryCase(), simulated=True)
     assert (made.outcome, made.waiver) == ("waived", "w")
     assert made.reasons
     assert stale_waivers([made]) == []
 
 
 def test_a_stale_waiver_is_found_in_the_records():
-    made = record_of(CASE, judge(ONES, ONES, LIMITS), EveryCase(), simulated=True)
+    made = record_of(Finding(CASE, "judged", judge(ONES, ONES, LIMITS)), EveryCase(), simulated=True)
     (problem,) = stale_waivers([made, record()])
     assert (problem.waiver, problem.kind) == ("w", "stale")
     assert made.case in problem.sentence

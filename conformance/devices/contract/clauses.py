@@ -338,9 +338,8 @@ def _run_with_unknown_fetch(trial: Trial, precision: Precision) -> None:
 
 def _raise_problem(session: Session, fetch: str) -> None:
     """Raise what a session that goes on without a fetch says of it, which is as good as raising it."""
-    problems = getattr(session, "problems", {})
-    if fetch in problems:
-        raise problems[fetch]
+    if fetch in session.problems:
+        raise session.problems[fetch]
 
 
 @_clause(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from conformance.devices.base import Unsupported
+from conformance.devices.checked_run import checked_session
 from conformance.graph.frozen import FrozenGraph
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import judge_comparisons
@@ -161,7 +162,8 @@ class Trial:
         graph = FrozenGraph(ours.copied_graph_def(), ours.outputs, source=ours.source)
         given = QuantizationScales(scales.bits, dict(scales.scales))
         try:
-            return self.device.open(graph, tuple(fetches), precision=precision, scales=given, fuse=fuse)
+            opened = self.device.open(graph, tuple(fetches), precision=precision, scales=given, fuse=fuse)
+            return checked_session(opened)
         finally:
             if graph.graph_def != ours.graph_def:
                 self.damaged["the graph"] = None
@@ -203,8 +205,8 @@ class Trial:
             results={name: _copied(value) for name, value in returned.items()},
             returned=dict(returned),
             seconds=attempt(lambda: session.device_seconds),
-            problems=dict(getattr(session, "problems", {})),
-            incidents=tuple(getattr(session, "incidents", ())),
+            problems=dict(session.problems),
+            incidents=tuple(session.incidents),
             scribbled=tuple(name for name in feeds if not same_bits(feeds[name], given.get(name))),
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from conformance.devices.base import DeviceRequest, Hosted, Hosts, Unsupported
 from conformance.devices.cambricon.worker import PROTOCOL, Refused, Worker, main, refusal
-from conformance.devices.checked_run import checked_run
+from conformance.devices.checked_run import checked_run, checked_session
 from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError, UsageError
 from conformance.graph.frozen import load_frozen_graph
@@ -50,10 +50,15 @@ class IsolatedSession:
 
     def facts(self) -> dict[str, Any]:
         """Return what the session says of itself, and what it returned that cannot be sent."""
-        declared = getattr(self._session, "problems", {}).items()
-        problems = {name: _said(_kind_of_refusal(error), str(error)) for name, error in declared}
-        notes, incidents = (list(getattr(self._session, name, ())) for name in ("notes", "incidents"))
-        return {"notes": notes, "problems": problems | self._unsendable, "incidents": incidents}
+        session = self._session
+        declared = {
+            name: _said(_kind_of_refusal(error), str(error)) for name, error in session.problems.items()
+        }
+        return {
+            "notes": list(session.notes),
+            "problems": declared | self._unsendable,
+            "incidents": list(session.incidents),
+        }
 
     def close(self) -> None:
         """Close the device's session."""
@@ -82,14 +87,14 @@ class IsolatedWorker(Worker):
     def opened(self, request: Mapping[str, Any]) -> IsolatedSession:
         """Return the device's session for a graph."""
         with _refusing():
-            session = self._hosting(request["hosted"]).open(
+            opened = self._hosting(request["hosted"]).open(
                 load_frozen_graph(Path(request["graph"]), request["fetches"]),
                 request["fetches"],
                 precision=parse_precision(request["precision"]),
                 scales=_scales(**request["scales"]),
                 fuse=request["fuse"],
             )
-        return IsolatedSession(session)
+            return IsolatedSession(checked_session(opened))
 
     def _hosting(self, hosted: Mapping[str, list[str]]) -> Device:
         """Return the device that leaves these to the host; the device itself if there are none."""

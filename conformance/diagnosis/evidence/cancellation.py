@@ -9,7 +9,7 @@ import numpy as np
 from conformance.diagnosis.evidence.statement import (
     HALF_ROUNDOFF,
     NOTICEABLE,
-    Evidence,
+    Reason,
     by_channel,
     energy,
     in_channel,
@@ -61,7 +61,7 @@ def limit(float_bits: int) -> float:
     return min(AMPLIFIED, NOTICEABLE / ROUNDOFF[float_bits])
 
 
-def cancellation(node: str, operands: Sequence[Array], result: Array, float_bits: int) -> Evidence | None:
+def cancellation(node: str, operands: Sequence[Array], result: Array, float_bits: int) -> Reason | None:
     """Say where the sum of ``operands`` is so much smaller than they are that their errors take over."""
     factors = amplification(operands, result)
     worst = int(factors.argmax())
@@ -69,13 +69,13 @@ def cancellation(node: str, operands: Sequence[Array], result: Array, float_bits
     if not over.any():
         return None
     rounding = factor * ROUNDOFF[float_bits]
-    return Evidence(
-        "cancellation",
+    return Reason(
         node,
+        "cancellation",
         f"The operands of {node} cancel: they are {number(factor)} times as large as the result"
         f"{in_channel(worst, factors.size)} (RMS), so their relative errors grow by as much; rounding them "
         f"to fp{float_bits} alone makes up to {percent(rounding)} of the result."
-        + (f" So it is in {int(over.sum())} of {over.size} channels." if over.size > 1 else ""),
+        + (f" This affects {int(over.sum())} of {over.size} channels." if over.size > 1 else ""),
         {
             "amplification": factor,
             "worst_channel": worst,
@@ -87,7 +87,7 @@ def cancellation(node: str, operands: Sequence[Array], result: Array, float_bits
     )
 
 
-def large_factors(node: str, divisors: Array, power: float) -> Evidence | None:
+def large_factors(node: str, divisors: Array, power: float) -> Reason | None:
     """Say where x^-``power`` is far larger than elsewhere in the tensor.
 
     Errors of the same size everywhere, as fixed point with one scale makes them, are blown up there.
@@ -101,9 +101,9 @@ def large_factors(node: str, divisors: Array, power: float) -> Evidence | None:
     if ratio < UNEVEN:
         return None
     count = int(np.sum(factors >= UNEVEN * typical))
-    return Evidence(
-        "magnification",
+    return Reason(
         node,
+        "magnification",
         f"{node} turns {number(float(magnitudes[largest]))} into {number(float(factors[largest]))}, "
         f"{number(ratio)} times its median: what it scales there, errors included, grows by as much more. "
         f"{count} of {factors.size} values are {UNEVEN:g} times the median or more.",
@@ -119,16 +119,16 @@ def large_factors(node: str, divisors: Array, power: float) -> Evidence | None:
     )
 
 
-def large_exponents(node: str, exponents: Array, result: Array) -> Evidence | None:
+def large_exponents(node: str, exponents: Array, result: Array) -> Reason | None:
     """Say what rounding the arguments of an exponential to half does: exp(x (1 + u)) is exp(x) (1 + x u)."""
     grown = np.abs(exponents, dtype=np.float64) * result * HALF_ROUNDOFF
     error = float(relative(energy(grown.reshape(-1)), energy(result.reshape(-1))))
     if error < NOTICEABLE:
         return None
     largest = float(np.abs(exponents).max())
-    return Evidence(
-        "magnification",
+    return Reason(
         node,
+        "magnification",
         f"The exponents of {node} reach {number(largest)}; rounding them to half changes the result by up to "
         f"{percent(error)} (RMS).",
         {"largest": largest, "relative_error": error},

@@ -10,7 +10,7 @@ from conformance.diagnosis.evidence.statement import (
     EIGHT_ROUNDOFFS,
     HALF_ROUNDOFF,
     NOTICEABLE,
-    Evidence,
+    Reason,
     Tensor,
     by_channel,
     energy,
@@ -28,7 +28,7 @@ OVERFLOWS_FROM = 65520.0
 """From here on rounding leaves the finite halves; below, no half is nearer than 65504."""
 
 
-def overflow(node: str, tensor: Tensor) -> Evidence | None:
+def overflow(node: str, tensor: Tensor) -> Reason | None:
     """Say how much of a tensor lies beyond the largest half."""
     values = tensor.values
     largest = float(max(values.max(), -values.min()))
@@ -37,9 +37,9 @@ def overflow(node: str, tensor: Tensor) -> Evidence | None:
     magnitudes = np.abs(values).reshape(-1)
     beyond = magnitudes[magnitudes >= OVERFLOWS_FROM].astype(np.float64)
     error = float(relative(energy(beyond - LARGEST_HALF), energy(magnitudes)))
-    return Evidence(
-        "overflow",
+    return Reason(
         node,
+        "overflow",
         f"{beyond.size} of {values.size} values of {tensor.role} of {node} lie beyond 65504, where halves "
         f"end; the largest is {number(largest)}. Cut off there, the tensor is {percent(error)} wrong (RMS).",
         {
@@ -53,7 +53,7 @@ def overflow(node: str, tensor: Tensor) -> Evidence | None:
     )
 
 
-def underflow(node: str, tensor: Tensor) -> Evidence | None:
+def underflow(node: str, tensor: Tensor) -> Reason | None:
     """Say where a tensor is so small that a half keeps fewer digits of its worst channel than it should."""
     lost = rounding_of_small(tensor.values)
     if not lost.any():
@@ -63,9 +63,9 @@ def underflow(node: str, tensor: Tensor) -> Evidence | None:
     worst = int(errors.argmax())
     if errors[worst] < EIGHT_ROUNDOFFS:
         return None
-    return Evidence(
-        "underflow",
+    return Reason(
         node,
+        "underflow",
         f"{_small_shares(node, tensor)} Stored in half, the tensor is at least {percent(errors[worst])} "
         f"wrong (RMS){in_channel(worst, errors.size)}.",
         {**_small_figures(tensor), "worst_channel": worst, "relative_error": float(errors[worst])},
@@ -73,7 +73,7 @@ def underflow(node: str, tensor: Tensor) -> Evidence | None:
     )
 
 
-def small_divisor(node: str, tensor: Tensor, power: float) -> Evidence | None:
+def small_divisor(node: str, tensor: Tensor, power: float) -> Reason | None:
     """Say where digits of ``x`` are lost to subnormal halves, in an operator that computes x^-``power``.
 
     The smallest values make the largest results, so every element counts by itself.
@@ -87,9 +87,9 @@ def small_divisor(node: str, tensor: Tensor, power: float) -> Evidence | None:
     if errors[worst] < EIGHT_ROUNDOFFS:
         return None
     count, value = int(np.sum(errors >= EIGHT_ROUNDOFFS)), float(tensor.values.reshape(-1)[worst])
-    return Evidence(
-        "underflow",
+    return Reason(
         node,
+        "underflow",
         f"{_small_shares(node, tensor)} Stored in half, {count} of them make their results at least "
         f"{percent(EIGHT_ROUNDOFFS)} wrong; {number(value)} makes it {percent(errors[worst])}.",
         {
@@ -102,7 +102,7 @@ def small_divisor(node: str, tensor: Tensor, power: float) -> Evidence | None:
     )
 
 
-def small_addend(node: str, addend: Tensor, other: Tensor) -> Evidence | None:
+def small_addend(node: str, addend: Tensor, other: Tensor) -> Reason | None:
     """Say what becomes of a constant of one value below the normal halves that is added to a tensor.
 
     It matters where the other operand is as small; elsewhere it is lost in the sum, which is one rounding.
@@ -115,9 +115,9 @@ def small_addend(node: str, addend: Tensor, other: Tensor) -> Evidence | None:
     half_steps = np.where(others > 0, np.ldexp(HALF_ROUNDOFF, np.frexp(others)[1] - 1), 0)
     lost, smallest = int(np.sum(abs(value) < half_steps)), float(others.min())
     error = off / (smallest + abs(value))
-    return Evidence(
-        "underflow",
+    return Reason(
         node,
+        "underflow",
         f"The constant {number(value)} of {node} lies below 2^-14, where halves lose digits: as a half it "
         f"is at least {percent(off / abs(value))} off. Beside {lost} of {others.size} values it is lost; "
         f"beside the smallest, {number(smallest)}, it makes the result {percent(error)} wrong.",

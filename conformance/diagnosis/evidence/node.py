@@ -17,7 +17,7 @@ from conformance.diagnosis.evidence.quantization_step import (
     uneven_channels,
 )
 from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
-from conformance.diagnosis.evidence.statement import Evidence, Tensor
+from conformance.diagnosis.evidence.statement import Reason, Tensor
 from conformance.graph.frozen import output_index, producer
 from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, SUMS
 from conformance.graph.retype import attribute
@@ -64,7 +64,7 @@ def evidence_of(
     precision: Precision,
     scales: QuantizationScales,
     values: Callable[[str], np.ndarray[Any, Any]],
-) -> list[Evidence]:
+) -> list[Reason]:
     """Return what a node's golden numbers show of why it suffers at a precision, strongest first.
 
     Nothing here knows a device: a sentence says what these numbers suffer if, say, a sum is kept in half.
@@ -129,7 +129,7 @@ def _judgeable(value: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | Non
     return value
 
 
-def _in_half(subject: _Subject) -> Iterator[Evidence | None]:
+def _in_half(subject: _Subject) -> Iterator[Reason | None]:
     """Say what halves cannot hold of a node's tensors; filters are fixed point and never halves."""
     if subject.output is not None:
         output = Tensor("the output", subject.output)
@@ -142,7 +142,7 @@ def _in_half(subject: _Subject) -> Iterator[Evidence | None]:
             yield _small_operand(subject, index, Tensor(role, value))
 
 
-def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Evidence | None:
+def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Reason | None:
     """Say what becomes of a small operand: of a constant that is added, by what it is added to."""
     if index == DIVISORS.get(subject.node.op, (None,))[0]:
         return small_divisor(subject.name, operand, DIVISORS[subject.node.op][1])
@@ -154,7 +154,7 @@ def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Evidence |
     return underflow(subject.name, operand)
 
 
-def _sums(subject: _Subject, graph: FrozenGraph) -> list[Evidence]:
+def _sums(subject: _Subject, graph: FrozenGraph) -> list[Reason]:
     """Say what a reduction suffers if its running sum is kept in half."""
     terms = _terms(subject, graph)
     return [] if terms is None else half_sum(subject.name, terms, mean=subject.node.op != "Sum")
@@ -173,7 +173,7 @@ def _terms(subject: _Subject, graph: FrozenGraph) -> Terms | None:
     return terms_of(values, [int(axis) for axis in np.atleast_1d(axes)])
 
 
-def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Evidence | None]:
+def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Reason | None]:
     """Say where a sum or difference is much smaller than its operands."""
     known = [item.values for item in subject.operands if item.values is not None]
     if subject.node.op not in ADDITIONS | SUBTRACTIONS or len(known) != len(subject.operands):
@@ -184,7 +184,7 @@ def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Evidence 
         yield cancellation(subject.name, known, subject.output, precision.float_bits)
 
 
-def _magnification(subject: _Subject, precision: Precision) -> Iterator[Evidence | None]:
+def _magnification(subject: _Subject, precision: Precision) -> Iterator[Reason | None]:
     """Say where a reciprocal or an exponential makes errors larger."""
     half = precision.float_bits == 16
     if subject.node.op in DIVISORS:
@@ -198,7 +198,7 @@ def _magnification(subject: _Subject, precision: Precision) -> Iterator[Evidence
             yield large_exponents(subject.name, exponents, subject.output)
 
 
-def _fixed_point(subject: _Subject, scales: QuantizationScales) -> Iterator[Evidence | None]:
+def _fixed_point(subject: _Subject, scales: QuantizationScales) -> Iterator[Reason | None]:
     """Say what fixed point does to the input and the filter of a convolution or matmul."""
     if subject.node.op not in FIXED_POINT:
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from conformance.diagnosis.evidence.statement import NOTICEABLE, Evidence, decibels, number, percent, relative
+from conformance.diagnosis.evidence.statement import NOTICEABLE, Reason, decibels, number, percent, relative
 from conformance.numerics.fixed_point import limits
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def rounding(tensor: FixedPointTensor) -> Rounding:
     )
 
 
-def coarse_step(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidence | None:
+def coarse_step(node: str, tensor: FixedPointTensor, found: Rounding) -> Reason | None:
     """Say how coarse one step is where rounding alone costs a tensor 1 % or more."""
     error = found.relative_noise
     if error < NOTICEABLE:
@@ -95,9 +95,9 @@ def coarse_step(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidenc
     in_spreads = step / (spread or math.sqrt(found.signal.sum() / tensor.rows.size) * step)
     zeroed = found.zeroed / max(int(np.count_nonzero(tensor.rows)), 1)
     finer = _wider(tensor, error)
-    return Evidence(
-        "quantisation step",
+    return Reason(
         node,
+        "quantisation step",
         f"One step of int{tensor.bits} is {number(in_spreads)} standard deviations of the {tensor.role} of "
         f"{node}: signal to quantisation noise is {decibels(error):.1f} dB"
         + (f" (at int16 it would be {finer['snr_db_int16']:.1f} dB)" if finer else "")
@@ -125,16 +125,16 @@ def _wider(tensor: FixedPointTensor, error: float) -> dict[str, float]:
     return {"snr_db_int16": decibels(wide.relative_noise or error / finer)}
 
 
-def saturation(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidence | None:
+def saturation(node: str, tensor: FixedPointTensor, found: Rounding) -> Reason | None:
     """Say how much of a tensor is clamped: its scale was made from smaller numbers."""
     if not found.clamped:
         return None
     _, high = limits(tensor.bits, "full")
     error = float(relative(found.clamped_energy, found.signal.sum()))
     share = found.clamped / tensor.rows.size
-    return Evidence(
-        "saturation",
+    return Reason(
         node,
+        "saturation",
         f"{percent(share)} of the {tensor.role} of {node} lies beyond the largest int{tensor.bits} number: "
         f"its scale, {number(tensor.scale)}, is too large and takes it to {number(found.largest)}, where "
         f"{high} is the most. Clamped, the tensor is {percent(error)} wrong (RMS).",
@@ -150,7 +150,7 @@ def saturation(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidence
     )
 
 
-def outliers(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidence | None:
+def outliers(node: str, tensor: FixedPointTensor, found: Rounding) -> Reason | None:
     """Say which few values stretch the range, where rounding costs the tensor 1 % or more."""
     magnitudes = np.abs(tensor.rows[tensor.rows != 0])
     if magnitudes.size < LEAST_VALUES or found.relative_noise < NOTICEABLE:
@@ -161,9 +161,9 @@ def outliers(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidence |
         return None
     count = int(np.count_nonzero(magnitudes > quantile))
     clamped = _error_when_clamped(magnitudes, quantile, found, ratio)
-    return Evidence(
-        "outliers",
+    return Reason(
         node,
+        "outliers",
         f"A few values stretch the scale of the {tensor.role} of {node}: the largest, {number(largest)}, is "
         f"{number(ratio)} times the 99.9 % quantile of |x|, {number(quantile)}. With {count} of "
         f"{tensor.rows.size} values clamped to it, signal to quantisation noise would be about "
@@ -193,7 +193,7 @@ def _error_when_clamped(magnitudes: Array, quantile: float, found: Rounding, rat
     return float(np.hypot(found.relative_noise / ratio, relative(cut, signal)))
 
 
-def uneven_channels(node: str, tensor: FixedPointTensor, found: Rounding) -> Evidence | None:
+def uneven_channels(node: str, tensor: FixedPointTensor, found: Rounding) -> Reason | None:
     """Say which channel stretches the range, where the middle one then loses 1 % or more to rounding."""
     used = found.signal > 0
     if used.sum() < LEAST_CHANNELS or len(tensor.rows) < LEAST_ROWS:
@@ -205,9 +205,9 @@ def uneven_channels(node: str, tensor: FixedPointTensor, found: Rounding) -> Evi
     if ratio < STRETCHED or error < NOTICEABLE:
         return None
     narrow = int(np.sum(ranges[used] * STRETCHED <= ranges[widest]))
-    return Evidence(
-        "uneven channels",
+    return Reason(
         node,
+        "uneven channels",
         f"Channel {widest} of the {tensor.role} of {node} reaches {number(float(ranges[widest]))}, "
         f"{number(ratio)} times the median channel, and all share one scale: {narrow} of {int(used.sum())} "
         f"channels use a quarter of the range or less, and signal to quantisation noise of the median "

@@ -16,7 +16,7 @@ from conformance.diagnosis.evidence.half_range import OVERFLOWS_FROM
 from conformance.diagnosis.evidence.statement import (
     EIGHT_ROUNDOFFS,
     NOTICEABLE,
-    Evidence,
+    Reason,
     number,
     percent,
 )
@@ -155,7 +155,7 @@ def _continued(sums: NDArray[np.float16], block: Doubles) -> NDArray[np.float16]
     return np.asarray(np.where(outside.any(axis=0), first, running[-1]))
 
 
-def half_sum(node: str, terms: Terms, *, mean: bool) -> list[Evidence]:
+def half_sum(node: str, terms: Terms, *, mean: bool) -> list[Reason]:
     """Say what the sums of a reduction would suffer if they were kept in half."""
     sums = running_sums(terms.values)
     found = [_overflow(node, terms, sums, mean=mean), _stagnation(node, terms, sums)]
@@ -164,7 +164,7 @@ def half_sum(node: str, terms: Terms, *, mean: bool) -> list[Evidence]:
     return [item for item in found if item is not None]
 
 
-def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Evidence | None:
+def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Reason | None:
     """Say which sums pass 65504 on the way to a result that does not."""
     results = np.abs(sums.total) / (len(terms.values) if mean else 1)
     over = (sums.peak >= OVERFLOWS_FROM) & (results < OVERFLOWS_FROM)
@@ -172,12 +172,12 @@ def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Evid
         return None
     worst = int(np.where(over, sums.peak, 0).argmax())
     peak, result = float(sums.peak[worst]), float(results[worst])
-    return Evidence(
-        "overflow",
+    return Reason(
         node,
+        "overflow",
         f"The running sum over {len(terms.values)} elements of {node} reaches {number(peak)}"
         f"{terms.place(worst)}, and a half ends at 65504: if the sum is kept in half, the result, "
-        f"{number(result)}, cannot come out. So it is with {_of(over)}.",
+        f"{number(result)}, cannot come out. This affects {_of(over)}.",
         {
             "tensor": "the running sum",
             "terms": len(terms.values),
@@ -191,7 +191,7 @@ def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Evid
     )
 
 
-def _stagnation(node: str, terms: Terms, sums: RunningSums) -> Evidence | None:
+def _stagnation(node: str, terms: Terms, sums: RunningSums) -> Reason | None:
     """Say which sums end short because what they lose all points one way; not those that overflow."""
     share = np.divide(sums.shortfall, sums.peak, out=np.zeros(sums.peak.shape), where=sums.peak > 0)
     stagnates = (share >= NOTICEABLE) & (sums.shortfall >= RANDOM * sums.noise)
@@ -203,9 +203,9 @@ def _stagnation(node: str, terms: Terms, sums: RunningSums) -> Evidence | None:
     when = ""
     if passed is not None:
         when = f" passes 2048 times the average term after {percent(passed)} of them and"
-    return Evidence(
-        "stagnation",
+    return Reason(
         node,
+        "stagnation",
         f"{node} adds {len(terms.values)} terms per sum. If the running sum is kept in half,"
         f"{terms.place(worst)} it{when} stagnates: {percent(lost)} of the terms are at most half a step of "
         f"the sum that they are added to and are lost, so that it ends near "
@@ -233,16 +233,16 @@ def _passes(column: Array) -> float | None:
     return float(past[0] / len(terms)) if past.size else None
 
 
-def _rounding(node: str, terms: Terms, sums: RunningSums) -> Evidence | None:
+def _rounding(node: str, terms: Terms, sums: RunningSums) -> Reason | None:
     """Say what the roundings of the additions come to, over all sums that do not overflow."""
     finite = np.abs(sums.in_half) < LARGEST_HALF
     size, *lost = (_rms(part[finite]) for part in (sums.peak, sums.shortfall, sums.noise))
     if size == 0 or max(lost) < EIGHT_ROUNDOFFS * size:
         return None
     error = max(lost) / size
-    return Evidence(
-        "accumulated rounding",
+    return Reason(
         node,
+        "accumulated rounding",
         f"{node} adds {len(terms.values)} terms per sum. If the running sum is kept in half, the roundings "
         f"of its additions come to about {percent(error)} of what the sums reach, {number(size)} (RMS).",
         {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
@@ -44,24 +44,23 @@ LEAST_ROWS = 16
 """A channel of fewer values is not looked at by itself: the RMS of a few says nothing."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Evidence:
-    """One thing that is true of a node's golden numbers and makes a precision lose accuracy there.
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing that makes a node lose accuracy at a precision, mostly true of its golden's own numbers.
 
     Attributes:
-        kind: what it is, one of :data:`KINDS`.
         node: the node.
+        kind: what it is, mostly one of :data:`KINDS`.
         sentence: plain English with the figures.
         figures: the figures by name, finite.
         strength: how many times over its limit it is, at least 1; the limit of most kinds is a relative
-            error, so that strengths of different kinds can be compared.
+            error, so that strengths of different kinds can be compared. Not written down.
     """
 
-    kind: Kind
     node: str
+    kind: str
     sentence: str
     figures: dict[str, float | int | str]
-    strength: float
+    strength: float = 0.0
 
 
 class Tensor(NamedTuple):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from conformance.dumps.report import Deviation, Inconclusive, compare_sides
+from conformance.dumps.comparison_report import Deviation, Inconclusive, compare_sides
 from conformance.dumps.table import details, remarks, table
 from conformance.dumps.tensors import Reading, Side, Tensor
 from conformance.errors import EXIT_ACCURACY, EXIT_INCONCLUSIVE

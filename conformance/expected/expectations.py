@@ -1,0 +1,137 @@
+"""What a device is held to on one network: scales, bounds, acceptance and truths. No device is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.cached_methods import cached_method
+from conformance.errors import GoldenError
+from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
+from conformance.expected.preparation import scales_directory
+from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
+from conformance.judging.cases import Case, Mode
+from conformance.judging.comparison import Comparison, compare_sample
+from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
+from conformance.quantization.files import read_scales
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from conformance.goldens import GoldenStore
+    from conformance.judging.answers import Answers
+    from conformance.networks import Output
+    from conformance.precision import Precision
+    from conformance.quantization.parameter_file import QuantizationScales
+
+Array = np.ndarray[Any, Any]
+
+
+class Expectations:
+    """What every device is held to on a network.
+
+    Args:
+        store: the network's goldens.
+        margins: margin per operator class.
+
+    Attributes:
+        network: the network.
+        outputs: its outputs by the name of their node.
+        shapes: of the key nodes' goldens on the first sample, by node.
+    """
+
+    def __init__(self, store: GoldenStore, margins: Margins) -> None:
+        self.store, self.network, self._margins = store, store.network, margins
+        self.outputs: dict[str, Output] = {output.name: output for output in self.network.outputs}
+        self.shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
+        self._operators = {node.name: node.op for node in store.manifest.nodes}
+
+    @functools.cached_property
+    def attainable(self) -> AttainableFile:
+        """What an ideal device attains at each node."""
+        return read_attainable(self.store)
+
+    @cached_method
+    def scales(self, bits: int) -> QuantizationScales:
+        """Return the network's quantisation scales of this width.
+
+        Raises:
+            UsageError: the parameter file is missing or wrong.
+            GoldenError: attainable errors, and so the bounds, were made with other scales.
+        """
+        scales = read_scales(scales_directory(self.store), bits, self.network.graph)
+        check_scales(self.attainable, scales, self.store)
+        return scales
+
+    def case(self, node: str, precision: Precision, mode: Mode) -> Case:
+        """Return the case of a node at a precision in a mode."""
+        operator = self._operators[node]
+        return Case(network=self.network.name, node=node, op=operator, precision=str(precision), mode=mode)
+
+    def attains(self, node: str, precision: Precision) -> Attainable:
+        """Return the attainable error of a node.
+
+        Raises:
+            GoldenError: it is not known.
+        """
+        try:
+            return self.attainable.nodes[node][str(precision)]
+        except KeyError as error:
+            raise GoldenError(
+                f"node {node!r} has no attainable error at {precision} in {self.store.directory}; "
+                f"{self.store.remedy}"
+            ) from error
+
+    def limits(self, node: str, precision: Precision) -> ErrorLimits:
+        """Return the bound of a node's own error.
+
+        Raises:
+            GoldenError: its attainable error is not known.
+        """
+        attainable = self.attains(node, precision)
+        return bound(attainable, self.attainable.operators.get(node, self._operators[node]), self._margins)
+
+    def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
+        """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
+        name = node if self.network.samples == 1 else f"{node} (sample {sample})"
+        found = compare_sample(self.store.get(node, sample), result, where or name)
+        answering = self._answering.get(node)
+        if answering is None or found.metrics is None:
+            return found
+        return dataclasses.replace(found, answers=answering.count(result, self._truth(node, sample)))
+
+    def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
+        """Return the verdict of a node's own error: within its bound or not."""
+        return judge_comparisons(compared, self.limits(node, precision))
+
+    def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
+        """Return the verdict of an output against the network's acceptance."""
+        return accept_comparisons(compared, self.network.acceptance, self.outputs[output].span)
+
+    def check(self, nodes: Iterable[str], precisions: Iterable[Precision]) -> None:
+        """Read everything that judging these nodes needs; goldens that are not there are made.
+
+        Raises:
+            ConformanceError: something is missing, damaged, or does not fit.
+        """
+        chosen = list(nodes)
+        self.store.ensure([*self.shapes, *chosen])
+        for precision in precisions:
+            self.scales(precision.fixed_bits)
+            for node in chosen:
+                self.limits(node, precision)
+        for node in self._answering:
+            for sample in range(self.network.samples):
+                self._truth(node, sample)
+
+    @functools.cached_property
+    def _answering(self) -> dict[str, Answers]:
+        return {name: item.answers for name, item in self.outputs.items() if item.answers is not None}
+
+    @cached_method
+    def _truth(self, node: str, sample: int) -> Array:
+        shape = self.store.node(node).samples[sample].shape
+        return self.network.truth(self.outputs[node], sample, shape)

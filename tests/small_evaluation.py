@@ -1,0 +1,27 @@
+"""The small network with goldens: what is expected on it, and a device on it."""
+
+from __future__ import annotations
+
+from kept_network import kept_network
+
+from conformance import locations
+from conformance.devices.cpu import CpuDevice
+from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.expectations import Expectations
+from conformance.goldens import GoldenStore
+from conformance.judging.bounds import read_margins
+from conformance.networks import Network
+
+
+def expectations():
+    """Return what every device is held to on the small network."""
+    kept = kept_network()
+    store = GoldenStore(Network(kept.directory), kept.goldens)
+    return Expectations(store, read_margins(locations.MARGINS))
+
+
+def evaluate(device=None, nodes=None, **options):
+    """Return an evaluation of a device at the key nodes of the small network."""
+    expected = expectations()
+    chosen = nodes or [node.name for node in expected.store.manifest.key]
+    return Evaluation(device or CpuDevice(), expected, chosen, **options)

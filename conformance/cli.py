@@ -19,6 +19,7 @@ from conformance.commands import (
     nodes,
     quantize,
     show,
+    test,
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-COMMANDS = (freeze, nodes, golden, quantize, devices, dump, compare, diagnose, show, annotate)
+COMMANDS = (test, freeze, nodes, golden, quantize, devices, dump, compare, diagnose, show, annotate)
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130
 """As a shell reports a program that Ctrl-C ended."""
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     try:
-        options.command(with_environment(options, os.environ))
+        code = options.command(with_environment(options, os.environ))
         sys.stdout.flush()
     except ConformanceError as error:
         return _failed(str(error), error.exit_code)
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{where} cannot be used: {error.strerror or error}", EXIT_INFRASTRUCTURE)
     except KeyboardInterrupt:
         return _failed("interrupted; what was written is whole", EXIT_INTERRUPTED)
-    return EXIT_FINE
+    return EXIT_FINE if code is None else int(code)
 
 
 def _failed(sentence: str, code: int) -> int:

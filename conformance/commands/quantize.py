@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance import locations
 from conformance.commands.arguments import add_network, add_options, required_network
 from conformance.commands.printing import say
 from conformance.devices.base import CAMBRICON
@@ -43,6 +44,11 @@ def write_scale_files(options: argparse.Namespace) -> None:
     from conformance.quantization.files import scales_path, write_scales
 
     network = required_network(options)
+    if locations.is_installed(network.directory):
+        raise UsageError(
+            f"network {network.name!r} came with the installation, which keeps its scales; copy "
+            f"{network.directory} and quantise the copy"
+        )
     if not quantized_tensors(network.graph):
         raise UsageError(
             f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"

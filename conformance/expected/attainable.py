@@ -97,7 +97,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
     Raises:
         GoldenError: there are none, or they belong to another network or input.
     """
-    path, made_from = store.directory / FILE, store.manifest.provenance
+    path, made_from = store.path(FILE), store.manifest.provenance
     if not path.exists():
         raise GoldenError(
             f"network {store.network.name!r} has no attainable errors in {path}; {store.remedy}"
@@ -137,7 +137,7 @@ def check_scales(content: AttainableFile, scales: QuantizationScales, store: Gol
     """
     if content.scales_sha256.get(f"int{scales.bits}") != scales_digest(scales):
         raise GoldenError(
-            f"attainable errors {store.directory / FILE} were made with other int{scales.bits} quantisation "
+            f"attainable errors {store.path(FILE)} were made with other int{scales.bits} quantisation "
             f"scales than those of {store.network.directory}; {store.remedy}"
         )
 

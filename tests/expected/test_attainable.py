@@ -178,7 +178,7 @@ def test_other_goldens_and_missing_files_are_named(store, made, tmp_path, monkey
     import msgspec
 
     assert store.manifest
-    monkeypatch.setattr(store, "directory", tmp_path)
+    monkeypatch.setattr(store, "path", tmp_path.joinpath)
 
     with refused(r"network 'small' has no attainable errors in .*attainable.json; make", GoldenError):
         read_attainable(store)

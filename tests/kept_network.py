@@ -68,8 +68,7 @@ def kept_network() -> KeptNetwork:
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     network = KeptNetwork(root / "network", root / "goldens")
     write_network(network.directory)
-    for arguments in (["quantize"], ["golden", "--golden-dir", str(network.goldens)]):
-        assert cli.main([*arguments, str(network.directory)]) == 0
+    assert cli.main(["prepare", "--golden-dir", str(network.goldens), str(network.directory)]) == 0
     gc.freeze()  # TensorFlow's own objects; every run of the suite collects garbage, a second of it in vain
     return network
 

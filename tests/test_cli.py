@@ -121,7 +121,7 @@ def test_golden_needs_scales(said, network, tmp_path):
     (copy.directory / "int16.quant.txt").unlink()
     code, text, error = said("golden", "--golden-dir", tmp_path / "new", copy.directory)
     assert (code, text) == (4, "")
-    assert "int16.quant.txt is missing; make it with `mlu-conformance quantize" in error
+    assert "int16.quant.txt is missing; make them with `mlu-conformance prepare" in error
     assert not (tmp_path / "new").exists()
 
 

@@ -95,7 +95,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
-    from conformance.expected.preparation import prepare
+    from conformance.expected.preparation import prepare_weights
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
 
@@ -106,7 +106,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
         )
     now = dt.datetime.now(dt.timezone.utc)
     store = GoldenStore(network, options.golden_dir, progress())
-    prepare(store)
+    prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
     with opened_device(request) as device:
         info = device.info()

@@ -16,7 +16,9 @@ from conformance.commands import (
     dump,
     freeze,
     golden,
+    init,
     nodes,
+    prepare,
     quantize,
     show,
     test,
@@ -28,7 +30,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-COMMANDS = (test, freeze, nodes, golden, quantize, devices, dump, compare, diagnose, show, annotate)
+COMMANDS = (
+    test,
+    init,
+    prepare,
+    freeze,
+    nodes,
+    golden,
+    quantize,
+    devices,
+    dump,
+    compare,
+    diagnose,
+    show,
+    annotate,
+)
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130
 """As a shell reports a program that Ctrl-C ended."""

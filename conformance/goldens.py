@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import shlex
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -125,9 +126,15 @@ class GoldenStore:
 
     @property
     def remedy(self) -> str:
-        """What to do when goldens or attainable errors are not there or do not fit."""
-        elsewhere = "" if self._root == locations.GOLDENS else f" --golden-dir {self._root}"
-        return f"make them with `mlu-conformance golden {self.network.directory}{elsewhere}`"
+        """What to do when scales, goldens or attainable errors are not there or do not fit."""
+        words = ["mlu-conformance", "prepare", str(self.network.directory)]
+        words += ["--weights", str(self.network.weights)] if self.network.weights else []
+        words += [] if self._root == locations.GOLDENS else ["--golden-dir", str(self._root)]
+        return f"make them with `{shlex.join(words)}`"
+
+    def reread(self) -> None:
+        """Read the manifest again when it is next needed: another process may have made it anew."""
+        self._manifest = None
 
     def node(self, name: str) -> GoldenNode:
         """Return the manifest's entry of ``name``.

@@ -95,7 +95,7 @@ def test_golden_needs_scales(refusal, network, tmp_path):
     copy = network.copied(tmp_path)
     (copy.directory / "int16.quant.txt").unlink()
     error = refusal("golden", "--golden-dir", tmp_path / "new", copy.directory)
-    assert "int16.quant.txt is missing; make it with `mlu-conformance quantize" in error
+    assert "int16.quant.txt is missing; make them with `mlu-conformance prepare" in error
     assert not (tmp_path / "new").exists()
 
 

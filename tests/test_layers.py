@@ -19,6 +19,7 @@ LAYERS = (
     ("quantization", "freezing"),
     ("weights", "fingerprints"),
     ("networks",),
+    ("initialising",),
     ("goldens",),
     ("devices",),
     ("expected",),

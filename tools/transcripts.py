@@ -5,7 +5,7 @@
 A transcript is a fenced ``console`` block after a line ``<!-- transcript -->``. Its lines that begin with
 ``$`` are commands, run by bash in the project's directory with the interpreter's own directory first on PATH;
 all else in it is replaced by their output, standard error included, and the exit code of any part of a pipe
-where it is not 0. A line ``# …`` is kept. Paths of the project, of the interpreter and of the home directory are
+where it is not 0. A line ``# …`` is kept. Paths of the project, the interpreter and the home directory are
 written as ``.``, ``.venv/bin`` and ``~``. A marker
 ``<!-- transcript: last 20 -->`` keeps the last 20 lines of each output.
 """

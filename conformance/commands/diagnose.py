@@ -108,7 +108,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
-    from conformance.expected.preparation import prepare
+    from conformance.expected.preparation import prepare_weights
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
 
@@ -121,7 +121,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     now = dt.datetime.now(dt.timezone.utc)
     golden_dir = options.golden_dir or locations.GOLDENS
     store = GoldenStore(network, golden_dir, progress())
-    prepare(store)
+    prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
     with opened_device(request) as device:
         info = device.info()

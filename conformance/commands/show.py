@@ -64,13 +64,13 @@ def show(options: argparse.Namespace) -> None:
 
 
 def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
-    from conformance.expected.preparation import prepare
+    from conformance.expected.preparation import prepare_weights
     from conformance.goldens import GoldenStore
 
     request, network = device_request(options), required_network(options, "give --from-run RUN, ")
     network = network.with_weights(options.weights) if options.weights else network
     store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
-    prepare(store)
+    prepare_weights(store)
     _require_something(store)
     picture, chart = targets(options.output or Path(), network.name)
     with opened_device(request) as device:

@@ -37,9 +37,9 @@ class NetworkPlan:
         """The goldens; of a user's weights they are made here, with scales and bounds, when first needed."""
         store = GoldenStore(self.network, self.settings.golden_dir)
         if self.settings.weights:
-            from conformance.expected.preparation import prepare
+            from conformance.expected.preparation import prepare_weights
 
-            prepare(store)
+            prepare_weights(store)
         return store
 
     @property

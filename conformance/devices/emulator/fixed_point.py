@@ -95,7 +95,7 @@ class FixedPoint:
     def _factor(self, key: str) -> float:
         if key not in self.scales.scales:
             raise UsageError(
-                f"quantisation scales have none for {key!r}; run `mlu-conformance quantize` again"
+                f"quantisation scales have none for {key!r}; make them again with `mlu-conformance prepare`"
             )
         return effective_factor(self.scales.scales[key], self.precision.fixed_bits, self.profile)
 

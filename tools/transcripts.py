@@ -4,10 +4,10 @@
 
 A transcript is a fenced ``console`` block after a line ``<!-- transcript -->``. Its lines that begin with
 ``$`` are commands, run by bash in the project's directory with the interpreter's own directory first on PATH;
-all else in it is replaced by their output, standard error included, and the exit code where it is not 0, of any
-part of a pipe. A line ``# …`` is kept. Paths of the project, of the interpreter and of the home directory are
-written as ``.``, ``.venv/bin`` and ``~``. A marker
-``<!-- transcript: last 20 -->`` keeps the last 20 lines of each output.
+all else in it is replaced by their output, standard error included, and the exit code where it is not 0, of
+any part of a pipe. A line ``# …`` is kept. Paths of the project, of the interpreter and of the home directory
+are written as ``.``, ``.venv/bin`` and ``~``. A marker ``<!-- transcript: last 20 -->`` keeps the last 20
+lines of each output.
 """
 
 from __future__ import annotations

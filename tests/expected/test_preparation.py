@@ -230,7 +230,7 @@ def test_one_that_waited_finds_everything_made(network, checkpoint, tmp_path, mo
     """What it read of the old goldens before it waited, it reads again."""
     root, weighted = tmp_path / "goldens", network.with_weights(checkpoint)
     prepare(GoldenStore(weighted, root))
-    np.save(network.directory / "x.npy", np.ones((3, 4), np.float32))
+    np.save(network.directory / "x-0.npy", np.ones((3, 4), np.float32))
     waiting = GoldenStore(network.with_weights(checkpoint), root)
     assert preparation.stale(waiting, "goldens") == "they are of other inputs"
 

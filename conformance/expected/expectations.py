@@ -11,6 +11,7 @@ import numpy as np
 from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
+from conformance.expected.golden_feeds import key_shapes
 from conformance.expected.scales import scales_directory
 from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
@@ -47,7 +48,7 @@ class Expectations:
     def __init__(self, store: GoldenStore, margins: Margins) -> None:
         self.store, self.network, self._margins = store, store.network, margins
         self.outputs: dict[str, Output] = {output.name: output for output in self.network.outputs}
-        self.shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
+        self.shapes = key_shapes(store)
         self._operators = {node.name: node.op for node in store.manifest.nodes}
 
     @functools.cached_property

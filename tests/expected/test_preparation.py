@@ -11,6 +11,7 @@ import pytest
 from support.damage import flip
 from support.emulation import placeholder, same_bits
 from support.refusals import refused
+from support.saved_checkpoints import published_of, save_values
 from support.suite_run import run_suite
 from support.toy_network import uniform, write_toy
 
@@ -19,10 +20,8 @@ from conformance.errors import GoldenError, InfrastructureError, UsageError
 from conformance.expected import preparation
 from conformance.expected.attainable import check_scales, read_attainable
 from conformance.expected.preparation import prepare, scales_directory
-from conformance.freezing.checkpoint import Checkpoint
-from conformance.freezing.published import FILE, Published, PublishedVariable
+from conformance.freezing.published import FILE
 from conformance.goldens import GoldenStore
-from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import Network
 from conformance.quantization.files import read_scales
 
@@ -53,12 +52,7 @@ def write_network(directory, recipes=RECIPES):
 
 def write_checkpoint(directory, values=VALUES):
     directory.mkdir(parents=True, exist_ok=True)
-    tensorflow().raw_ops.SaveV2(
-        prefix=str(directory / "model.ckpt"),
-        tensor_names=list(values),
-        shape_and_slices=[""] * len(values),
-        tensors=list(values.values()),
-    )
+    save_values(directory / "model.ckpt", values)
     return directory
 
 
@@ -127,15 +121,9 @@ def test_a_graph_without_variables(tmp_path, checkpoint):
 
 
 def publish(network, checkpoint):
-    stored = Checkpoint(checkpoint / "model.ckpt").variables
-    entries = {
-        name: PublishedVariable(
-            list(stored[name].shape), stored[name].offset, stored[name].size, stored[name].crc32c
-        )
-        for name in VALUES
-    }
-    (network.directory / FILE).write_bytes(msgspec.json.encode(Published("a test", [], {}, entries)))
-    return entries
+    published = published_of(checkpoint / "model.ckpt", VALUES)
+    (network.directory / FILE).write_bytes(msgspec.json.encode(published))
+    return published.checkpoint
 
 
 def test_published_weights_are_recognised(network, checkpoint):

@@ -11,8 +11,8 @@ isolated devices runs anyway. What is asserted is ratios and rates of one run.
 from __future__ import annotations
 
 import os
-import shlex
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,14 +22,14 @@ from conformance import locations
 from conformance.devices.base import CAMBRICON, CPU, DeviceRequest
 from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError
-from conformance.expected.attainable import golden_feeds
+from conformance.expected.golden_feeds import golden_feeds
 from conformance.goldens import GoldenStore
 from conformance.graph.cut import cut
 from conformance.graph.editing import placeholder, plain
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import find_network
-from conformance.options import pairs
+from conformance.options import BY_NAME, resolved
 from conformance.precision import PRECISIONS
 from conformance.quantization.files import read_scales
 from conformance.quantization.parameter_file import QuantizationScales
@@ -51,7 +51,8 @@ PRECISION = PRECISIONS[-1]
 @pytest.fixture(scope="module", params=["isolated", "vendor"])
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """Yield a device that lives in a worker."""
-    options = {"allow-stock": "1", **pairs(shlex.split(os.environ.get("MLU_CONFORMANCE_DEVICE_OPTION", "")))}
+    given = resolved([BY_NAME["device_option"]], {}, os.environ, Path())["device_option"]
+    options = {"allow-stock": "1", **given}
     asked = {
         "isolated": DeviceRequest(CPU, isolate=True),
         "vendor": DeviceRequest(CAMBRICON, options=options),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance import __version__
 from conformance.commands import (
@@ -16,24 +16,47 @@ from conformance.commands import (
     dump,
     freeze,
     golden,
+    init,
     nodes,
+    prepare,
     quantize,
     show,
+    test,
 )
+from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-COMMANDS = (freeze, nodes, golden, quantize, devices, dump, compare, diagnose, show, annotate)
+COMMANDS = (
+    test,
+    init,
+    prepare,
+    freeze,
+    nodes,
+    golden,
+    quantize,
+    devices,
+    dump,
+    compare,
+    diagnose,
+    show,
+    annotate,
+)
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130
 """As a shell reports a program that Ctrl-C ended."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence and exits 4."""
+    """Says what is wrong in one sentence and exits 4; an option that takes one value is given once."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for action in (None, "store"):
+            self.register("action", action, Once)
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"{self.prog}: {message}; see `{self.prog} --help`\n")
@@ -43,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     try:
-        options.command(options)
+        code = options.command(with_environment(options, os.environ))
         sys.stdout.flush()
     except ConformanceError as error:
         return _failed(str(error), error.exit_code)
@@ -54,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{where} cannot be used: {error.strerror or error}", EXIT_INFRASTRUCTURE)
     except KeyboardInterrupt:
         return _failed("interrupted; what was written is whole", EXIT_INTERRUPTED)
-    return EXIT_FINE
+    return EXIT_FINE if code is None else int(code)
 
 
 def _failed(sentence: str, code: int) -> int:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and read with one clear sentence when they are wrong."""
+"""Files written whole or not at all, never over a result, and read with one sentence when they are wrong."""
 
 from __future__ import annotations
 
@@ -13,9 +13,44 @@ import msgspec
 from conformance.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+
+
+def claim_directory(path: Path, what: str, marks: Sequence[str] = ()) -> None:
+    """Make a directory for results, or take one that is there and empty: nothing is ever overwritten.
+
+    Args:
+        path: the directory.
+        what: it is for, such as "run".
+        marks: names of files by which a directory with an older result is known.
+
+    Raises:
+        UsageError: it holds anything, is not a directory, or cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        present = sorted(entry.name for entry in path.iterdir())
+    except FileExistsError as error:
+        raise occupied(path, what, marks, []) from error
+    except OSError as error:
+        raise UsageError(
+            f"{what} directory {path} cannot be written ({error.strerror}); name another one"
+        ) from error
+    if present:
+        raise occupied(path, what, marks, present)
+
+
+def occupied(path: Path, what: str, marks: Sequence[str], present: Sequence[str]) -> UsageError:
+    """Return the error for a ``path`` that exists and holds ``present`` (nothing: it is no directory)."""
+    if not present:
+        problem = "is not a directory"
+    elif set(marks) & set(present):
+        problem = f"already holds a {what}"
+    else:
+        problem = f"is not empty (it holds {present[0]})"
+    return UsageError(f"{what} directory {path} {problem}; name a new or empty one, nothing was overwritten")
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -2,13 +2,15 @@
 
 In git lies ``<root>/<network>/manifest.json``: per node its shape, SHA-256, norm and a few sampled values, so
 that goldens made on any machine can be told right from wrong. The tensors, one ``.npy`` per node and sample,
-lie in ``<root>/<network>/tensors/``; the first run makes them, later runs verify and memory-map them.
+lie in ``<root>/<network>/tensors/``; the first run makes them, later runs verify and memory-map them. Where
+``<root>`` is the project's own and cannot be written, they lie in the user's cache (``golden_places``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import platform
+import shlex
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from conformance.files import (
     write_json_table_atomically,
 )
 from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
+from conformance.golden_places import MANIFEST, TENSORS, golden_places
 from conformance.graph.execution import Reference, rounded
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.graph.retype import to_float64
@@ -38,8 +41,6 @@ if TYPE_CHECKING:
     from conformance.networks import Network
 
 Array = np.ndarray[Any, Any]
-MANIFEST = "manifest.json"
-TENSORS = "tensors"
 ACCEPTED = "accepted.json"
 GROUP = 100
 """Nodes computed in one run: bounds the memory of making goldens."""
@@ -86,18 +87,26 @@ class GoldenStore:
         network: whose goldens.
         root: the golden directory; manifests in ``<root>/<network>``.
         report: called with (done, total, what) during long work.
+
+    Attributes:
+        directory: where everything that is made goes; files are found with :meth:`path`.
     """
 
     def __init__(
         self, network: Network, root: Path, report: Callable[[int, int, str], None] = lambda *_: None
     ) -> None:
         self.network = network
-        self.directory = root / network.name
+        self._places = golden_places(network.name, network.directory, root)
+        self.directory = self._places.made
         self._root = root
         self.report = report
         self.said: list[str] = []
         self._mapped: dict[tuple[str, int], Array] = {}
         self._manifest: Manifest | None = None
+
+    def path(self, file: str) -> Path:
+        """Return where a file of these goldens is read: made here, or come with the project."""
+        return self._places.find(file)
 
     @property
     def manifest(self) -> Manifest:
@@ -107,7 +116,7 @@ class GoldenStore:
             GoldenError: there is none.
         """
         if self._manifest is None:
-            path = self.directory / MANIFEST
+            path = self.path(MANIFEST)
             if not path.exists():
                 raise GoldenError(
                     f"network {self.network.name!r} has no goldens in {self.directory}; {self.remedy}"
@@ -117,9 +126,15 @@ class GoldenStore:
 
     @property
     def remedy(self) -> str:
-        """What to do when goldens or attainable errors are not there or do not fit."""
-        elsewhere = "" if self._root == locations.GOLDENS else f" --golden-dir {self._root}"
-        return f"make them with `mlu-conformance golden {self.network.directory}{elsewhere}`"
+        """What to do when scales, goldens or attainable errors are not there or do not fit."""
+        words = ["mlu-conformance", "prepare", str(self.network.directory)]
+        words += ["--weights", str(self.network.weights)] if self.network.weights else []
+        words += [] if self._root == locations.GOLDENS else ["--golden-dir", str(self._root)]
+        return f"make them with `{shlex.join(words)}`"
+
+    def reread(self) -> None:
+        """Read the manifest again when it is next needed: another process may have made it anew."""
+        self._manifest = None
 
     def node(self, name: str) -> GoldenNode:
         """Return the manifest's entry of ``name``.
@@ -131,9 +146,7 @@ class GoldenStore:
             if node.name == name:
                 return node
         known = [node.name for node in self.manifest.nodes]
-        raise GoldenError(
-            f"node {name!r} has no golden in {self.directory / MANIFEST}{near_names(name, known)}"
-        )
+        raise GoldenError(f"node {name!r} has no golden in {self.path(MANIFEST)}{near_names(name, known)}")
 
     def get(self, name: str, sample: int) -> Array:
         """Return a node's golden on one sample: float32, read-only, memory-mapped, verified."""
@@ -165,7 +178,7 @@ class GoldenStore:
         for name in names:
             for sample in range(self.network.samples):
                 self._mapped.pop((name, sample), None)
-                self._path(name, sample).unlink(missing_ok=True)
+                (self.directory / _file(name, sample)).unlink(missing_ok=True)
 
     def create(self) -> Manifest:
         """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node.
@@ -203,7 +216,8 @@ class GoldenStore:
                 yield
         except OSError as error:
             raise GoldenError(
-                f"goldens in {self.directory} cannot be written: {error.strerror or error}"
+                f"goldens in {self.directory} cannot be written: {error.strerror or error}; choose another "
+                "place with --golden-dir"
             ) from error
 
     def _delete(self, pattern: str) -> None:
@@ -218,18 +232,13 @@ class GoldenStore:
         if not names:  # another process was first
             return
         for sample, name, value in self._computed(names):
-            path = self._path(name, sample)
+            path = self.directory / _file(name, sample)
             if last_bits_differ(value, self.node(name).samples[sample], str(path)):
                 self._accept(path, digest(value))
             self._write(name, sample, value)
 
-    def _accepted(self) -> dict[str, str]:
-        """Digests, by file name, of tensors made here whose last bits differ from the manifest's."""
-        path = self.directory / TENSORS / ACCEPTED
-        return read_json(path, dict[str, str], "list of accepted goldens") if path.exists() else {}
-
     def _accept(self, path: Path, made: str) -> None:
-        write_json_atomically(path.parent / ACCEPTED, self._accepted() | {path.name: made})
+        write_json_atomically(path.parent / ACCEPTED, _accepted(path.parent) | {path.name: made})
 
     def _computed(self, names: Sequence[str]) -> Iterator[tuple[int, str, Array]]:
         """Compute ``names`` for every sample, in groups that fit in memory."""
@@ -245,18 +254,15 @@ class GoldenStore:
                     self.report(done, total, f"making goldens of {self.network.name}")
 
     def _write(self, name: str, sample: int, value: Array) -> None:
-        path = self._path(name, sample)
+        path = self.directory / _file(name, sample)
         stored = np.asarray(value, "<f4", order="C")
         write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
 
-    def _path(self, name: str, sample: int) -> Path:
-        return self.directory / TENSORS / f"{urllib.parse.quote(name, safe='')}.{sample}.npy"
-
     def _paths(self, node: GoldenNode) -> list[Path]:
-        return [self._path(node.name, sample) for sample in range(self.network.samples)]
+        return [self.path(_file(node.name, sample)) for sample in range(self.network.samples)]
 
     def _verified(self, node: GoldenNode, sample: int) -> Array:
-        path = self._path(node.name, sample)
+        path = self.path(_file(node.name, sample))
         try:
             value: Array = np.lib.format.open_memmap(path, mode="r")
         except (OSError, ValueError, EOFError) as error:
@@ -271,7 +277,7 @@ class GoldenStore:
         found = digest(value) if alike(value, expected) else ""
         if found == expected.sha256:
             return
-        if not found or self._accepted().get(path.name) != found:
+        if not found or _accepted(path.parent).get(path.name) != found:
             raise mismatch(value, expected, str(path))
         if last_bits_differ(value, expected, str(path)):
             self.said.append(
@@ -287,8 +293,8 @@ class GoldenStore:
         ):
             if made != now:
                 raise GoldenError(
-                    f"goldens in {self.directory} were made from other {what} (sha256 {made[:12]}, now "
-                    f"{now[:12]}); {self.remedy}"
+                    f"goldens in {self.path(MANIFEST).parent} were made from other {what} (sha256 "
+                    f"{made[:12]}, now {now[:12]}); {self.remedy}"
                 )
 
     def _provenance(self) -> Provenance:
@@ -302,3 +308,14 @@ class GoldenStore:
             cpu=cpu_model(),
             float32_nodes=list(to_float64(self.network.graph)[1]),
         )
+
+
+def _file(name: str, sample: int) -> str:
+    """Return the path of a tensor below a network's goldens."""
+    return f"{TENSORS}/{urllib.parse.quote(name, safe='')}.{sample}.npy"
+
+
+def _accepted(tensors: Path) -> dict[str, str]:
+    """Return digests, by file name, of tensors made there whose last bits differ from the manifest's."""
+    path = tensors / ACCEPTED
+    return read_json(path, dict[str, str], "list of accepted goldens") if path.exists() else {}

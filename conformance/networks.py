@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Array = np.ndarray[Any, Any]
-FILE = "network.toml"
+FILE, GRAPH = "network.toml", ".pb"
+
+
+def _node(name: str) -> str:
+    """Return the node of a tensor ``node:0``; there is no word for its other outputs."""
+    node, _, output = name.partition(":")
+    if output not in ("", "0"):
+        raise ValueError(
+            f"{name!r} is output {output} of node {node!r}, but only a node's first output is used; name "
+            f"another node, such as an Identity that takes {name!r}"
+        )
+    return node
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,6 +70,7 @@ class Input(msgspec.Struct, forbid_unknown_fields=True):
     offset: float = 0.0
 
     def __post_init__(self) -> None:
+        self.name = _node(self.name)
         if not (math.isfinite(self.scale) and self.scale and math.isfinite(self.offset)):
             raise ValueError(f"scale {self.scale} should be finite and not 0, offset {self.offset} finite")
 
@@ -76,6 +88,7 @@ class Output(msgspec.Struct, forbid_unknown_fields=True):
     answers: Answers | None = None
 
     def __post_init__(self) -> None:
+        self.name = _node(self.name)
         low, high = self.range
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"range is {low} to {high}, but should be finite and rise")
@@ -319,6 +332,23 @@ def _read_image(path: Path, entry: Input) -> Array:
             f"{entry.name!r} wants {wanted}; resize the picture or mend {FILE}"
         )
     return pixels
+
+
+def network_at(path: Path) -> Network:
+    """Return the network that lies in a directory; its ``network.toml`` means the same.
+
+    Raises:
+        UsageError: there is none, as below a frozen graph, or its description is wrong.
+    """
+    if path.suffix == GRAPH and path.is_file():
+        if (path.parent / FILE).exists():
+            raise UsageError(
+                f"{path} is the graph alone; give {path.parent / FILE}, which describes the network"
+            )
+        raise UsageError(
+            f"{path} is a frozen graph, not yet a network; make its {FILE} with `mlu-conformance init {path}`"
+        )
+    return Network(path.parent if path.name == FILE else path)
 
 
 def network_names(root: Path) -> list[str]:

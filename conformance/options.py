@@ -1,8 +1,13 @@
-"""The options of the suite and of every command: one table, each option with its twin in the environment."""
+"""The options of pytest and of every command: one table, each option with its twin in the environment.
+
+An option's value is what the command line says, else what its variable says, else its default. An empty
+variable says nothing.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -11,30 +16,46 @@ from conformance import locations
 from conformance.errors import UsageError, near_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-SELECTION = (
-    "nodes by name, glob or class, separated by commas; classes: key, all, outputs, reductions, fixed-point, "
-    "joins, modules, rare, named, op:TYPE"
-)
-"""Help of every option that selects nodes."""
 
 PREFIX = "MLU_CONFORMANCE_"
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off", ""})
 
 
+class Kind(enum.Enum):
+    """What the value of an option is."""
+
+    TEXT = enum.auto()
+    PATH = enum.auto()
+    SECONDS = enum.auto()
+    SWITCH = enum.auto()
+    PAIRS = enum.auto()
+    """``KEY=VALUE``, any number of times; in the environment separated by spaces."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option: its flag, what it means, and whether it takes a value, or several."""
+    """One option.
+
+    Attributes:
+        flag: as it is written on the command line.
+        help: what it means.
+        default: its value where neither the command line nor the environment says one.
+        kind: what its value is.
+        value: what the help calls its value.
+        suite: whether pytest takes it.
+        twin: whether a variable of the environment stands for it.
+    """
 
     flag: str
     help: str
     default: str = ""
-    switch: bool = False
-    repeated: bool = False
+    kind: Kind = Kind.TEXT
     value: str = "NAME"
+    suite: bool = True
+    twin: bool = True
 
     @property
     def name(self) -> str:
@@ -44,12 +65,25 @@ class Option:
     @property
     def variable(self) -> str:
         """The environment twin: ``--run-dir`` is ``MLU_CONFORMANCE_RUN_DIR``."""
-        return PREFIX + self.name.upper()
+        return PREFIX + self.name.upper() if self.twin else ""
 
     @property
     def destination(self) -> str:
         """Name in pytest's own namespace, which is shared with other plugins."""
         return f"mlu_{self.name}"
+
+    @property
+    def argument(self) -> dict[str, Any]:
+        """What argparse must know; an option that the command line does not name is None."""
+        default = f" (default: {self.default})" if self.default else ""
+        variable = f" [environment: {self.variable}]" if self.twin else ""
+        given: dict[str, Any] = {
+            "help": f"{self.help}{default}{variable}".replace("%", "%%"),
+            "default": None,
+        }
+        if self.kind is Kind.SWITCH:
+            return given | {"action": "store_true"}
+        return given | {"metavar": self.value} | ({"action": "append"} if self.kind is Kind.PAIRS else {})
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -63,45 +97,86 @@ OPTIONS: tuple[Option, ...] = (
         "--device-option",
         "KEY=VALUE for the device, such as python=PATH for cambricon; may be given again (in the "
         "environment: several, separated by spaces)",
-        repeated=True,
+        kind=Kind.PAIRS,
         value="KEY=VALUE",
     ),
     Option(
         "--device-timeout",
         "seconds that a device in a process of its own may take to compile a graph, and to run it",
         "300",
-        value="SECONDS",
+        Kind.SECONDS,
+        "SECONDS",
     ),
-    Option("--isolate", "run the device in a process of its own, which may crash or hang", switch=True),
-    Option("--layer-by-layer", "do not fuse operators, in any mode", switch=True),
-    Option("--require-hardware", "exit 3 unless the device is a real card", switch=True),
+    Option("--isolate", "run the device in a process of its own, which may crash or hang", kind=Kind.SWITCH),
+    Option("--layer-by-layer", "do not fuse operators, in any mode", kind=Kind.SWITCH),
+    Option("--require-hardware", "exit 3 unless the device is a real card", kind=Kind.SWITCH),
+    Option(
+        "--profile",
+        "the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches",
+        "mlu270",
+    ),
+    Option(
+        "--precision",
+        "what the device computes in: int8-fp16, int8-fp32, int16-fp16 or int16-fp32",
+        suite=False,
+    ),
     Option(
         "--network",
         "networks below fixtures/networks by name, separated by commas, or all",
         "beautygan",
         value="LIST",
     ),
-    Option("--network-path", "directory with the network.toml of a network kept elsewhere", value="DIR"),
+    Option(
+        "--network-path",
+        "directory with the network.toml of a network kept elsewhere",
+        kind=Kind.PATH,
+        value="DIR",
+    ),
     Option(
         "--weights",
         "checkpoint whose weights take the place of the network's own; scales, goldens and bounds are made",
+        kind=Kind.PATH,
         value="DIR",
     ),
-    Option("--nodes", SELECTION, "key", value="LIST"),
     Option(
-        "--profile",
-        "the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches",
-        "mlu270",
+        "--nodes",
+        "nodes by name, glob or class, separated by commas; classes: key, all, outputs, reductions, "
+        "fixed-point, joins, modules, rare, named, op:TYPE",
+        "key",
+        value="LIST",
     ),
-    Option("--waivers", "waiver file (default: fixtures/waivers/<profile or device>.toml)", value="FILE"),
-    Option("--no-waivers", "judge as if no deviation were known", switch=True),
+    Option("--sample", "one of the network's inputs by its number", value="N", suite=False),
+    Option(
+        "--waivers",
+        "waiver file (default: fixtures/waivers/<profile or device>.toml)",
+        kind=Kind.PATH,
+        value="FILE",
+    ),
+    Option("--no-waivers", "judge as if no deviation were known", kind=Kind.SWITCH),
     Option(
         "--run-dir",
         "directory for this run's records; must be new or empty (default: runs/<time>-<network>-<device>)",
+        kind=Kind.PATH,
         value="DIR",
     ),
-    Option("--golden-dir", "directory of the goldens", str(locations.GOLDENS), value="DIR"),
+    Option(
+        "--golden-dir",
+        "directory of the goldens (default: the project's goldens)",
+        kind=Kind.PATH,
+        value="DIR",
+    ),
+    Option(
+        "--from-run",
+        "read a finished run, by its --run-dir, instead of running a device",
+        kind=Kind.PATH,
+        value="RUN",
+        suite=False,
+        twin=False,
+    ),
 )
+SUITE = tuple(option for option in OPTIONS if option.suite)
+"""What pytest takes."""
+BY_NAME = {option.name: option for option in OPTIONS}
 
 EXCLUSIVE = (("waivers", "no_waivers"), ("network", "network_path"))
 """Options that answer one question: the command line's answer wins over the environment's."""
@@ -109,7 +184,7 @@ EXCLUSIVE = (("waivers", "no_waivers"), ("network", "network_path"))
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the user asked for; paths are absolute or None where not given."""
+    """What the user of pytest asked for; paths are absolute or None where not given."""
 
     device: str
     device_option: dict[str, str]
@@ -129,31 +204,66 @@ class Settings:
 
 
 def read_settings(given: Mapping[str, object], environment: Mapping[str, str], directory: Path) -> Settings:
-    """Return the settings: the command line first, then the environment, then the default.
+    """Return what the user of pytest asked for; see :func:`resolved`."""
+    values = resolved(SUITE, given, environment, directory)
+    values["golden_dir"] = values["golden_dir"] or locations.GOLDENS
+    return Settings(**values)
+
+
+def resolved(
+    options: Iterable[Option], given: Mapping[str, object], environment: Mapping[str, str], directory: Path
+) -> dict[str, Any]:
+    """Return the value of each option: the command line first, then the environment, then the default.
 
     Args:
-        given: value per option name, None where the command line is silent.
+        options: what can be given.
+        given: value per option name; absent or None where the command line is silent.
         environment: the process environment.
         directory: what relative paths are relative to.
 
+    Returns:
+        By option name: a text, path or None, a number of seconds, True or False, or a mapping of pairs.
+
     Raises:
-        UsageError: an option is empty, a switch's variable is neither true nor false, or options
-            contradict each other.
+        UsageError: an option is empty or malformed, a switch's variable is neither true nor false, options
+            contradict each other, or a variable with our prefix is the twin of no option.
     """
     _check_variables(environment)
-    chosen = {option.name: _chosen(option, given, environment) for option in OPTIONS}
-    for first, second in EXCLUSIVE:
-        if chosen[first] and chosen[second]:
-            flags = [option.flag for option in OPTIONS if option.name in (first, second)]
-            raise UsageError(f"{' and '.join(flags)} contradict each other; drop one")
-    values: dict[str, Any] = {
-        option.name: chosen[option.name] or (False if option.switch else option.default) for option in OPTIONS
+    chosen = {option: _chosen(option, given, environment) for option in options}
+    sources = {
+        option.name: option.variable if given.get(option.name) is None else option.flag
+        for option, value in chosen.items()
+        if value
     }
-    for name in ("network_path", "weights", "waivers", "run_dir", "golden_dir"):
-        values[name] = directory / str(values[name]) if values[name] else None
-    values["device_option"] = pairs(values["device_option"] or [])
-    values["device_timeout"] = seconds(values["device_timeout"])
-    return Settings(**values)
+    for first, second in EXCLUSIVE:
+        if first in sources and second in sources:
+            raise UsageError(f"{sources[first]} and {sources[second]} contradict each other; drop one")
+    return {
+        option.name: _read(option, value, sources.get(option.name, ""), directory)
+        for option, value in chosen.items()
+    }
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt twin, which would otherwise be ignored; one of another command's option is none."""
+    known = [option.variable for option in OPTIONS if option.twin]
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            raise UsageError(f"environment variable {name} means nothing{near_names(name, known)}")
+
+
+def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> Any:
+    """Return what the command line says, else the environment; None, False or empty where both are silent."""
+    said = given.get(option.name)
+    if said in ("", [""]):
+        raise UsageError(f"{option.flag} is empty; give a {option.value} or drop it")
+    rivals = {name for pair in EXCLUSIVE if option.name in pair for name in pair}
+    if said is not None or any(given.get(name) for name in rivals):
+        return said
+    text = environment.get(option.variable, "") if option.twin else ""
+    if option.kind is Kind.PAIRS:
+        return _words(option, text)
+    return _truth(option, text) if option.kind is Kind.SWITCH else text
 
 
 def _words(option: Option, text: str) -> list[str]:
@@ -164,57 +274,47 @@ def _words(option: Option, text: str) -> list[str]:
         raise UsageError(f"{option.variable}={text!r} has an open quote; close it") from error
 
 
-def _check_variables(environment: Mapping[str, str]) -> None:
-    """Refuse a misspelt twin, which would otherwise be ignored."""
-    known = [option.variable for option in OPTIONS]
-    for name in environment:
-        if name.startswith(PREFIX) and name not in known:
-            raise UsageError(f"environment variable {name} means nothing{near_names(name, known)}")
-
-
-def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> object:
-    """Return what the command line says, else the environment; None or False where both are silent."""
-    if given[option.name] in ("", [""]):
-        raise UsageError(f"{option.flag} is empty; give a {option.value} or drop it")
-    rivals = {name for pair in EXCLUSIVE if option.name in pair for name in pair}
-    if any(given[name] for name in {option.name, *rivals}):
-        return given[option.name]
-    text = environment.get(option.variable, "")
-    if option.repeated:
-        return _words(option, text)
-    if not option.switch:
-        return text
+def _truth(option: Option, text: str) -> bool:
     if text.lower() not in TRUE | FALSE:
         raise UsageError(f"{option.variable}={text!r} is neither true nor false; set 1 or 0")
     return text.lower() in TRUE
 
 
-def pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Return ``KEY=VALUE`` texts as a mapping.
+def _read(option: Option, value: Any, source: str, directory: Path) -> Any:
+    """Return what a chosen value means; ``source`` is where it comes from, for sentences."""
+    if option.kind is Kind.SWITCH:
+        return bool(value)
+    if option.kind is Kind.PAIRS:
+        return _pairs(value or [], source)
+    text = value or option.default or None
+    if text is None or option.kind is Kind.TEXT:
+        return text
+    return directory / text if option.kind is Kind.PATH else _seconds(text, source)
 
-    Raises:
-        UsageError: a text is none, or one key has two values.
-    """
+
+def given_twice(flag: str, first: object, second: object) -> str:
+    """Return the sentence for an option that has two values on one command line."""
+    return f"{flag} is given twice, as '{first}' and '{second}'; drop one"
+
+
+def _pairs(texts: Sequence[str], source: str) -> dict[str, str]:
+    """Return ``KEY=VALUE`` texts as a mapping; a key has one value."""
     found: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key and equals):
-            raise UsageError(f"--device-option {text!r} is not KEY=VALUE; write it like allow-stock=1")
+            raise UsageError(f"{source} {text!r} is not KEY=VALUE; write it like allow-stock=1")
         if found.setdefault(key, value) != value:
-            raise UsageError(f"--device-option {key} is given as {found[key]!r} and {value!r}; drop one")
+            raise UsageError(f"{source} {key} is given as {found[key]!r} and {value!r}; drop one")
     return found
 
 
-def seconds(text: str) -> float:
-    """Return a number of seconds above 0.
-
-    Raises:
-        UsageError: it is none.
-    """
+def _seconds(text: str, source: str) -> float:
+    """Return a number of seconds above 0."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (value > 0 and math.isfinite(value)):
-        raise UsageError(f"--device-timeout {text!r} is no number of seconds above 0; give one like 300")
+        raise UsageError(f"{source} {text!r} is no number of seconds above 0; give one like 300")
     return value

@@ -29,6 +29,9 @@ settings.load_profile("suite")
 # A background job inherits that SIGINT is ignored, and so would the processes that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What the user adds to this pytest is not meant for those that tests run
+os.environ.pop("PYTEST_ADDOPTS", None)
+
 sys.path.insert(0, str(TESTS))
 
 

@@ -95,7 +95,7 @@ def test_golden_needs_scales(refusal, network, tmp_path):
     copy = network.copied(tmp_path)
     (copy.directory / "int16.quant.txt").unlink()
     error = refusal("golden", "--golden-dir", tmp_path / "new", copy.directory)
-    assert "int16.quant.txt is missing; make it with `mlu-conformance quantize" in error
+    assert "int16.quant.txt is missing; make them with `mlu-conformance prepare" in error
     assert not (tmp_path / "new").exists()
 
 
@@ -110,7 +110,8 @@ def test_a_file_in_the_way_is_one_sentence(refusal, network, tmp_path):
     [
         ([], "the following arguments are required: COMMAND"),
         (["nods", "beautygan"], "invalid choice: 'nods'"),
-        (["nodes"], "the following arguments are required: network"),
+        (["nodes"], "the network is missing; name one, or set MLU_CONFORMANCE_NETWORK"),
+        (["nodes", ""], "network is empty; give a name or drop it"),
         (["nodes", "beautigan"], "network 'beautigan' is not in"),
         (["nodes", "./no/such/network"], "network.toml cannot be read: No such file or directory"),
         (["quantize", "--bits", "4", "beautygan"], "argument --bits: invalid choice: 4"),

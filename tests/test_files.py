@@ -1,4 +1,4 @@
-"""Tables of entries are written one entry per line, and read back as they were."""
+"""Directories are claimed only when empty; tables have one entry per line, and are read back as they were."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.files import read_json, write_json_table_atomically
+from conformance.errors import UsageError
+from conformance.files import claim_directory, read_json, write_json_table_atomically
 
 VALUES = st.recursive(
     st.none()
@@ -59,3 +60,35 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_json_table_atomically(tmp_path / "table.json", {"a": object()})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_a_new_or_empty_directory_is_claimed(tmp_path, present):
+    path = tmp_path / "deep/one"
+    if present:
+        path.mkdir(parents=True)
+    claim_directory(path, "result", ["mark.json"])
+    assert list(path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("mark.json", "already holds a result"), ("notes.txt", "is not empty (it holds notes.txt)")],
+)
+def test_a_directory_with_anything_in_it_is_refused_and_kept(tmp_path, name, sentence):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError) as error:
+        claim_directory(tmp_path, "result", ["mark.json"])
+    assert str(error.value) == (
+        f"result directory {tmp_path} {sentence}; name a new or empty one, nothing was overwritten"
+    )
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_file_in_the_way_is_refused_and_kept(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match=r"result directory .*file is not a directory; name a new or empty"):
+        claim_directory(tmp_path / "file", "result")
+    with pytest.raises(UsageError, match=r"file/below cannot be written \(Not a directory\); name another"):
+        claim_directory(tmp_path / "file/below", "result")
+    assert (tmp_path / "file").read_text() == "mine"

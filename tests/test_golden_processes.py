@@ -20,7 +20,10 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 import numpy as np
 from support.small_goldens import opened
+from conformance import locations
 
+if {installed}:
+    locations.GOLDENS, locations.INSTALLED = Path({root!r}, "goldens"), True
 store, made = opened(Path({root!r})), []
 store.report = lambda done, total, what: made.append(what)
 names = [node.name for node in store.manifest.key]
@@ -52,9 +55,12 @@ def root(tmp_path):
     return copy
 
 
-def child(root, stuck=0):
-    """Start a process that waits for a line and then makes the goldens, stuck in the middle of a file."""
-    code = CHILD.format(tests=str(TESTS), root=str(root), stuck=stuck)
+def child(root, stuck=0, *, installed=False):
+    """Start a process that waits for a line and then makes the goldens, stuck in the middle of a file.
+
+    With ``installed`` the network's goldens are those of an installation.
+    """
+    code = CHILD.format(tests=str(TESTS), root=str(root), stuck=stuck, installed=installed)
     return subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
@@ -70,18 +76,32 @@ def started(process):
     process.stdin.flush()
 
 
-def test_two_processes_at_once_make_each_tensor_once(root):
-    processes = [child(root), child(root)]
-    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+def together(*processes):
+    """Let processes go on at the same time; return what they print, in alphabetic order."""
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(processes)
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
     printed = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return sorted(printed)
+
+
+def test_two_processes_at_once_make_each_tensor_once(root):
     expected = 2 * len(opened(root).manifest.key)
-    assert sorted(printed) == ["0 0\n", f"{expected} {expected}\n"]
-    assert [process.returncode for process in processes] == [0, 0]
+    assert together(child(root), child(root)) == ["0 0\n", f"{expected} {expected}\n"]
     assert not ensure(root).said
     assert len(list(tensors(root).iterdir())) == expected
+
+
+def test_two_processes_of_an_installation_make_each_tensor_once_in_the_cache(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = sorted(root.rglob("*"))
+    expected = 2 * len(opened(root).manifest.key)
+    printed = together(child(root, installed=True), child(root, installed=True))
+    assert printed == ["0 0\n", f"{expected} {expected}\n"]
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == expected
+    assert sorted(root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -13,12 +13,13 @@ ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
     ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
-    ("files", "options", "precision"),
+    ("files", "golden_places", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),
     ("quantization", "freezing"),
     ("weights", "fingerprints"),
     ("networks",),
+    ("initialising",),
     ("goldens",),
     ("devices",),
     ("expected",),

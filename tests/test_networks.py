@@ -14,8 +14,8 @@ from support.emulation import ROOT, placeholder
 from support.refusals import refused
 from support.toy_network import write_toy
 
-from conformance.errors import EXIT_USAGE
-from conformance.networks import Network, find_network
+from conformance.errors import EXIT_USAGE, UsageError
+from conformance.networks import Network, find_network, network_at
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,13 @@ BAD_DESCRIPTIONS = [
         "[[weights]]\nmatch='*'\nkind='zeros'\n[acceptance]",
         r"'zeros' - at `\$.weights\[0\].kind`",
     ),
+    (
+        'name = "score"',
+        'name = "score:1"',
+        r"'score:1' is output 1 of node 'score', but only .*, such as an Identity .* - at `\$.output\[1\]`",
+    ),
+    ('name = "style"', 'name = "style:1"', r"'style:1' is output 1 of node 'style', .*\$.input\[1\]"),
+    ('name = "score"', 'name = "picture:0"', "output 'picture' is given twice"),
     ("[acceptance]", "[[weights]]\nmatch='*'\nkind='file'\n[acceptance]", r"kind is 'file' and file is ''"),
     (
         "[acceptance]",
@@ -141,6 +148,27 @@ def test_bad_descriptions(directory, old, new, said):
         Network(edit(directory, old, new))
     assert str(directory / "network.toml") in str(error.value)
     assert error.value.exit_code == EXIT_USAGE
+
+
+def test_the_first_output_of_a_node_is_the_node(directory):
+    edit(edit(directory, 'name = "score"', 'name = "score:0"'), 'name = "style"', 'name = "style:0"')
+    network = Network(directory)
+    assert [output.name for output in network.outputs] == ["picture", "score"]
+    use(directory)
+
+
+def test_a_network_at_a_path(directory):
+    for path in (directory, directory / "network.toml"):
+        assert network_at(path).directory == directory
+    with pytest.raises(
+        UsageError, match=r"graph.pb is the graph alone; give .*network.toml, which describes"
+    ):
+        network_at(directory / "graph.pb")
+    (directory / "network.toml").unlink()
+    with pytest.raises(UsageError, match=r"not yet a network; make .* `mlu-conformance init .*/graph.pb`"):
+        network_at(directory / "graph.pb")
+    with pytest.raises(UsageError, match=r"network.toml cannot be read"):
+        network_at(directory)
 
 
 BAD_CONTENTS = [

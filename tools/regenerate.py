@@ -80,7 +80,7 @@ def renew_waivers(name: str, records: Sequence[Record], path: Path) -> None:
 def _python(*arguments: str | Path, accepted: Sequence[int] = (0,)) -> None:
     words = [str(argument) for argument in arguments]
     print("$ python", *words, flush=True)
-    done = subprocess.run(  # noqa: S603 - our own scripts
+    done = subprocess.run(
         [sys.executable, *words],
         cwd=locations.PROJECT,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},

@@ -72,12 +72,12 @@ def base_interpreter() -> Path:
 
 def works(python: Path) -> bool:
     """Return whether an interpreter imports this very TensorFlow."""
-    asked = subprocess.run([python, "-c", QUESTION], capture_output=True, text=True, check=False)  # noqa: S603
+    asked = subprocess.run([python, "-c", QUESTION], capture_output=True, text=True, check=False)
     return asked.returncode == 0 and asked.stdout.strip() == TENSORFLOW
 
 
 def _run(command: list[str], failure: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
         raise InfrastructureError(f"{failure} ({last[0]})")

@@ -4,8 +4,8 @@
 
 A transcript is a fenced ``console`` block after a line ``<!-- transcript -->``. Its lines that begin with
 ``$`` are commands, run by bash in the project's directory with the interpreter's own directory first on PATH;
-all else in it is replaced by their output, standard error included, and the exit code where it is not 0. A
-line ``# …`` is kept. Paths of the project, of the interpreter and of the home directory are
+all else in it is replaced by their output, standard error included, and the exit code of any part of a pipe
+where it is not 0. A line ``# …`` is kept. Paths of the project, the interpreter and the home directory are
 written as ``.``, ``.venv/bin`` and ``~``. A marker
 ``<!-- transcript: last 20 -->`` keeps the last 20 lines of each output.
 """
@@ -56,8 +56,8 @@ def _output(command: str, last: int | None) -> list[str]:
     """Return what a command prints, as a reader anywhere else would see it."""
     print(f"$ {command}", file=sys.stderr)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(  # noqa: S603
-        ["/bin/bash", "-c", command],
+    done = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", command],
         cwd=PROJECT,
         env=os.environ | {"PATH": path, "COLUMNS": "110", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import network_of, say
+from conformance.commands.arguments import add_option, network_of
+from conformance.commands.printing import say
 from conformance.errors import UsageError
 from conformance.precision import parse_precision
 from conformance.report.annotation import annotated
@@ -30,7 +31,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.pb", help="the frozen graph to write"
     )
-    command.add_argument("--precision", help="only what was judged at this precision, such as int8-fp16")
+    add_option(command, "precision", also="; only what was judged at it (default: all)")
     command.add_argument(
         "--network", help="name or directory of the network (default: where the run had it from)"
     )

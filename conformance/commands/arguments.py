@@ -1,119 +1,126 @@
-"""Arguments that several commands take, what they mean, and where commands print."""
+"""What commands share of the command line: options of the table, the network, the device, the precision."""
 
 from __future__ import annotations
 
-import contextlib
+import argparse
+import dataclasses
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance import locations
-from conformance.devices.base import AUTO, DeviceRequest
-from conformance.devices.registry import open_device
-from conformance.errors import DeviceError, UsageError
-from conformance.networks import FILE, Network, find_network
-from conformance.options import pairs, seconds
+from conformance.devices.base import DeviceRequest
+from conformance.errors import UsageError
+from conformance.networks import FILE, Network, find_network, network_at
+from conformance.options import BY_NAME, Option, given_twice, resolved
 from conformance.precision import PRECISIONS, parse_precision
-from conformance.progress import Progress
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from conformance.devices.base import Device
     from conformance.precision import Precision
 
-
-def add_device_options(command: argparse.ArgumentParser) -> None:
-    """Add ``--device-option`` and ``--device-timeout``."""
-    command.add_argument(
-        "--device-option",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="for the device, such as python=PATH; may be given again",
-    )
-    command.add_argument(
-        "--device-timeout",
-        default="300",
-        metavar="SECONDS",
-        help="what compiling a graph, and running it, may take (default: 300)",
-    )
+DEVICE = ("device", "device_option", "device_timeout", "isolate", "profile")
+"""The options that say which device is meant."""
+NETWORK = BY_NAME["network"].variable
 
 
-def add_device(
-    command: argparse.ArgumentParser, also: str = "", precision: str = "what the device computes in"
+class Once(argparse.Action):
+    """Keeps an option's value; a second one is an error, where argparse would silently take the last."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Take a value from the command line."""
+        seen = vars(namespace).setdefault("seen", {})
+        if option_string and seen.setdefault(self.dest, values) != values:
+            parser.error(given_twice(option_string, seen[self.dest], values))
+        setattr(namespace, self.dest, values)
+
+
+def add_options(command: argparse.ArgumentParser, *names: str) -> None:
+    """Add options of the table by their names in code, such as ``golden_dir``."""
+    for name in names:
+        add_option(command, name)
+
+
+def add_option(
+    command: argparse.ArgumentParser, name: str, *, also: str = "", default: str | None = None
 ) -> None:
-    """Add ``--device`` and everything that says more about it, and ``--precision``.
+    """Add one option of the table.
 
     Args:
-        command: gets the arguments.
-        also: what else ``--device`` takes here.
-        precision: what ``--precision`` is.
+        command: gets the option.
+        name: the option's, such as ``golden_dir``.
+        also: what more its help says for this command.
+        default: in place of the table's.
+    """
+    option = BY_NAME[name]
+    option = dataclasses.replace(
+        option, help=option.help + also, default=option.default if default is None else default
+    )
+    command.add_argument(option.flag, **option.argument)
+    _takes(command, option)
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    """Add ``--device`` and everything that says more about it."""
+    add_options(command, *DEVICE)
+
+
+def add_network(command: argparse.ArgumentParser, also: str = "") -> None:
+    """Add the positional argument ``network``, for which ``--network`` of pytest and its twin stand in.
+
+    Args:
+        command: gets the argument.
+        also: what more its help says for this command.
     """
     command.add_argument(
-        "--device",
-        default=AUTO,
-        metavar="NAME",
-        help="auto (a card when one is visible, else the emulator), emulator, cpu, cambricon, "
-        f"package.module:factory, or an entry point's name{also} (default: %(default)s)",
+        "network",
+        nargs="?",
+        help=f"name below fixtures/{locations.NETWORKS.name}, or a directory with {FILE}{also} [environment: "
+        f"{NETWORK} or {BY_NAME['network_path'].variable}]",
     )
-    command.add_argument(
-        "--profile",
-        default=DeviceRequest().profile,
-        metavar="NAME",
-        help="the emulator's numeric profile: NAME or FILE.toml, then ,switch=value to turn switches "
-        "(default: %(default)s)",
-    )
-    command.add_argument(
-        "--isolate",
-        action="store_true",
-        help="run the device in a process of its own, which may crash or hang",
-    )
-    add_device_options(command)
-    names = ", ".join(map(str, PRECISIONS))
-    command.add_argument("--precision", metavar="NAME", help=f"{precision}: {names}")
+    for name in ("network", "network_path"):
+        _takes(command, dataclasses.replace(BY_NAME[name], flag=name, value="name", default=""))
+
+
+def _takes(command: argparse.ArgumentParser, option: Option) -> None:
+    command.set_defaults(takes=(*(command.get_default("takes") or ()), option))
+
+
+def with_environment(options: argparse.Namespace, environment: Mapping[str, str]) -> argparse.Namespace:
+    """Return parsed options as the command gets them: with twins, defaults, and what texts mean.
+
+    ``given`` of the result holds the names of those that the command line said itself.
+
+    Raises:
+        UsageError: see :func:`conformance.options.resolved`.
+    """
+    values = dict(vars(options))
+    values.pop("seen", None)
+    takes: tuple[Option, ...] = values.pop("takes", ())
+    given = frozenset(option.name for option in takes if values.get(option.name) is not None)
+    return argparse.Namespace(**values | resolved(takes, values, environment, Path()), given=given)
 
 
 def device_request(options: argparse.Namespace) -> DeviceRequest:
-    """Return the device that parsed arguments of :func:`add_device` ask for.
-
-    Raises:
-        UsageError: an option is not as it must be.
-    """
+    """Return the device that the options of :func:`add_device` ask for."""
     return DeviceRequest(
         options.device,
         profile=options.profile,
-        options=pairs(options.device_option),
-        timeout=seconds(options.device_timeout),
+        options=options.device_option,
+        timeout=options.device_timeout,
         isolate=options.isolate,
     )
 
 
-@contextlib.contextmanager
-def opened_device(request: DeviceRequest) -> Iterator[Device]:
-    """Open a device for as long as a block lasts, and close it whatever happens there.
-
-    Raises:
-        UsageError, InfrastructureError: it cannot be had.
-        DeviceError: it cannot be closed after a block that went well.
-    """
-    device = open_device(request)
-    try:
-        yield device
-    except BaseException:
-        with contextlib.suppress(Exception):  # the error on its way out says more
-            device.close()
-        raise
-    try:
-        device.close()
-    except Exception as error:
-        raise DeviceError(f"the device could not be closed: {type(error).__name__}: {error}") from error
-
-
 def required_precision(options: argparse.Namespace) -> Precision:
-    """Return the precision that parsed arguments ask for.
+    """Return the precision that the options ask for.
 
     Raises:
         UsageError: there is none, or it does not exist.
@@ -123,36 +130,56 @@ def required_precision(options: argparse.Namespace) -> Precision:
     return parse_precision(options.precision)
 
 
-def add_network(command: argparse.ArgumentParser) -> None:
-    """Add the positional argument ``network``."""
-    command.add_argument("network", help=f"name below {locations.NETWORKS.name}/, or a directory with {FILE}")
+def sample_number(text: str) -> int:
+    """Return the number of a sample that ``--sample`` gives.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--sample {text!r} is no number of a sample; give one like 0")
+    return int(text)
+
+
+def required_network(options: argparse.Namespace, instead: str = "") -> Network:
+    """Return the network that :func:`add_network` asks for.
+
+    Args:
+        options: of the command.
+        instead: what else the user could give, for the sentence.
+
+    Raises:
+        UsageError: none is named, there is no such network, or its description is wrong.
+    """
+    if options.network_path is not None:
+        return network_at(options.network_path)
+    if options.network is None:
+        raise UsageError(f"the network is missing; name one, {instead}or set {NETWORK}")
+    if "network" not in options.given and (options.network == "all" or "," in options.network):
+        raise UsageError(f"{NETWORK}={options.network} is for pytest; name the one network of this command")
+    return network_of(options.network)
+
+
+def network_of_run_asked(options: argparse.Namespace) -> str | None:
+    """Return which of a finished run's networks is asked for, None where the user does not say.
+
+    A run knows its networks and weights, so what the environment says of them does not count.
+
+    Raises:
+        UsageError: the command line gives weights all the same.
+    """
+    if "weights" in options.given:
+        raise UsageError("--weights and --from-run contradict each other: a run knows its weights; drop one")
+    return options.network if "network" in options.given else None
 
 
 def network_of(word: str) -> Network:
-    """Return a network by name, or by directory when the word holds a separator or is one.
+    """Return a network by name, or by its directory, the ``network.toml`` in it, or a path to either.
 
     Raises:
         UsageError: there is no such network, or its description is wrong.
     """
     path = Path(word)
-    if os.sep in word or (path / FILE).exists():
-        return Network(path)
+    if os.sep in word or path.is_file() or (path / FILE).exists():
+        return network_at(path)
     return find_network(word, locations.NETWORKS)
-
-
-def say(text: str) -> None:
-    """Print a line of the command's result."""
-    print(text)
-
-
-def note(text: str) -> None:
-    """Print a line that is not part of the result, so that a pipe does not get it."""
-    print(text, file=sys.stderr)
-
-
-def progress() -> Progress:
-    """Return a progress display that does not mix with the result."""
-    return Progress(
-        lambda text: print(text, end="", file=sys.stderr, flush=True),
-        terminal=sys.stderr.isatty(),
-    )

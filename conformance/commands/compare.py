@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance import locations
-from conformance.commands.arguments import network_of, note, progress, say
+from conformance.commands.arguments import add_option, add_options, network_of, sample_number
+from conformance.commands.printing import note, progress, say
 from conformance.errors import UsageError
 from conformance.files import write_json_atomically
 
@@ -29,10 +30,8 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("second", type=Path, nargs="?", help="another one")
     command.add_argument("--goldens", metavar="NETWORK", help="compare with this network's goldens instead")
-    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
-    command.add_argument(
-        "--sample", metavar="N", help="only this sample; also which one it is where a file does not say"
-    )
+    add_options(command, "golden_dir")
+    add_option(command, "sample", also="; also which one it is where a file does not say (default: all)")
     command.add_argument(
         "--limit",
         action="append",
@@ -79,9 +78,8 @@ def compare(options: argparse.Namespace) -> None:
 
     limits = parse_limits(options.limit)
     second = _second(options)
-    found = compare_sides(
-        side_of(options.first), second, limits, sample=_sample(options.sample), report=progress()
-    )
+    sample = None if options.sample is None else sample_number(options.sample)
+    found = compare_sides(side_of(options.first), second, limits, sample=sample, report=progress())
     if options.json != STANDARD_OUTPUT:
         _print(found, options)
     if options.json is not None:
@@ -100,15 +98,9 @@ def _second(options: argparse.Namespace) -> Side:
     from conformance.dumps.sources import goldens_side
     from conformance.goldens import GoldenStore
 
-    return goldens_side(GoldenStore(network_of(options.goldens), options.golden_dir, progress()))
-
-
-def _sample(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"--sample {text!r} is no number of a sample; give one like 0")
-    return int(text)
+    return goldens_side(
+        GoldenStore(network_of(options.goldens), options.golden_dir or locations.GOLDENS, progress())
+    )
 
 
 def _print(found: ComparisonReport, options: argparse.Namespace) -> None:

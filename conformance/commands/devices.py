@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance import locations
-from conformance.commands.arguments import say
+from conformance.commands.arguments import add_options
+from conformance.commands.printing import say
 from conformance.devices.cambricon.card_lock import DIRECTORY, card_owner
-from conformance.devices.cambricon.cards import Card, run_tool, survey
+from conformance.devices.cambricon.cards import CURE, Card, no_hardware, run_tool, survey
 from conformance.devices.cambricon.interpreter import PLACES, Interpreter, interpreters
 from conformance.devices.registry import ENTRY_POINTS
 from conformance.errors import InfrastructureError
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from conformance.commands import Commands
     from conformance.devices.cambricon.cards import Survey, Tool
-
-CURE = "load its driver, or give this container its /dev/cambricon_dev*"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +80,7 @@ def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser("devices", help="list cards, the vendor's software and devices to judge")
     command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.add_argument("--require-hardware", action="store_true", help="exit 3 unless a card can be used")
+    add_options(command, "require_hardware")
     command.set_defaults(command=list_devices)
 
 
@@ -95,7 +94,7 @@ def list_devices(options: argparse.Namespace) -> None:
     for line in [as_json(report)] if options.json else lines(report):
         say(line)
     if options.require_hardware and not report.survey.usable:
-        raise InfrastructureError(_no_hardware(report.survey))
+        raise no_hardware(report.survey)
 
 
 def gather(
@@ -184,11 +183,3 @@ def as_json(report: Report) -> str:
         "devices": report.devices,
     }
     return msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=1).decode()
-
-
-def _no_hardware(found: Survey) -> str:
-    if found.cards:
-        indices = ", ".join(str(card.index) for card in found.cards)
-        return f"--require-hardware: no visible card ({indices}) has a device file; {CURE}"
-    places = "; ".join(found.looked_for)
-    return f"--require-hardware: no Cambricon card is visible ({places}); install a card and its driver"

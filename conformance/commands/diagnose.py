@@ -9,28 +9,36 @@ from typing import TYPE_CHECKING
 from conformance import locations
 from conformance.commands.arguments import (
     add_device,
+    add_network,
+    add_option,
+    add_options,
     device_request,
-    network_of,
-    note,
-    opened_device,
-    progress,
+    network_of_run_asked,
+    required_network,
     required_precision,
-    say,
+    sample_number,
 )
+from conformance.commands.printing import note, progress, say
+from conformance.devices.registry import opened_device
 from conformance.errors import UsageError
-from conformance.files import write_json_atomically, write_text_atomically
+from conformance.files import claim_directory, write_json_atomically, write_text_atomically
+from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from conformance.commands import Commands
     from conformance.devices.base import DeviceInfo
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.model import Diagnosis
     from conformance.networks import Network, Output
+    from conformance.precision import Precision
     from conformance.report.grids import Shown
 
 DIAGNOSIS, REPORT, PICTURE, ENVIRONMENT = "diagnosis.json", "report.txt", "picture.png", "environment.json"
+MARKS = (DIAGNOSIS, REPORT)
+"""The files by which a directory with a diagnosis is known."""
 
 
 def add(commands: Commands) -> None:
@@ -39,16 +47,11 @@ def add(commands: Commands) -> None:
         "diagnose", help="find which operator makes a network wrong, why, and what repairs it"
     )
     add_device(command)
-    command.add_argument(
-        "--weights", type=Path, metavar="DIR", help="checkpoint whose weights take the place of the network's"
-    )
-    command.add_argument("--sample", type=int, default=0, help="the sample that is looked at (default: 0)")
-    command.add_argument(
-        "--from-run", type=Path, metavar="RUN", help="read a finished run instead of running a device"
-    )
-    command.add_argument(
-        "--golden-dir", type=Path, default=locations.GOLDENS, help="where goldens lie (default: goldens)"
-    )
+    add_option(command, "precision", also="; of a run that judged one alone, that one")
+    add_options(command, "weights")
+    add_option(command, "sample", default="0")
+    add_options(command, "from_run")
+    add_option(command, "golden_dir", also="; of a run, where it found them")
     command.add_argument(
         "-o",
         "--output",
@@ -56,11 +59,7 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="new or empty directory for what is found (default: runs/<time>-diagnosis-…)",
     )
-    command.add_argument(
-        "network",
-        nargs="?",
-        help="name below fixtures/networks, or a directory with network.toml; of a run: which of several",
-    )
+    add_network(command, also="; of a run: which of several")
     command.set_defaults(command=diagnose)
 
 
@@ -69,9 +68,7 @@ def diagnose(options: argparse.Namespace) -> None:
     if options.from_run is not None:
         _from_run(options)
         return
-    if options.network is None:
-        raise UsageError("the network is missing; name one, or give --from-run RUN")
-    network = network_of(options.network)
+    network = required_network(options, "give --from-run RUN, ")
     _on_a_device(options, network.with_weights(options.weights) if options.weights else network)
 
 
@@ -81,13 +78,29 @@ def _from_run(options: argparse.Namespace) -> None:
     from conformance.runs.directory import read_environment
     from conformance.runs.networks import network_of_run
 
-    run, name = options.from_run, options.network
-    diagnosis = diagnosis_of_run(run, required_precision(options), options.golden_dir, name)
+    run, name = options.from_run, network_of_run_asked(options)
+    diagnosis = diagnosis_of_run(run, _precision_of_run(options), options.golden_dir, name)
     text = lines(diagnosis, network_of_run(read_environment(run), run, name).acceptance)
+    if options.output:
+        claim_directory(options.output, "diagnosis", MARKS)
     for line in text:
         say(line)
     if options.output:
-        _write(_claimed(options.output), diagnosis, text)
+        _write(options.output, diagnosis, text)
+
+
+def _precision_of_run(options: argparse.Namespace) -> Precision:
+    """Return the precision that the user names, else the only one that the run judged."""
+    from conformance.runs.directory import read_records
+
+    if options.precision is not None:
+        return parse_precision(options.precision)
+    records = read_records(options.from_run, on_truncated=lambda _: None)
+    judged = list(dict.fromkeys(record.precision for record in records))
+    if len(judged) != 1:
+        found = f"run {options.from_run} judged {', '.join(judged) or 'nothing'}"
+        raise UsageError(f"--precision is missing, and {found}; give one")
+    return parse_precision(judged[0])
 
 
 def _on_a_device(options: argparse.Namespace, network: Network) -> None:
@@ -95,29 +108,33 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.forwards import Forwards
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
-    from conformance.expected.preparation import prepare
+    from conformance.expected.preparation import prepare_weights
     from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
 
     precision, request = required_precision(options), device_request(options)
-    if not 0 <= options.sample < network.samples:
+    sample = sample_number(options.sample)
+    if sample >= network.samples:
         raise UsageError(
-            f"--sample {options.sample} does not exist: {network.name} has samples 0 to {network.samples - 1}"
+            f"--sample {sample} does not exist: {network.name} has samples 0 to {network.samples - 1}"
         )
     now = dt.datetime.now(dt.timezone.utc)
-    store = GoldenStore(network, options.golden_dir, progress())
-    prepare(store)
+    golden_dir = options.golden_dir or locations.GOLDENS
+    store = GoldenStore(network, golden_dir, progress())
+    prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
     with opened_device(request) as device:
         info = device.info()
-        directory = _claimed(options.output or _default(network, info, now))
-        forwards = Forwards(device, expected, options.sample, note)
+        directory = options.output or _default(network, info, now)
+        claim_directory(directory, "diagnosis", MARKS)
+        forwards = Forwards(device, expected, sample, note)
         diagnosis = Diagnosing(forwards, precision).result()
     text = lines(diagnosis, network.acceptance)
     for line in text:
         say(line)
     _write(directory, diagnosis, text)
-    _write_environment(directory, options, info, now)
+    asked = vars(options) | {"sample": sample, "golden_dir": golden_dir}
+    _write_environment(directory, asked, info, now)
     _write_picture(directory / PICTURE, forwards, diagnosis)
     note(f"written to {directory}")
 
@@ -128,35 +145,17 @@ def _default(network: Network, info: DeviceInfo, now: dt.datetime) -> Path:
     return default_run_path(Path.cwd() / "runs", f"diagnosis-{network.name}", info.kind, now)
 
 
-def _claimed(directory: Path) -> Path:
-    """Return a directory that is new or empty.
-
-    Raises:
-        UsageError: it is not, or cannot be made.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        occupied = next(directory.iterdir(), None)
-    except OSError as error:
-        raise UsageError(f"{directory} cannot be used ({error.strerror}); name another directory") from error
-    if occupied is not None:
-        raise UsageError(
-            f"{directory} is not empty (it holds {occupied.name}); name a new or empty directory"
-        )
-    return directory
-
-
 def _write(directory: Path, diagnosis: Diagnosis, text: list[str]) -> None:
     write_json_atomically(directory / DIAGNOSIS, diagnosis)
     write_text_atomically(directory / REPORT, "\n".join(text) + "\n")
 
 
 def _write_environment(
-    directory: Path, options: argparse.Namespace, info: DeviceInfo, now: dt.datetime
+    directory: Path, asked: Mapping[str, object], info: DeviceInfo, now: dt.datetime
 ) -> None:
     from conformance.runs.environment import gather_environment
 
-    named = {name: value for name, value in vars(options).items() if name != "command"}
+    named = {name: value for name, value in asked.items() if name not in ("command", "given")}
     environment = gather_environment(
         options=named, device=info, waivers=[], now=now, directory=locations.PROJECT
     )

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from conformance import locations
 from conformance.commands.arguments import (
-    add_device,
+    DEVICE,
     add_network,
+    add_option,
+    add_options,
     device_request,
-    network_of,
-    note,
-    opened_device,
-    progress,
+    required_network,
     required_precision,
-    say,
 )
+from conformance.commands.printing import note, progress, say
 from conformance.devices.base import CPU
+from conformance.devices.registry import opened_device
 from conformance.dumps.manifest import FORMATS, GOLDEN
 from conformance.errors import UsageError
-from conformance.options import SELECTION
 
 if TYPE_CHECKING:
     import argparse
@@ -34,30 +33,19 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser("dump", help="write what nodes of a network compute on a device into files")
-    command.add_argument(
-        "--nodes",
-        default="key",
-        metavar="LIST",
-        help=f"{SELECTION} (default: %(default)s)",
-    )
-    command.add_argument(
-        "--sample",
-        default="0",
-        metavar="N",
-        help="which of the network's inputs, or all (default: %(default)s)",
-    )
+    add_options(command, "nodes", "layer_by_layer", "golden_dir")
+    add_option(command, "sample", also=", or all", default="0")
     command.add_argument(
         "--format",
         choices=tuple(FORMATS),
         default=next(iter(FORMATS)),
         help="npy keeps every bit, text prints %%8.3f per line, text5 %%.5f (default: %(default)s)",
     )
-    command.add_argument("--layer-by-layer", action="store_true", help="do not fuse operators")
-    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
     command.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="where to; must be new or empty"
     )
-    add_device(command, also=f", or {GOLDEN} for the goldens themselves")
+    add_option(command, "device", also=f", or {GOLDEN} for the goldens themselves")
+    add_options(command, *DEVICE[1:], "precision")
     add_network(command)
     command.set_defaults(command=take_dump)
 
@@ -69,7 +57,7 @@ def take_dump(options: argparse.Namespace) -> None:
     from conformance.graph.selection import select_nodes, selectable_nodes
     from conformance.graph.structure import Structure
 
-    network = network_of(options.network)
+    network = required_network(options)
     nodes = select_nodes(options.nodes, selectable_nodes(Structure(network.graph, network.key)), network.name)
     selection = Selection(network, nodes, chosen_samples(options.sample, network))
     take = _of_goldens if options.device == GOLDEN else _of_device
@@ -84,10 +72,11 @@ def _of_goldens(selection: Selection, options: argparse.Namespace, writer: DumpW
     from conformance.dumps.taking import dump_goldens
     from conformance.goldens import GoldenStore
 
-    for flag, given in (("--precision", options.precision), ("--layer-by-layer", options.layer_by_layer)):
-        if given:
+    for name, flag in (("precision", "--precision"), ("layer_by_layer", "--layer-by-layer")):
+        if name in options.given:
             raise UsageError(f"{flag} means nothing to goldens; drop it, or name another --device")
-    return dump_goldens(selection, GoldenStore(selection.network, options.golden_dir, progress()), writer)
+    store = GoldenStore(selection.network, options.golden_dir or locations.GOLDENS, progress())
+    return dump_goldens(selection, store, writer)
 
 
 def _of_device(selection: Selection, options: argparse.Namespace, writer: DumpWriter) -> DumpManifest:

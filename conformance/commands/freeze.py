@@ -6,7 +6,7 @@ import collections
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import note, say
+from conformance.commands.printing import note, say
 from conformance.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
     from conformance.commands import Commands
     from conformance.freezing.freeze import Frozen
-    from conformance.graph.dataflow import TensorType
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    command = commands.add_parser("freeze", help="write the frozen graph of a checkpoint or SavedModel")
+    command = commands.add_parser(
+        "freeze", help="write the frozen graph of a checkpoint, SavedModel or Keras file"
+    )
     command.add_argument(
         "--checkpoint",
         type=Path,
         required=True,
         metavar="PATH",
-        help="a directory, its `checkpoint` file, a prefix such as model.ckpt-500, or a SavedModel",
+        help="a directory, its `checkpoint` file, a prefix such as model.ckpt-500, a SavedModel, a .keras or "
+        ".h5 file, or a frozen .pb to cut",
     )
     command.add_argument(
         "--output",
@@ -72,7 +74,7 @@ def write_frozen_graph(options: argparse.Namespace) -> None:
     """
     from conformance.freezing.freeze import Request, freeze
 
-    request = Request(options.output, options.input, _fixed(options.set), options.graph, options.signature)
+    request = Request(options.output, options.input, fixed(options.set), options.graph, options.signature)
     frozen = freeze(options.checkpoint, request)
     try:
         frozen.graph.save(options.target)
@@ -86,8 +88,12 @@ def write_frozen_graph(options: argparse.Namespace) -> None:
         note(f"{options.target}: {remark}")
 
 
-def _fixed(texts: Sequence[str]) -> dict[str, str]:
-    """Return ``NAME=VALUE`` texts as a mapping."""
+def fixed(texts: Sequence[str]) -> dict[str, str]:
+    """Return the ``NAME=VALUE`` texts of ``--set`` as a mapping.
+
+    Raises:
+        UsageError: a text is none, or one name has two values.
+    """
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -115,11 +121,4 @@ def summary(frozen: Frozen, size: int) -> Iterator[str]:
     yield f"size        {size:,} bytes"
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         for name in names:
-            yield f"{kind:<11} {name}  {_shown(frozen.types[name][0])}"
-
-
-def _shown(tensor: TensorType) -> str:
-    if tensor.shape is None:
-        return f"{tensor.dtype.name} of any shape"
-    sizes = "x".join("?" if size is None else str(size) for size in tensor.shape)
-    return f"{tensor.dtype.name} {sizes or 'of a single number'}"
+            yield f"{kind:<11} {name}  {frozen.types[name][0].in_words}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.commands.arguments import add_network, network_of, progress, say
-from conformance.precision import FIXED_BITS
+from conformance.commands.arguments import add_network, add_options, required_network
+from conformance.commands.printing import progress, say
 
 if TYPE_CHECKING:
     import argparse
@@ -18,23 +17,17 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser("golden", help="make a network's goldens and attainable errors")
-    command.add_argument("--golden-dir", type=Path, default=locations.GOLDENS, help="default: %(default)s")
+    add_options(command, "golden_dir")
     add_network(command)
     command.set_defaults(command=make_goldens)
 
 
 def make_goldens(options: argparse.Namespace) -> None:
-    """Make goldens and attainable errors, and print where they lie."""
-    from conformance.devices.emulator.profile import read_profile
-    from conformance.expected.attainable import make_attainable
+    """Make goldens and attainable errors, fresh or not, and print where they lie."""
+    from conformance.expected.preparation import prepare
     from conformance.goldens import GoldenStore
-    from conformance.quantization.files import read_scales
 
-    network = network_of(options.network)
-    scales = {bits: read_scales(network.directory, bits, network.graph) for bits in FIXED_BITS}
-    shown = progress()
-    store = GoldenStore(network, options.golden_dir, shown)
-    manifest = store.create()
-    make_attainable(store, scales, read_profile(locations.IDEAL, locations.DEVICES), shown)
-    everything, key = len(manifest.nodes), len(manifest.key)
+    store = GoldenStore(required_network(options), options.golden_dir or locations.GOLDENS, progress())
+    prepare(store, only=("goldens", "bounds"))
+    everything, key = len(store.manifest.nodes), len(store.manifest.key)
     say(f"{store.directory}: fingerprints and bounds of {everything} nodes, tensors of {key} key nodes")

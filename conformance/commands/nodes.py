@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.commands.arguments import add_network, network_of, note, say
-from conformance.options import SELECTION
+from conformance.commands.arguments import add_network, add_options, required_network
+from conformance.commands.printing import note, say
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +71,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "nodes", help="count a network's operators, rare ones first, and list its key nodes, each with why"
     )
-    command.add_argument("--nodes", default="key", help=f"{SELECTION} (default: %(default)s)")
+    add_options(command, "nodes")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_network(command)
     command.set_defaults(command=list_nodes)
@@ -79,7 +79,7 @@ def add(commands: Commands) -> None:
 
 def list_nodes(options: argparse.Namespace) -> None:
     """Print the census of operators, then name, operator and reasons of every chosen node."""
-    listing = gather(network_of(options.network), options.nodes)
+    listing = gather(required_network(options), options.nodes)
     if options.json:
         say(msgspec.json.format(msgspec.json.encode(listing)).decode())
         return

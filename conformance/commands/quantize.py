@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import add_device_options, add_network, network_of, say
+from conformance.commands.arguments import add_network, add_options, required_network
+from conformance.commands.printing import say
 from conformance.devices.base import CAMBRICON
 from conformance.errors import UsageError
-from conformance.options import pairs, seconds
 from conformance.precision import FIXED_BITS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from conformance.commands import Commands
     from conformance.networks import Network
-    from conformance.quantization.parameter_file import QuantizationScales
+    from conformance.precision import FixedBits
 
 CPU = "cpu"
 
@@ -29,51 +29,64 @@ def add(commands: Commands) -> None:
         "--device",
         choices=(CPU, CAMBRICON),
         default=CPU,
-        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework",
+        help="who calibrates: this project in float64 (cpu, the default), or the vendor's framework; "
+        "MLU_CONFORMANCE_DEVICE says what is judged, so it does not count here",
     )
-    add_device_options(command)
+    add_options(command, "device_option", "device_timeout")
     add_network(command)
     command.set_defaults(command=write_scale_files)
 
 
 def write_scale_files(options: argparse.Namespace) -> None:
     """Calibrate on all samples and write one file per width; one that would not change stays as it is."""
+    from conformance.expected.scales import refuse_installed
     from conformance.quantization.calibration import quantized_tensors
-    from conformance.quantization.files import scales_path, write_scales
+    from conformance.quantization.files import scales_path
 
-    network = network_of(options.network)
-    if not quantized_tensors(network.graph):
+    network = required_network(options)
+    refuse_installed(network)
+    tensors = quantized_tensors(network.graph)
+    if not tensors:
         raise UsageError(
             f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"
         )
-    calibrated = (_by_the_vendor if options.device == CAMBRICON else _by_us)(network, options)
-    for bits in (options.bits,) if options.bits else FIXED_BITS:
-        path, scales = scales_path(network.directory, bits), calibrated(bits)
-        written = write_scales(path, scales)
-        say(f"{path}: {len(scales.scales)} scales, {'written' if written else 'unchanged'}")
+    widths = (options.bits,) if options.bits else FIXED_BITS
+    written = (_by_the_vendor if options.device == CAMBRICON else _by_us)(network, options, widths)
+    for bits, changed in written.items():
+        path = scales_path(network.directory, bits)
+        say(f"{path}: {len(tensors)} scales, {'written' if changed else 'unchanged'}")
 
 
-def _by_us(network: Network, options: argparse.Namespace) -> Callable[[int], QuantizationScales]:
-    from conformance.quantization.calibration import calibrate, largest_magnitudes
+def _by_us(
+    network: Network, options: argparse.Namespace, widths: Sequence[FixedBits]
+) -> dict[FixedBits, bool]:
+    from conformance.expected.scales import make_scales
 
-    if options.device_option:
-        raise UsageError(
-            f"--device-option {options.device_option[0]} means nothing without --device=cambricon"
-        )
-    largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
-    return lambda bits: calibrate(largest, bits)
+    if "device_option" in options.given:
+        given = ", ".join(options.device_option)
+        raise UsageError(f"--device-option {given} means nothing without --device=cambricon; drop it")
+    return make_scales(network, network.directory, widths)
 
 
-def _by_the_vendor(network: Network, options: argparse.Namespace) -> Callable[[int], QuantizationScales]:
+def _by_the_vendor(
+    network: Network, options: argparse.Namespace, widths: Sequence[FixedBits]
+) -> dict[FixedBits, bool]:
+    """Write the vendor's own scales, which `prepare` then keeps."""
     from conformance.devices.cambricon.calibration import vendor_scales
     from conformance.devices.cambricon.options import parse_options
+    from conformance.quantization.calibrated import forget_calibrated
+    from conformance.quantization.files import scales_path, write_scales
 
-    given = parse_options(pairs(options.device_option))
-    return lambda bits: vendor_scales(
-        given,
-        network.graph,
-        [output.name for output in network.outputs],
-        map(network.feeds, range(network.samples)),
-        bits,
-        timeout=seconds(options.device_timeout),
-    )
+    given, written = parse_options(options.device_option), {}
+    for bits in widths:
+        scales = vendor_scales(
+            given,
+            network.graph,
+            [output.name for output in network.outputs],
+            map(network.feeds, range(network.samples)),
+            bits,
+            timeout=options.device_timeout,
+        )
+        written[bits] = write_scales(scales_path(network.directory, bits), scales)
+        forget_calibrated(bits, network.directory)
+    return written

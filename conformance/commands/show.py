@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from conformance import locations
 from conformance.commands.arguments import (
     add_device,
+    add_network,
+    add_option,
+    add_options,
     device_request,
-    network_of,
-    note,
-    opened_device,
-    progress,
-    say,
+    network_of_run_asked,
+    required_network,
 )
+from conformance.commands.printing import note, progress, say
+from conformance.devices.registry import opened_device
 from conformance.errors import UsageError
 from conformance.precision import PRECISIONS, parse_precision
 
@@ -36,19 +38,10 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "show", help="draw a network's outputs at every precision beside the CPU's, and their differences"
     )
-    add_device(command, precision="precisions, separated by commas (default: all four)")
-    command.add_argument(
-        "--weights", type=Path, metavar="DIR", help="checkpoint whose weights take the place of the network's"
-    )
-    command.add_argument(
-        "--from-run",
-        type=Path,
-        metavar="RUN",
-        help="draw what a finished run left instead of running a device",
-    )
-    command.add_argument(
-        "--golden-dir", type=Path, help="where goldens lie (default: goldens; of a run, where it found them)"
-    )
+    add_device(command)
+    add_option(command, "precision", also="; several are separated by commas (default: all four)")
+    add_options(command, "weights", "from_run")
+    add_option(command, "golden_dir", also="; of a run, where it found them")
     command.add_argument(
         "-o",
         "--output",
@@ -57,11 +50,7 @@ def add(commands: Commands) -> None:
         help="the picture, or a directory for <network>.png and <network>-series.png (default: the working "
         "directory; of a run, its pictures/)",
     )
-    command.add_argument(
-        "network",
-        nargs="?",
-        help="name below fixtures/networks, or a directory with network.toml; of a run: which of several",
-    )
+    add_network(command, also="; of a run: which of several")
     command.set_defaults(command=show)
 
 
@@ -70,20 +59,18 @@ def show(options: argparse.Namespace) -> None:
     precisions = precisions_of(options.precision)
     if options.from_run is not None:
         _from_run(options, precisions)
-        return
-    if options.network is None:
-        raise UsageError("the network is missing; name one, or give --from-run RUN")
-    _on_a_device(options, precisions)
+    else:
+        _on_a_device(options, precisions)
 
 
 def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
-    from conformance.expected.preparation import prepare
+    from conformance.expected.preparation import prepare_weights
     from conformance.goldens import GoldenStore
 
-    request, network = device_request(options), network_of(options.network)
+    request, network = device_request(options), required_network(options, "give --from-run RUN, ")
     network = network.with_weights(options.weights) if options.weights else network
     store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
-    prepare(store)
+    prepare_weights(store)
     _require_something(store)
     picture, chart = targets(options.output or Path(), network.name)
     with opened_device(request) as device:
@@ -97,11 +84,11 @@ def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) ->
     from conformance.report.finished_run import PICTURES, FinishedRun, draw_run
     from conformance.runs.directory import read_environment, read_records
 
-    if options.weights is not None:
-        raise UsageError("--weights and --from-run contradict each other: a run knows its weights; drop one")
-    run, environment = options.from_run, read_environment(options.from_run)
+    run, name = options.from_run, network_of_run_asked(options)
+    environment = read_environment(run)
     finished = FinishedRun(run, read_records(run, on_truncated=note), environment.device)
-    stores, output = _stores_of_run(environment, run, options), options.output or run / PICTURES
+    stores = _stores_of_run(environment, run, options.golden_dir, name)
+    output = options.output or run / PICTURES
     if len(stores) > 1 and output.suffix.lower() == PNG:
         raise UsageError(f"{output} is one file, but run {run} judged several networks; name one of them")
     files = []
@@ -116,14 +103,16 @@ def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) ->
         )
 
 
-def _stores_of_run(environment: Environment, run: Path, options: argparse.Namespace) -> list[GoldenStore]:
+def _stores_of_run(
+    environment: Environment, run: Path, golden_dir: Path | None, name: str | None
+) -> list[GoldenStore]:
     """Return the goldens of a run's networks, or of the one that the user names."""
     from conformance.goldens import GoldenStore
     from conformance.runs.networks import network_of_run
 
-    goldens = options.golden_dir or Path(environment.options.get("golden_dir") or locations.GOLDENS)
-    names = [options.network] if options.network else [item.name for item in environment.networks]
-    networks = [network_of_run(environment, run, name) for name in names or [None]]
+    goldens = golden_dir or Path(environment.options.get("golden_dir") or locations.GOLDENS)
+    names: list[str | None] = [name] if name else [item.name for item in environment.networks]
+    networks = [network_of_run(environment, run, chosen) for chosen in names or [None]]
     return [GoldenStore(network, goldens, progress()) for network in networks]
 
 

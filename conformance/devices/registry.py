@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -11,10 +12,10 @@ import operator
 from typing import TYPE_CHECKING
 
 from conformance.devices.base import AUTO, CAMBRICON, CPU, EMULATOR, Device, DeviceInfo, DeviceRequest
-from conformance.errors import ConformanceError, InfrastructureError, UsageError, near_names
+from conformance.errors import ConformanceError, DeviceError, InfrastructureError, UsageError, near_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -40,6 +41,27 @@ def open_device(request: DeviceRequest) -> Device:
 
         return IsolatedDevice(dataclasses.replace(request, name=name, isolate=False))
     return _in_this_process(name, request)
+
+
+@contextlib.contextmanager
+def opened_device(request: DeviceRequest) -> Iterator[Device]:
+    """Open a device for as long as a block lasts, and close it whatever happens there.
+
+    Raises:
+        UsageError, InfrastructureError: it cannot be had.
+        DeviceError: it cannot be closed after a block that went well.
+    """
+    device = open_device(request)
+    try:
+        yield device
+    except BaseException:
+        with contextlib.suppress(Exception):  # the error on its way out says more
+            device.close()
+        raise
+    try:
+        device.close()
+    except Exception as error:
+        raise DeviceError(f"the device could not be closed: {type(error).__name__}: {error}") from error
 
 
 def _automatic() -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from conformance.dumps.manifest import MANIFEST, DumpedFile, DumpManifest, file_names
 from conformance.errors import InfrastructureError, UsageError
-from conformance.files import write_json_atomically
+from conformance.files import claim_directory, write_json_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +42,7 @@ class DumpWriter:
         self._written: dict[tuple[str, int], DumpedFile] = {}
         self._begun: list[Path] = []
         self._finished = False
-        _claim(directory)
+        claim_directory(directory, "dump", (MANIFEST,))
 
     def expect(self, tensors: Sequence[tuple[str, int]], word: str) -> None:
         """Say what will be written, every (node, sample) in the order of the graph, and the device's word."""
@@ -122,16 +121,3 @@ class _Digesting:
     def write(self, data: bytes, /) -> int:
         self.total.update(data)
         return self._file.write(data)
-
-
-def _claim(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        present = sorted(os.listdir(directory))  # noqa: PTH208 - names are all that is needed
-    except FileExistsError as error:
-        raise UsageError(f"{directory} is not a directory; name a new or empty one for the dump") from error
-    except OSError as error:
-        raise UsageError(f"dump directory {directory} cannot be written ({error.strerror})") from error
-    if present:
-        what = "already holds a dump" if MANIFEST in present else f"is not empty (it holds {present[0]})"
-        raise UsageError(f"{directory} {what}; name a new or empty directory, nothing was overwritten")

@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.cached_methods import cached_method
 from conformance.evaluation.device_runs import DeviceRun, Stopwatch, digest
-from conformance.expected.attainable import golden_feeds
+from conformance.expected.golden_feeds import golden_feeds
 from conformance.graph.cut import cut
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.findings import Finding

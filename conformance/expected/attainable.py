@@ -14,14 +14,12 @@ import numpy as np
 
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.errors import GoldenError
+from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.expected.terms import TermSums, term_sums
 from conformance.files import read_json, sha256, write_json_table_atomically
-from conformance.graph.cut import cut, cut_input
-from conformance.graph.editing import copied, plain
-from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
-from conformance.graph.lazy_tensorflow import op_definition, tensorflow
-from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
-from conformance.graph.retype import attribute, input_types, to_float64
+from conformance.graph.cut import cut
+from conformance.graph.frozen import producer
+from conformance.graph.operators import MOVEMENT, SOURCES
 from conformance.judging.bounds import Attainable, largest_limits, measured_limits
 from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS, FixedBits, Precision
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from conformance.devices.emulator.profile import Profile
     from conformance.goldens import GoldenStore
-    from conformance.graph.frozen import Node
+    from conformance.graph.frozen import FrozenGraph
     from conformance.quantization.parameter_file import QuantizationScales
 
 FILE = "attainable.json"
@@ -41,8 +39,6 @@ GROUP = 30
 """Nodes fetched in one run, large or small: bounds memory."""
 GROUP_ELEMENTS = 2**22
 """More nodes than that are fetched as long as they have no more elements than this together."""
-MAGNITUDE = "magnitude/"
-MATMULS = frozenset({"BatchMatMul", "BatchMatMulV2", "MatMul"})
 
 
 class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +97,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
     Raises:
         GoldenError: there are none, or they belong to another network or input.
     """
-    path, made_from = store.directory / FILE, store.manifest.provenance
+    path, made_from = store.path(FILE), store.manifest.provenance
     if not path.exists():
         raise GoldenError(
             f"network {store.network.name!r} has no attainable errors in {path}; {store.remedy}"
@@ -141,7 +137,7 @@ def check_scales(content: AttainableFile, scales: QuantizationScales, store: Gol
     """
     if content.scales_sha256.get(f"int{scales.bits}") != scales_digest(scales):
         raise GoldenError(
-            f"attainable errors {store.directory / FILE} were made with other int{scales.bits} quantisation "
+            f"attainable errors {store.path(FILE)} were made with other int{scales.bits} quantisation "
             f"scales than those of {store.network.directory}; {store.remedy}"
         )
 
@@ -162,7 +158,7 @@ def make_attainable(
     """
     names = [node.name for node in store.manifest.nodes]
     store.ensure(names)
-    sums = _term_sums(store)
+    sums = term_sums(store)
     nodes: dict[str, dict[str, Attainable]] = {name: {} for name in names}
     for index, precision in enumerate(PRECISIONS):
         report(index, len(PRECISIONS), f"attainable errors of {store.network.name}")
@@ -173,7 +169,7 @@ def make_attainable(
         provenance.graph_sha256,
         provenance.input_sha256,
         {f"int{bits}": scales_digest(entry) for bits, entry in scales.items()},
-        {name: deciding_operator(store.network.graph, name, _shapes(store)) for name in names},
+        {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in names},
         nodes,
     )
     write_attainable(store.directory / FILE, content)
@@ -193,7 +189,7 @@ def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[
     pending, seen = [name], {name}
     while pending:
         node = graph.nodes[pending.pop(0)]
-        if node.op not in MOVEMENT | {"Const"} | INPUT_OPERATORS:
+        if node.op not in MOVEMENT | SOURCES:
             return str(node.op)
         sources = {producer(tensor): None for tensor in node.input if not tensor.startswith("^")}
         pending += [source for source in sources if source not in key and source not in seen]
@@ -201,40 +197,24 @@ def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[
     return str(graph.nodes[name].op)
 
 
-def golden_feeds(store: GoldenStore, inputs: Sequence[str], sample: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the feeds of a cut graph: network inputs, and goldens for the placeholders of nodes."""
-    fed = {cut_input(node.name): node.name for node in store.manifest.nodes}
-    return {
-        name: store.get(fed[name], sample) if name in fed else store.network.feeds(sample)[name]
-        for name in inputs
-    }
-
-
-def _shapes(store: GoldenStore) -> dict[str, list[int]]:
-    return {node.name: node.samples[0].shape for node in store.manifest.key}
-
-
 def _at_precision(
     store: GoldenStore,
     precision: Precision,
     scales: QuantizationScales,
     ideal: Profile,
-    sums: Mapping[str, tuple[int, float, float]],
+    sums: Mapping[str, TermSums],
 ) -> Iterator[tuple[str, Attainable]]:
     names = [node.name for node in store.manifest.nodes]
     device = EmulatorDevice(ideal)
     for group in _groups(store, names):
-        graph = cut(store.network.graph, _shapes(store), group)
+        graph = cut(store.network.graph, key_shapes(store), group)
         with device.open(graph, group, precision=precision, scales=scales, fuse=False) as session:
             runs = [
                 session.run(golden_feeds(store, graph.inputs, sample))
                 for sample in range(store.network.samples)
             ]
         for name in group:
-            yield (
-                name,
-                _attainable(store, name, [run.pop(name) for run in runs], sums.get(name, (0, 0.0, 0.0))),
-            )
+            yield name, _attainable(store, name, [run.pop(name) for run in runs], sums.get(name, TermSums()))
 
 
 def _groups(store: GoldenStore, names: Sequence[str]) -> Iterator[list[str]]:
@@ -256,7 +236,7 @@ def _attainable(
     store: GoldenStore,
     name: str,
     results: Sequence[np.ndarray[Any, Any]],
-    sums: tuple[int, float, float],
+    sums: TermSums,
 ) -> Attainable:
     goldens = [store.get(name, sample) for sample in range(len(results))]
     for result in results:
@@ -269,105 +249,9 @@ def _attainable(
     squares = [float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens]
     return Attainable(
         errors=largest_limits(limits),
-        terms=sums[0],
-        magnitude=sums[1],
-        magnitude_square=sums[2],
+        terms=sums.terms,
+        magnitude=sums.magnitude,
+        magnitude_square=sums.magnitude_square,
         golden_square=min(squares),
         golden_max=max(float(np.abs(golden).max()) for golden in goldens),
     )
-
-
-def _term_sums(store: GoldenStore) -> dict[str, tuple[int, float, float]]:
-    """Return for every summing node (terms, largest Σ|terms|, mean square of Σ|terms|), worst over samples.
-
-    Σ|terms| is what the same operator computes, in float64, on the absolute values of its golden inputs.
-    """
-    graph, shapes = store.network.graph, _shapes(store)
-    names = [node.name for node in store.manifest.nodes if node.op in FIXED_POINT | SUMS | AVERAGES]
-    shares = {node.name: _shares(store, node.name) for node in store.manifest.nodes if node.op == "Softmax"}
-    if not names:
-        return shares
-    absolute = _absolute_sums(cut(graph, shapes, names), names)
-    run = GraphRunner(absolute, [MAGNITUDE + name for name in names])
-    largest = dict.fromkeys(names, 0.0)
-    squares = dict.fromkeys(names, 0.0)
-    for sample in range(store.network.samples):
-        results = run(golden_feeds(store, run.feeds, sample))
-        for name in names:
-            value = results.pop(MAGNITUDE + name)
-            largest[name] = max(largest[name], float(value.max()))
-            squares[name] = max(squares[name], float(np.mean(np.square(value))))
-    return shares | {name: (_terms(graph, store, name), largest[name], squares[name]) for name in names}
-
-
-def _shares(store: GoldenStore, name: str) -> tuple[int, float, float]:
-    """Return what :func:`_term_sums` returns for a Softmax.
-
-    Its result is a positive term over the sum of all; what the sum is off by, relatively, the result is.
-    """
-    goldens = [store.get(name, sample) for sample in range(store.network.samples)]
-    largest = max(float(golden.max()) for golden in goldens)
-    squares = max(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens)
-    return goldens[0].shape[-1], largest, squares
-
-
-def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
-    """Return the float64 graph with, per node, the same operator on the absolutes of its float inputs."""
-    wide, _ = to_float64(graph)
-    double = tensorflow().float64.as_datatype_enum
-    nodes: list[Node] = []
-    for name in names:
-        data = [tensor for tensor in wide.nodes[name].input if not tensor.startswith("^")]
-        inputs = []
-        for index, (tensor, dtype) in enumerate(zip(data, input_types(wide.nodes[name]), strict=True)):
-            if dtype != double:
-                inputs.append(tensor)
-                continue
-            nodes.append(plain(f"{MAGNITUDE}{name}/abs_{index}", "Abs", [tensor], T="float64"))
-            inputs.append(nodes[-1].name)
-        nodes.append(copied(wide.nodes[name], name=MAGNITUDE + name, inputs=inputs))
-    fetches = [MAGNITUDE + name for name in names]
-    return wide.replaced([*wide.graph_def.node, *nodes], outputs=fetches).prune(fetches)
-
-
-def _terms(graph: FrozenGraph, store: GoldenStore, name: str) -> int:
-    """Return how many terms one output of a summing node adds up, at most."""
-    node = graph.nodes[name]
-    if node.op in SUMS:
-        return int(np.prod(_shape(store, node.input[0])) // max(np.prod(_shape(store, name)), 1))
-    if node.op in AVERAGES:
-        window, shape = attribute(node, "ksize").list.i, _shape(store, node.input[0])
-        return int(np.prod(np.minimum(window, shape)))
-    filters = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
-    if filters is None:
-        return _terms_of_matmul(store, node)
-    transposed = _transposed(node, "adj_y", "transpose_b")
-    summed_axes = {
-        "DepthwiseConv2dNative": (0, 1),
-        "Conv2DBackpropInput": (0, 1, 3),
-        **dict.fromkeys(MATMULS, (-1 if transposed else -2,)),
-    }.get(node.op, range(filters.ndim - 1))
-    return int(np.prod([filters.shape[axis] for axis in summed_axes]))
-
-
-def _terms_of_matmul(store: GoldenStore, node: Node) -> int:
-    """Return the contracted length of a matmul of two computed tensors (of others: of all that it sees)."""
-    shape = _shape(store, node.input[0])
-    if node.op in MATMULS:
-        return shape[-2 if _transposed(node, "adj_x", "transpose_a") else -1]
-    return int(np.prod(shape))
-
-
-def _transposed(node: Node, *keys: str) -> bool:
-    """Whether a matmul takes an argument transposed; the attribute's name depends on the operator."""
-    declared = {entry.name for entry in op_definition(node.op).attr}
-    return any(bool(attribute(node, key).b) for key in keys if key in declared)
-
-
-def _shape(store: GoldenStore, tensor: str) -> tuple[int, ...]:
-    """Return the shape of a golden, an input or a constant."""
-    name = producer(tensor)
-    if name in store.network.graph.inputs:
-        return tuple(store.network.feeds(0)[name].shape)
-    value = store.network.graph.constant(tensor)
-    return tuple(store.node(name).samples[0].shape if value is None else value.shape)

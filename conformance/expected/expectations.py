@@ -11,7 +11,8 @@ import numpy as np
 from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
-from conformance.expected.preparation import scales_directory
+from conformance.expected.scales import scales_directory
+from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
@@ -62,7 +63,7 @@ class Expectations:
             UsageError: the parameter file is missing or wrong.
             GoldenError: attainable errors, and so the bounds, were made with other scales.
         """
-        scales = read_scales(scales_directory(self.store), bits, self.network.graph)
+        scales = read_scales(scales_directory(self.store), bits, self.network.graph, self.store.remedy)
         check_scales(self.attainable, scales, self.store)
         return scales
 
@@ -92,7 +93,8 @@ class Expectations:
             GoldenError: its attainable error is not known.
         """
         attainable = self.attains(node, precision)
-        return bound(attainable, self.attainable.operators.get(node, self._operators[node]), self._margins)
+        deciding = self.attainable.operators.get(node, self._operators[node])
+        return bound(attainable, known(deciding).margin_class, self._margins)
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""

@@ -1,87 +1,221 @@
-"""Scales, goldens and bounds of a network with a user's weights, made when they are first needed.
+"""Preparing a network: scales, goldens, bounds, in this order, and only what is missing or stale.
 
-Those of the project's own networks are made by hand and kept in git; these lie beside them, below a name that
-the weights are part of, and git ignores them.
+Scales depend on graph and inputs, goldens on graph, inputs and key nodes, bounds on all of these and on the
+scales. One check of what is stale serves the commands and ``--weights``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Literal, get_args
 
 import filelock
 
 from conformance import locations
 from conformance.devices.emulator.profile import read_profile
-from conformance.errors import ConformanceError, InfrastructureError
+from conformance.errors import ConformanceError, InfrastructureError, UsageError
+from conformance.expected.attainable import FILE as BOUNDS
 from conformance.expected.attainable import check_scales, make_attainable, read_attainable
+from conformance.expected.scales import (
+    kept_scales,
+    make_scales,
+    refuse_installed,
+    scales_directory,
+    scales_of,
+    stale_scales,
+)
 from conformance.files import write_text_atomically
-from conformance.precision import FIXED_BITS
-from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
-from conformance.quantization.files import read_scales, scales_path, write_scales
+from conformance.golden_places import MANIFEST
+from conformance.graph.selection import key_nodes
+from conformance.networks import network_names
+from conformance.precision import FIXED_BITS, PRECISIONS
+from conformance.quantization.calibration import quantized_tensors
+from conformance.quantization.files import scales_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from conformance.goldens import GoldenStore
 
+Step = Literal["scales", "goldens", "bounds"]
+STEPS: tuple[Step, ...] = get_args(Step)
+"""In the order in which they are made."""
 
-def scales_directory(store: GoldenStore) -> Path:
-    """Return where the quantisation scales of a network lie.
 
-    They are beside the network, unless its weights are a user's: then beside its goldens.
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What became of a step.
+
+    Attributes:
+        step: the step.
+        state: ``made``, ``fresh`` (it was there and fits), or ``kept`` (a user's own scales).
+        said: what is there now, and why it was made.
     """
-    return store.network.directory if store.network.weights is None else store.directory
+
+    step: Step
+    state: Literal["made", "fresh", "kept"]
+    said: str
 
 
-def prepare(store: GoldenStore) -> bool:
-    """Make scales, goldens and attainable errors for a user's weights, unless they are there and fit.
+def prepare(store: GoldenStore, only: Sequence[Step] = ()) -> list[Prepared]:
+    """Make what is missing or stale of a network's scales, goldens and bounds.
 
-    Two processes at once: the second waits for the first, then finds everything made.
+    A parameter file that this project did not calibrate is kept. Two processes at once: the second waits for
+    the first, then finds everything made.
 
-    Returns:
-        Whether anything was made; never for a network with its own weights.
+    Args:
+        store: where the goldens of the network lie.
+        only: the steps to make, whether or not they are stale, and no others; empty: all, where stale.
+
+    Raises:
+        InfrastructureError: a directory cannot be written.
+        UsageError: a user's parameter file does not fit the network, or its name is taken.
+        ConformanceError: the network has no goldens or scales on its inputs.
+    """
+    _check_name(store)
+    if "bounds" in only and "scales" not in only:
+        scales_of(store)
+    if not only and not any(stale(store, step) for step in STEPS):
+        return [_left(store, step) for step in STEPS]
+    with _alone(store):
+        store.reread()
+        return [_prepared(store, step, forced=bool(only)) for step in STEPS if step in (only or STEPS)]
+
+
+def prepare_weights(store: GoldenStore) -> None:
+    """Prepare a network with a user's weights; one with its own was prepared by hand, and is left alone."""
+    if store.network.weights is not None:
+        prepare(store)
+
+
+def stale(store: GoldenStore, step: Step) -> str:
+    """Return why a step must be made, or '' for one that is there and fits everything it depends on.
+
+    Raises:
+        UsageError: a user's parameter file does not fit the network.
+    """
+    if step == "scales":
+        return "; ".join(stale_scales(store.network, scales_directory(store)).values())
+    return _stale_goldens(store) if step == "goldens" else _stale_bounds(store)
+
+
+def _stale_goldens(store: GoldenStore) -> str:
+    network = store.network
+    try:
+        made_from = store.manifest.provenance
+    except ConformanceError:
+        return "they are damaged" if store.path(MANIFEST).exists() else "there are none"
+    if made_from.graph_sha256 != network.graph.digest:
+        return "they are of another graph"
+    if made_from.input_sha256 != network.input_digest:
+        return "they are of other inputs"
+    known = {node.name: node.reasons for node in store.manifest.key}
+    return "" if known == key_nodes(network.graph, network.key) else "they are of other key nodes"
+
+
+def _stale_bounds(store: GoldenStore) -> str:
+    if not store.path(BOUNDS).exists():
+        return "there are none"
+    try:
+        attainable = read_attainable(store)
+    except ConformanceError:
+        return "they are damaged, or of other goldens"
+    try:
+        for scales in scales_of(store).values():
+            check_scales(attainable, scales, store)
+    except ConformanceError:
+        return "they are of other scales"
+    names = {node.name for node in store.manifest.nodes}
+    return "" if attainable.nodes.keys() == names else "they are of other nodes"
+
+
+def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
+    why = stale(store, step)
+    if not (why or forced):
+        return _left(store, step)
+    if step == "goldens":
+        _make_goldens(store)
+    elif step == "bounds":
+        make_attainable(
+            store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES), store.report
+        )
+    elif not _make_scales(store, forced=forced):
+        return _left(store, step)
+    return Prepared(step, "made", _there(store, step) + (f" ({why})" if why else ""))
+
+
+def _make_scales(store: GoldenStore, *, forced: bool) -> bool:
+    """Calibrate for the widths that need it; if forced, for all whose file is not a user's own."""
+    network, directory = store.network, scales_directory(store)
+    kept = kept_scales(network, directory)
+    widths = (
+        [bits for bits in FIXED_BITS if bits not in kept] if forced else [*stale_scales(network, directory)]
+    )
+    if widths and quantized_tensors(network.graph):
+        refuse_installed(network)
+        make_scales(network, directory, widths)
+        return True
+    return False
+
+
+def _make_goldens(store: GoldenStore) -> None:
+    """Make goldens; bounds of older ones go first, so that they are never taken for those of these."""
+    (store.directory / BOUNDS).unlink(missing_ok=True)
+    store.create()
+
+
+def _left(store: GoldenStore, step: Step) -> Prepared:
+    kept = step == "scales" and kept_scales(store.network, scales_directory(store))
+    return Prepared(step, "kept" if kept else "fresh", _there(store, step))
+
+
+def _there(store: GoldenStore, step: Step) -> str:
+    """Return in words what there is of a step."""
+    if step == "goldens":
+        return f"{len(store.manifest.nodes)} nodes, {len(store.manifest.key)} of them key nodes"
+    if step == "bounds":
+        return f"{len(store.manifest.nodes)} nodes at {len(PRECISIONS)} precisions"
+    tensors, directory = quantized_tensors(store.network.graph), scales_directory(store)
+    if not tensors:
+        return "none needed: the network has no convolution or matmul"
+    kept = [scales_path(directory, bits).name for bits in kept_scales(store.network, directory)]
+    own = f"; {' and '.join(kept)} not calibrated by this project: delete to have it made" if kept else ""
+    return f"{len(tensors)} tensors at {' and '.join(map(str, FIXED_BITS))} bits{own}"
+
+
+def _check_name(store: GoldenStore) -> None:
+    """Demand that goldens of a user's network do not go where those of one of the project's own lie.
+
+    Raises:
+        UsageError: they would.
+    """
+    network = store.network
+    own = network.directory.resolve().parent == locations.NETWORKS
+    if store.directory != locations.GOLDENS / network.name or own:
+        return
+    if network.name in network_names(locations.NETWORKS):
+        raise UsageError(
+            f"network {network.name!r} in {network.directory} is called like one of the project's own, whose "
+            "goldens it would replace; give it another name in network.toml, or another --golden-dir"
+        )
+
+
+@contextlib.contextmanager
+def _alone(store: GoldenStore) -> Iterator[None]:
+    """Be the one process that prepares this network here.
 
     Raises:
         InfrastructureError: the golden directory cannot be written.
-        ConformanceError: the network has no goldens or scales on its inputs.
     """
-    if store.network.weights is None or _fits(store):
-        return False
     try:
         store.directory.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(store.directory / ".gitignore", "*\n")
+        if store.network.weights is not None:
+            write_text_atomically(store.directory / ".gitignore", "*\n")
         with filelock.FileLock(store.directory / ".prepared.lock"):
-            if _fits(store):
-                return False
-            _make(store)
+            yield
     except OSError as error:
         raise InfrastructureError(
             f"goldens of {store.network.name} cannot be written to {store.directory}: "
             f"{error.strerror or error}; choose another place with --golden-dir"
         ) from error
-    return True
-
-
-def _fits(store: GoldenStore) -> bool:
-    """Whether everything is there, and was made from this graph, these inputs and these scales."""
-    try:
-        made_from = store.manifest.provenance
-        attainable = read_attainable(store)
-        for bits in FIXED_BITS:
-            check_scales(attainable, read_scales(store.directory, bits, store.network.graph), store)
-    except ConformanceError:
-        return False
-    now = (store.network.graph.digest, store.network.input_digest)
-    return (made_from.graph_sha256, made_from.input_sha256) == now
-
-
-def _make(store: GoldenStore) -> None:
-    graph = store.network.graph
-    if quantized_tensors(graph):
-        samples = map(store.network.feeds, range(store.network.samples))
-        largest = largest_magnitudes(graph, samples)
-        for bits in FIXED_BITS:
-            write_scales(scales_path(store.directory, bits), calibrate(largest, bits))
-    scales = {bits: read_scales(store.directory, bits, graph) for bits in FIXED_BITS}
-    store.create()
-    make_attainable(store, scales, read_profile(locations.IDEAL, locations.DEVICES), store.report)

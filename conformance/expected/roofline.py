@@ -18,7 +18,7 @@ from conformance import locations
 from conformance.cached_methods import cached_method
 from conformance.devices.emulator.profile import Hardware, ProfileFile
 from conformance.files import read_toml
-from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, MOVEMENT, SUMS
+from conformance.graph.operators import AVERAGES, FIXED_POINT, MOVEMENT, SUMS, known
 
 if TYPE_CHECKING:
     from conformance.expected.expectations import Expectations
@@ -79,7 +79,7 @@ def dram_bytes(expected: Expectations, precision: Precision) -> float:
     filters = 0
     for node in graph.graph_def.node:
         if node.op in FIXED_POINT:
-            value = graph.constant(node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
+            value = graph.constant(node.input[known(node.op).data_arguments[1]])
             filters += 0 if value is None else value.size
     shapes = {node.name: node.samples[0].shape for node in expected.store.manifest.nodes}
     values = sum(feed.size for feed in expected.network.feeds(0).values())

@@ -137,7 +137,8 @@ def _nothing_in(directory: Path) -> UsageError:
 
 def _keras(path: Path) -> UsageError:
     return UsageError(
-        f"Keras file {path} is not supported; write a SavedModel with `model.export(directory)` and give that"
+        f"Keras file {path} is no checkpoint; give the file itself to `mlu-conformance init` or `freeze`, or "
+        "write a SavedModel with `model.export(directory)` and give that"
     )
 
 
@@ -165,6 +166,7 @@ def read_graph(path: Path) -> GraphFile:
     if path.suffix not in (META, TEXT, BINARY):
         raise UsageError(f"graph {path} is neither {META} nor {BINARY} nor {TEXT}; give one of these")
     data = read_bytes(path, "graph")
+    tensorflow()  # silences what the next import would say
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
     kinds = (MetaGraphDef,) if path.suffix == META else (tensorflow().compat.v1.GraphDef, MetaGraphDef)

@@ -1,4 +1,7 @@
-"""From a checkpoint to a frozen graph of some outputs, step by step; nothing that is pruned is imported."""
+"""From a checkpoint, or a graph that is frozen already, to a frozen graph of some outputs, step by step.
+
+Nothing that is pruned is imported.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,12 @@ from conformance.errors import UsageError
 from conformance.freezing.branches import without_dead_branches, without_waiting
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.dropout import without_idle_dropout
+from conformance.freezing.ends import last_floats
 from conformance.freezing.finding import (
+    BINARY,
+    KERAS,
     META,
+    TEXT,
     GraphFile,
     find_checkpoint,
     graph_of,
@@ -19,11 +26,13 @@ from conformance.freezing.finding import (
     read_graph,
 )
 from conformance.freezing.finding import VARIABLES as INSIDE_SAVED_MODEL
-from conformance.freezing.inputs import check_fed, check_fixed, with_inputs
+from conformance.freezing.inputs import check_fed, check_fixed, placeholder_name, with_inputs
+from conformance.freezing.keras_model import exported
 from conformance.freezing.published import recognised_networks
 from conformance.freezing.reachable import loose, pruned
 from conformance.freezing.remains import check_order, check_remains, remarks, updates_gone
 from conformance.freezing.saved_model import (
+    float_outputs,
     frozen_function,
     is_of_tensorflow_2,
     output_tensors,
@@ -34,6 +43,7 @@ from conformance.freezing.type_inference import inferred_types
 from conformance.freezing.variables import VARIABLES, by_value, places, with_values
 from conformance.graph.editing import portable_graph_def
 from conformance.graph.frozen import FrozenGraph, output_index, producer
+from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +59,8 @@ class Request:
     """What shall be frozen, and how.
 
     Attributes:
-        outputs: nodes, as ``name`` or ``name:0``, or outputs of a SavedModel's signature.
+        outputs: nodes, as ``name`` or ``name:0``, or outputs of a SavedModel's signature; empty: all float
+            outputs of the signature, or, of a frozen graph, the last float nodes.
         inputs: tensors to feed; empty: every placeholder that the outputs need.
         fixed: placeholders and their values as text.
         graph: the file with the graph; None: the meta graph beside the checkpoint.
@@ -81,20 +92,28 @@ class Frozen:
 
 
 def freeze(path: Path, request: Request) -> Frozen:
-    """Return the frozen graph of a checkpoint or SavedModel.
+    """Return the frozen graph of a checkpoint, SavedModel, Keras file or frozen graph.
 
     Args:
-        path: a directory, a ``checkpoint`` file, a prefix, or a SavedModel.
+        path: a directory, a ``checkpoint`` file, a prefix, a SavedModel, a ``.keras`` or ``.h5`` file, or a
+            frozen ``.pb`` or ``.pbtxt``, which is cut and pruned.
         request: what to freeze.
 
     Raises:
         UsageError: files, graph and request do not fit each other; see ``docs/freeze.md``.
     """
+    if path.suffix in KERAS and path.is_file():
+        with exported(path) as directory:
+            return _of_saved_model(directory, request, str(path))
     if is_saved_model(path):
-        return _of_saved_model(path, request)
+        return _of_saved_model(path, request, str(path))
     if request.signature is not None:
         raise UsageError(f"--signature {request.signature} means nothing for {path}, which is no SavedModel")
+    if path.suffix in (BINARY, TEXT) and path.is_file():
+        return _of_frozen(path, request)
     prefix = find_checkpoint(path)
+    if not request.outputs:
+        raise UsageError(f"the outputs of checkpoint {prefix} are unknown; name them with --output NODE")
     return _of_checkpoint(Checkpoint(prefix), _graph_of(prefix, request.graph), request)
 
 
@@ -108,22 +127,58 @@ def _graph_of(prefix: Path, given: Path | None) -> GraphFile:
     return read_graph(given or beside)
 
 
-def _of_saved_model(directory: Path, request: Request) -> Frozen:
+def _of_frozen(path: Path, request: Request) -> Frozen:
+    """Return a frozen graph, pruned, with its inputs as requested."""
     if request.graph is not None:
         raise UsageError(
-            f"--graph {request.graph} means nothing for SavedModel {directory}, which holds its own"
+            f"--graph {request.graph} means nothing for {path}, which is a graph itself; drop it"
         )
-    request = dataclasses.replace(request, outputs=[_node_of(tensor) for tensor in request.outputs])
+    file = read_graph(path)
+    whole = loose(file.graph_def, file.source)
+    outputs = [_node_of(tensor) for tensor in request.outputs] or _ends(whole, request)
+    request = dataclasses.replace(request, outputs=outputs)
+    graph, said = _prepared(whole, request)
+    variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
+    if variables:
+        raise UsageError(
+            f"{path} is not frozen: it has variables, such as {variables[0]!r}, without values; freeze it "
+            f"with `mlu-conformance freeze --checkpoint DIR --graph {path}`"
+        )
+    return _finished(graph, request, _parameters(graph), said)
+
+
+def _ends(whole: FrozenGraph, request: Request) -> list[str]:
+    fed = [placeholder_name(tensor) for tensor in request.inputs]
+    return last_floats(with_inputs(whole, request.inputs, request.fixed), fed)
+
+
+def _parameters(graph: FrozenGraph) -> list[str]:
+    """Return the constants that may have been variables: floats, more than one."""
+    tensors = {node.name: node.attr["value"].tensor for node in graph.graph_def.node if node.op == "Const"}
+    floating = {name for name, tensor in tensors.items() if tensorflow().as_dtype(tensor.dtype).is_floating}
+    return [name for name, tensor in tensors.items() if name in floating and tensor.tensor_shape.dim]
+
+
+def _of_saved_model(directory: Path, request: Request, source: str) -> Frozen:
+    """Return the frozen graph of a SavedModel, which errors call ``source``."""
+    if request.graph is not None:
+        raise UsageError(
+            f"--graph {request.graph} means nothing for SavedModel {source}, which holds its own"
+        )
     meta = read_meta_graph(directory)
-    signature = signature_of(meta, request.outputs, request.signature, str(directory))
+    outputs = [_node_of(tensor) for tensor in request.outputs] or float_outputs(
+        meta, request.signature, source
+    )
+    request = dataclasses.replace(request, outputs=outputs)
+    signature = signature_of(meta, outputs, request.signature, source)
     if is_of_tensorflow_2(meta):
-        graph, variables = frozen_function(directory, meta, request.outputs, signature)
+        graph, variables = frozen_function(directory, meta, outputs, signature, source)
         graph, said = _prepared(graph, request)
         return _finished(graph, request, variables, said)
-    file = graph_of(meta, str(directory))
+    file = graph_of(meta, source)
     if file is None:
-        raise UsageError(f"SavedModel {directory} holds no nodes; export it again")
-    tensors = output_tensors(meta, signature, request.outputs, str(directory))
+        raise UsageError(f"SavedModel {source} holds no nodes; export it again")
+    tensors = output_tensors(meta, signature, outputs, source)
     checkpoint = Checkpoint(directory / INSIDE_SAVED_MODEL)
     return _of_checkpoint(checkpoint, file, dataclasses.replace(request, outputs=tensors))
 

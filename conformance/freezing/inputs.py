@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError
-from conformance.freezing.reachable import constant_node
+from conformance.freezing.reachable import constant_node, pruned
+from conformance.graph.dataflow import tensor_types
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -67,7 +68,7 @@ def check_fed(graph: FrozenGraph, fed: Iterable[str]) -> None:
     Raises:
         UsageError: it needs fewer or more.
     """
-    named = [_placeholder_name(tensor) for tensor in fed]
+    named = [placeholder_name(tensor) for tensor in fed]
     for name in named:
         if name not in graph.nodes:
             raise UsageError(f"--input {name}: the outputs do not depend on it; leave it out")
@@ -83,15 +84,16 @@ def _full(tensor: str) -> str:
     return tensor if ":" in tensor or tensor.startswith("^") else f"{tensor}:0"
 
 
-def _placeholder_name(tensor: str) -> str:
+def placeholder_name(tensor: str) -> str:
+    """Return the name of the placeholder for a tensor: ``a`` for ``a`` and ``a:0``, ``a_1`` for ``a:1``."""
     index = output_index(tensor)
     return f"{producer(tensor)}_{index}" if index else producer(tensor)
 
 
 def _fed(graph: FrozenGraph, tensor: str) -> Node:
-    """Return the placeholder for ``tensor``, with as much of its shape as the graph records."""
+    """Return the placeholder for ``tensor``, with as much of its shape as the graph tells."""
     node = graph.require(tensor)
-    name = _placeholder_name(tensor)
+    name = placeholder_name(tensor)
     if node.op in INPUT_OPERATORS:
         return node
     if name != node.name and name in graph.nodes:
@@ -103,18 +105,25 @@ def _fed(graph: FrozenGraph, tensor: str) -> Node:
             "that are known; feed another tensor"
         )
     made = plain(name, "Placeholder", [], dtype=types[output_index(tensor)])
-    made.attr["shape"].shape.CopyFrom(_shape(node, output_index(tensor)))
+    made.attr["shape"].shape.CopyFrom(_shape(graph, node, output_index(tensor)))
     return made
 
 
-def _shape(node: Node, index: int) -> Any:
-    """Return the shape that an attribute records, or an unknown one."""
+def _shape(graph: FrozenGraph, node: Node, index: int) -> Any:
+    """Return the shape that an attribute records, or that TensorFlow infers, or an unknown one."""
     if "shape" in node.attr and node.op in PLACEHOLDERS:
         return node.attr["shape"].shape
     for key in ("output_shapes", "_output_shapes"):
         if key in node.attr and index < len(node.attr[key].list.shape):
             return node.attr[key].list.shape[index]
-    return tensorflow().TensorShape(None).as_proto()
+    return tensorflow().TensorShape(_inferred_shape(graph, node.name, index)).as_proto()
+
+
+def _inferred_shape(graph: FrozenGraph, name: str, index: int) -> tuple[int | None, ...] | None:
+    try:
+        return tensor_types(pruned(graph, [name]))[name][index].shape
+    except (ValueError, UsageError):  # TensorFlow does not open what computes it; it will not be needed
+        return None
 
 
 def _fixed(graph: FrozenGraph, name: str, text: str) -> Node:

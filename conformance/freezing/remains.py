@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
+from conformance.freezing.ends import floats_after, gives_references, proposed
 from conformance.freezing.reachable import behind_identities, reached
 from conformance.freezing.variables import VARIABLES
 from conformance.graph.frozen import INPUT_OPERATORS, producer
@@ -40,29 +41,14 @@ def check_remains(graph: FrozenGraph) -> None:
                 "feed it with --input, or choose other outputs"
             )
         if _keeps_state(node):
-            reader = _reader(graph, node)
             raise UsageError(
                 f"node {node.name!r} ({node.op}) in {graph.source} keeps a state that no checkpoint holds; "
-                f"feed what it gives, such as --input {reader}, or choose other outputs"
+                f"feed what it gives{proposed(floats_after(graph, [node.name]))}, or choose other outputs"
             )
 
 
 def _keeps_state(node: Node) -> bool:
-    definition = op_definition(node.op)
-    if definition is None:
-        return False
-    by_reference = any(argument.is_ref for argument in definition.output_arg)
-    return by_reference or tensorflow().resource.as_datatype_enum in output_types(node)
-
-
-def _reader(graph: FrozenGraph, node: Node) -> str:
-    """Return the first node that reads a state and gives values."""
-    readers = [
-        other.name
-        for other in graph.graph_def.node
-        if any(producer(tensor) == node.name for tensor in other.input) and not _keeps_state(other)
-    ]
-    return str(next(iter(readers), node.name))
+    return gives_references(node) or tensorflow().resource.as_datatype_enum in output_types(node)
 
 
 def check_order(training: FrozenGraph, kept: FrozenGraph) -> None:

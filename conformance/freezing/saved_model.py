@@ -81,6 +81,40 @@ def signature_of(meta_graph: Any, outputs: Sequence[str], name: str | None, sour
     return DEFAULT if DEFAULT in fitting else next(iter(fitting), None)
 
 
+def float_outputs(meta_graph: Any, name: str | None, source: str) -> list[str]:
+    """Return the names of the float outputs of a signature: the one that is named, the default, or the only.
+
+    Raises:
+        UsageError: there are several signatures to choose from, or it has no such output.
+    """
+    known = _signatures(meta_graph)
+    chosen = name or (DEFAULT if DEFAULT in known else known[0] if len(known) == 1 else None)
+    if chosen is None:
+        raise UsageError(
+            f"SavedModel {source} has signatures {', '.join(known) or 'of no name'}; choose one with "
+            "--signature, or name the outputs with --output"
+        )
+    if chosen not in known:
+        raise UsageError(f"--signature {chosen} is not in {source}{near_names(chosen, known)}")
+    outputs = meta_graph.signature_def[chosen].outputs
+    floating = [key for key in sorted(outputs) if tensorflow().as_dtype(outputs[key].dtype).is_floating]
+    if not floating:
+        names = ", ".join(sorted(outputs)) or "none"
+        raise UsageError(
+            f"signature {chosen} of {source} has no float output, but {names}; name a float with --output"
+        )
+    return floating
+
+
+def _outputs_in_words(meta_graph: Any) -> str:
+    """Return ', which has the outputs …', by signature."""
+    listed = [
+        f"{', '.join(sorted(meta_graph.signature_def[key].outputs)) or 'none'} (signature {key})"
+        for key in _signatures(meta_graph)
+    ]
+    return f"its outputs are {'; '.join(listed)}" if listed else "it has no signature"
+
+
 def _signatures(meta_graph: Any) -> list[str]:
     return sorted(key for key in meta_graph.signature_def if key != INITIALISATION)
 
@@ -103,7 +137,9 @@ def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph
         if producer(tensor) not in nodes:
             declared = {key for entry in meta_graph.signature_def.values() for key in entry.outputs}
             near = near_names(name, sorted(declared | {node.name for node in meta_graph.graph_def.node}))
-            raise UsageError(f"{name!r} is neither a node nor an output of a signature of {source}{near}")
+            raise UsageError(
+                f"{name!r} is neither a node nor an output of {source}{near}; {_outputs_in_words(meta_graph)}"
+            )
 
 
 def frozen_function(
@@ -111,6 +147,7 @@ def frozen_function(
     meta_graph: Any,
     outputs: Sequence[str],
     signature: str | None,
+    source: str,
 ) -> tuple[FrozenGraph, list[str]]:
     """Return the graph of a TensorFlow 2 signature with its variables as constants, and the names of these.
 
@@ -123,19 +160,19 @@ def frozen_function(
     known = _signatures(meta_graph)
     if chosen not in known:
         raise UsageError(
-            f"no signature of {directory} has the outputs {', '.join(outputs)} (it has "
-            f"{', '.join(known) or 'none'}); choose one with --signature"
+            f"no signature of {source} has the outputs {', '.join(outputs)}, and none is the default; "
+            f"{_outputs_in_words(meta_graph)}; choose one with --signature"
         )
-    with _refusals(directory):
+    with _refusals(source):
         model = tensorflow().saved_model.load(str(directory))  # variables live as long as the model does
         function = model.signatures[chosen]
         frozen = _with_constants(function)
-    graph = FrozenGraph(frozen.graph.as_graph_def(), (), source=str(directory))
+    graph = FrozenGraph(frozen.graph.as_graph_def(), (), source=source)
     declared = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
     renamed = {producer(declared[name].name): name for name in outputs if name in declared}
     variables = _variable_names(function, {*graph.nodes, *renamed.values()})
     graph = _renamed(graph, {**renamed, **variables})
-    _check_outputs({name: name for name in outputs}, graph.nodes, meta_graph, str(directory))
+    _check_outputs({name: name for name in outputs}, graph.nodes, meta_graph, source)
     return graph, list(variables.values())
 
 
@@ -146,14 +183,14 @@ def _with_constants(function: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _refusals(directory: Path) -> Iterator[None]:
+def _refusals(source: str) -> Iterator[None]:
     """Say in one sentence what TensorFlow finds wrong with a model."""
     tf = tensorflow()
     try:
         yield
     except (OSError, ValueError, RuntimeError, AssertionError, KeyError, tf.errors.OpError) as error:
         first = next(iter(str(error).splitlines()), "")
-        raise UsageError(f"TensorFlow cannot load SavedModel {directory}: {first}") from error
+        raise UsageError(f"TensorFlow cannot load SavedModel {source}: {first}") from error
 
 
 def _variable_names(function: Any, taken: set[str]) -> dict[str, str]:

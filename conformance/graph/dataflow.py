@@ -75,6 +75,14 @@ class TensorType:
         """Whether values are floating point, so that they can be judged."""
         return bool(self.dtype.is_floating)
 
+    @property
+    def in_words(self) -> str:
+        """Dtype and shape, such as ``float32 ?x8x8x3``."""
+        if self.shape is None:
+            return f"{self.dtype.name} of any shape"
+        sizes = "x".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.dtype.name} {sizes or 'of a single number'}"
+
 
 def tensor_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
     """Return for each node the types of its outputs, by TensorFlow's own shape inference."""

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from conformance.graph.operators import ELEMENTWISE, FIXED_POINT, MOVEMENT, REDUCTIONS, STRUCTURAL
+from conformance.graph.operators import STRUCTURAL, known
 from conformance.graph.selection import END, FIXED, JOIN, NAMED, OUTPUT, RARE, REDUCTION
-from conformance.graph.sums import sum_of
+from conformance.graph.sums import static_shapes, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from conformance.graph.operators import Treatment
     from conformance.graph.selection import Described
     from conformance.graph.structure import Structure
 
-
 SHOWN_OPERATORS = 4
 """How many operator types of a block are listed."""
-
-Treatment = Literal["fixed point", "reduction", "elementwise", "movement", "other"]
-
-TREATMENTS: tuple[tuple[frozenset[str], Treatment], ...] = (
-    (FIXED_POINT, "fixed point"),
-    (REDUCTIONS, "reduction"),
-    (ELEMENTWISE, "elementwise"),
-    (MOVEMENT, "movement"),
-)
 
 
 def explained(structure: Structure, node: Described) -> list[str]:
@@ -39,9 +30,9 @@ def _phrases(structure: Structure, node: Described, reason: str) -> Iterator[str
     if reason == OUTPUT:
         yield OUTPUT
     elif reason == FIXED:
-        yield f"fixed point: {sum_of(structure.graph, structure.types, node.name)}"
+        yield f"fixed point: {_sum(structure, node.name)}"
     elif reason == REDUCTION:
-        yield f"reduction: {sum_of(structure.graph, structure.types, node.name)}"
+        yield f"reduction: {_sum(structure, node.name)}"
     elif reason == JOIN:
         yield f"first join of the branches from {_listed(structure.joins[node.name])}"
     elif reason == END:
@@ -51,6 +42,10 @@ def _phrases(structure: Structure, node: Described, reason: str) -> Iterator[str
         yield f"rare: the only {node.op}" if count == 1 else f"rare: {node.op} {index} of {count}"
     elif reason == NAMED:
         yield f"named by {structure.named[node.name]!r}"
+
+
+def _sum(structure: Structure, name: str) -> str:
+    return str(sum_of(structure.graph, name, static_shapes(structure.types)))
 
 
 def _ends(structure: Structure, name: str) -> Iterator[str]:
@@ -81,7 +76,7 @@ class OperatorCount:
         op: the operator type.
         count: how many nodes of the dataflow have it.
         share: their share of the dataflow's nodes, 0 to 1.
-        treatment: what an MLU does with it; ``other`` is run in float by a kernel that is not modelled.
+        treatment: what an MLU does with it.
         first: the first of these nodes, producers first.
     """
 
@@ -92,17 +87,12 @@ class OperatorCount:
     first: str
 
 
-def treatment(op: str) -> Treatment:
-    """Return what an MLU does with an operator type."""
-    return next((kind for operators, kind in TREATMENTS if op in operators), "other")
-
-
 def census(structure: Structure) -> list[OperatorCount]:
     """Return the operator types of the dataflow, rare ones first, then by name; inputs do not count."""
     operators = [structure.graph.nodes[name].op for name in structure.order]
     first = {op: name for name, op in zip(reversed(structure.order), reversed(operators), strict=True)}
     counts = collections.Counter(operators)
     return [
-        OperatorCount(op, count, count / len(operators), treatment(op), first[op])
+        OperatorCount(op, count, count / len(operators), known(op).treatment, first[op])
         for op, count in sorted(counts.items(), key=lambda item: (item[1], item[0]))
     ]

@@ -1,169 +1,270 @@
-"""What is known of TensorFlow's operators: which are fixed point on an MLU, which sum, which only move data.
+"""What is known of TensorFlow's operators: one entry per operator type.
 
-Operators that stand in no set here are run by TensorFlow's kernels all the same; the emulator reports them.
+An operator without an entry runs all the same, by TensorFlow's kernel: the emulator reports it as not
+modelled, and its margin is that of class ``other``.
 """
 
 from __future__ import annotations
 
-FIXED_POINT: frozenset[str] = frozenset(
-    {
-        "BatchMatMul",
-        "BatchMatMulV2",
-        "Conv2D",
-        "Conv2DBackpropInput",
-        "Conv3D",
-        "DepthwiseConv2dNative",
-        "MatMul",
-    }
-)
-"""Operators whose inputs and filters the MLU takes in fixed point only.
+import dataclasses
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MarginClass = Literal["fixed-point", "reduction", "activation", "elementwise", "movement", "other"]
+"""The classes of ``fixtures/margins.toml``."""
+
+Treatment = Literal["fixed point", "reduction", "elementwise", "movement", "source", "other"]
+"""What an MLU does with an operator.
+
+``fixed point``: multiplies integers. ``reduction``: makes one number out of many. ``elementwise``: computes
+each element by itself. ``movement``: moves data and computes nothing. ``source``: holds a constant or an
+input. ``other``: not known.
+"""
+
+Emulation = Literal["fixed point", "running sum", "float64", "rounded", "exact", "stored"]
+"""How the emulator computes an operator.
+
+``fixed point``: it sums integers and rounds the real result once, or partial sums where the profile says so.
+``running sum``: it adds one term after the other and rounds as the profile says.
+``float64``: TensorFlow's float64 kernel, rounded once; the float32 kernel is off by more than one rounding.
+``rounded``: TensorFlow's kernel of the profile's arithmetic, rounded once.
+``exact``: TensorFlow's kernel; a result is an input value or a constant of any half: nothing is rounded.
+``stored``: the value is rounded once, where it is stored.
+"""
+
+
+class Divisor(NamedTuple):
+    """The operand that an operator divides by: its position, and the power that it divides by."""
+
+    position: int
+    power: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """What is known of an operator type.
+
+    Attributes:
+        margin_class: the class of ``fixtures/margins.toml`` whose margin holds.
+        treatment: what an MLU does with it.
+        emulation: how the emulator computes it, where the graph's constants and shapes allow; None: its
+            numerics are not modelled, TensorFlow's kernel runs in float, and the emulator reports this.
+        data_arguments: positions of (input, filter) among the arguments of a fixed-point operator.
+        window_axes: how many leading axes of its filter are a window; 0 for a matmul.
+        summed_axes: the filter axes over which one output sums; of a matmul: unless it transposes the filter.
+        output_channel_axes: the filter axes that lie across output channels.
+        reduces: what a reduction reduces: the axes of its second argument, a window that slides, or the
+            last axis.
+        running_sum: what a reduction makes of a running sum: the sum, the mean, or each term's share of it.
+            Bounds have an allowance for such a sum.
+        hands_on: how an operator hands on the values of its inputs, in their order: its first input bit for
+            bit (``tensor``), perhaps in another shape or type (``values``), or into and out of the loops
+            and branches of TensorFlow 1 (``frame``).
+        combines: whether it adds its operands or subtracts one from the other.
+        divisor: what it divides by.
+        exponential: whether it raises e to its first operand.
+    """
+
+    margin_class: MarginClass
+    treatment: Treatment
+    emulation: Emulation | None = None
+    _: dataclasses.KW_ONLY
+    data_arguments: tuple[int, int] = (0, 1)
+    window_axes: int = 0
+    summed_axes: tuple[int, ...] = ()
+    output_channel_axes: tuple[int, ...] = (-1,)
+    reduces: Literal["axes", "window", "last axis"] | None = None
+    running_sum: Literal["sum", "mean", "share"] | None = None
+    hands_on: Literal["tensor", "values", "frame"] | None = None
+    combines: Literal["sum", "difference"] | None = None
+    divisor: Divisor | None = None
+    exponential: bool = False
+
+
+UNKNOWN = Operator("other", "other")
+"""What is known of an operator type without an entry."""
+
+OPERATORS: dict[str, Operator] = {
+    # --- fixed point
+    "BatchMatMul": Operator("fixed-point", "fixed point", "fixed point", summed_axes=(-2,)),
+    "BatchMatMulV2": Operator("fixed-point", "fixed point", "fixed point", summed_axes=(-2,)),
+    "Conv2D": Operator("fixed-point", "fixed point", "fixed point", window_axes=2, summed_axes=(0, 1, 2)),
+    "Conv2DBackpropInput": Operator(
+        "fixed-point",
+        "fixed point",
+        "fixed point",
+        data_arguments=(2, 1),
+        window_axes=2,
+        summed_axes=(0, 1, 3),
+        output_channel_axes=(-2,),
+    ),
+    "Conv3D": Operator("fixed-point", "fixed point", "fixed point", window_axes=3, summed_axes=(0, 1, 2, 3)),
+    "DepthwiseConv2dNative": Operator(
+        "fixed-point",
+        "fixed point",
+        "fixed point",
+        window_axes=2,
+        summed_axes=(0, 1),
+        output_channel_axes=(-2, -1),
+    ),
+    "MatMul": Operator("fixed-point", "fixed point", "fixed point", summed_axes=(-2,)),
+    # reduction
+    "AvgPool": Operator("reduction", "reduction", "running sum", reduces="window", running_sum="mean"),
+    "AvgPool3D": Operator("reduction", "reduction", reduces="window"),
+    "EuclideanNorm": Operator("reduction", "reduction", reduces="axes"),
+    "LogSoftmax": Operator("activation", "reduction", reduces="last axis"),
+    "Max": Operator("reduction", "reduction", "exact", reduces="axes"),
+    "MaxPool": Operator("reduction", "reduction", "exact", reduces="window"),
+    "MaxPoolV2": Operator("reduction", "reduction", "exact", reduces="window"),
+    "Mean": Operator("reduction", "reduction", "running sum", reduces="axes", running_sum="mean"),
+    "Min": Operator("reduction", "reduction", "exact", reduces="axes"),
+    "Prod": Operator("reduction", "reduction", reduces="axes"),
+    "Softmax": Operator(
+        "activation", "reduction", "running sum", reduces="last axis", running_sum="share", exponential=True
+    ),
+    "Sum": Operator("reduction", "reduction", "running sum", reduces="axes", running_sum="sum"),
+    # elementwise
+    "Abs": Operator("elementwise", "elementwise", "exact"),
+    "Add": Operator("elementwise", "elementwise", "rounded", combines="sum"),
+    "AddN": Operator("elementwise", "elementwise", "rounded", combines="sum"),
+    "AddV2": Operator("elementwise", "elementwise", "rounded", combines="sum"),
+    "BiasAdd": Operator("elementwise", "elementwise", "rounded", combines="sum"),
+    "ClipByValue": Operator("elementwise", "elementwise", "exact"),
+    "Div": Operator("elementwise", "elementwise", "rounded", divisor=Divisor(1, 1.0)),
+    "Elu": Operator("activation", "elementwise", "float64"),
+    "Exp": Operator("activation", "elementwise", "float64", exponential=True),
+    "LeakyRelu": Operator("elementwise", "elementwise", "rounded"),
+    "Log": Operator("activation", "elementwise", "float64"),
+    "Log1p": Operator("activation", "elementwise", "float64"),
+    "Maximum": Operator("elementwise", "elementwise", "exact"),
+    "Minimum": Operator("elementwise", "elementwise", "exact"),
+    "Mul": Operator("elementwise", "elementwise", "rounded"),
+    "Neg": Operator("elementwise", "elementwise", "exact"),
+    "Pow": Operator("activation", "elementwise", "float64"),
+    "RealDiv": Operator("elementwise", "elementwise", "rounded", divisor=Divisor(1, 1.0)),
+    "Reciprocal": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 1.0)),
+    "Relu": Operator("elementwise", "elementwise", "exact"),
+    "Relu6": Operator("elementwise", "elementwise", "exact"),
+    "Rsqrt": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 0.5)),
+    "Selu": Operator("activation", "elementwise", "float64"),
+    "Sigmoid": Operator("activation", "elementwise", "float64"),
+    "Sign": Operator("elementwise", "elementwise", "exact"),
+    "Softplus": Operator("activation", "elementwise", "float64"),
+    "Softsign": Operator("activation", "elementwise", "float64"),
+    "Sqrt": Operator("activation", "elementwise", "rounded"),
+    "Square": Operator("elementwise", "elementwise", "rounded"),
+    "SquaredDifference": Operator("elementwise", "elementwise", "rounded", combines="difference"),
+    "Sub": Operator("elementwise", "elementwise", "rounded", combines="difference"),
+    "Tanh": Operator("activation", "elementwise", "float64"),
+    # movement
+    "BatchToSpaceND": Operator("movement", "movement", "exact"),
+    "BroadcastTo": Operator("movement", "movement", "exact"),
+    "Cast": Operator("elementwise", "movement", "exact", hands_on="values"),
+    "CheckNumerics": Operator("movement", "movement", "exact", hands_on="tensor"),
+    "Concat": Operator("movement", "movement", "exact"),
+    "ConcatV2": Operator("movement", "movement", "exact"),
+    "DepthToSpace": Operator("movement", "movement", "exact"),
+    "Enter": Operator("movement", "movement", "exact", hands_on="frame"),
+    "Exit": Operator("movement", "movement", "exact", hands_on="frame"),
+    "ExpandDims": Operator("movement", "movement", "exact", hands_on="values"),
+    "Gather": Operator("movement", "movement", "exact"),
+    "GatherNd": Operator("movement", "movement", "exact"),
+    "GatherV2": Operator("movement", "movement", "exact"),
+    "Identity": Operator("movement", "movement", "exact", hands_on="tensor"),
+    "IdentityN": Operator("movement", "movement", "exact", hands_on="values"),
+    "LoopCond": Operator("movement", "movement", "exact", hands_on="frame"),
+    "Merge": Operator("movement", "movement", "exact", hands_on="frame"),
+    "MirrorPad": Operator("movement", "movement", "exact"),
+    "NextIteration": Operator("movement", "movement", "exact", hands_on="frame"),
+    "Pack": Operator("movement", "movement", "exact"),
+    "Pad": Operator("movement", "movement", "exact"),
+    "PadV2": Operator("movement", "movement", "exact"),
+    "PreventGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
+    "RefSwitch": Operator("movement", "movement", "exact", hands_on="frame"),
+    "Reshape": Operator("movement", "movement", "exact", hands_on="values"),
+    "ResizeNearestNeighbor": Operator("movement", "movement", "exact"),
+    "Reverse": Operator("movement", "movement", "exact"),
+    "ReverseV2": Operator("movement", "movement", "exact"),
+    "Select": Operator("movement", "movement", "exact"),
+    "SelectV2": Operator("movement", "movement", "exact"),
+    "Slice": Operator("movement", "movement", "exact"),
+    "Snapshot": Operator("movement", "movement", "exact", hands_on="tensor"),
+    "SpaceToBatchND": Operator("movement", "movement", "exact"),
+    "SpaceToDepth": Operator("movement", "movement", "exact"),
+    "Split": Operator("movement", "movement", "exact"),
+    "SplitV": Operator("movement", "movement", "exact"),
+    "Squeeze": Operator("movement", "movement", "exact", hands_on="values"),
+    "StopGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
+    "StridedSlice": Operator("movement", "movement", "exact"),
+    "Switch": Operator("movement", "movement", "exact", hands_on="frame"),
+    "Tile": Operator("movement", "movement", "exact"),
+    "Transpose": Operator("movement", "movement", "exact"),
+    "Unpack": Operator("movement", "movement", "exact"),
+    # source
+    "Const": Operator("movement", "source", "stored"),
+    "Placeholder": Operator("movement", "source", "stored"),
+    "PlaceholderV2": Operator("movement", "source", "stored"),
+    # other
+    "Ceil": Operator("elementwise", "other"),
+    "Cos": Operator("activation", "other"),
+    "DivNoNan": Operator("elementwise", "other"),
+    "Erf": Operator("activation", "other"),
+    "Expm1": Operator("activation", "other"),
+    "Fill": Operator("movement", "other"),
+    "Floor": Operator("elementwise", "other"),
+    "FusedBatchNorm": Operator("elementwise", "other"),
+    "FusedBatchNormV2": Operator("elementwise", "other"),
+    "FusedBatchNormV3": Operator("elementwise", "other"),
+    "Inv": Operator("activation", "other", divisor=Divisor(0, 1.0)),
+    "Round": Operator("elementwise", "other"),
+    "SegmentSum": Operator("reduction", "other"),
+    "Sin": Operator("activation", "other"),
+}
+"""The entries, by operator type.
+
+AvgPool3D has neither a model nor an allowance, because TensorFlow has no float64 kernel of it.
 
 Source: mlu-ops user guide, quantisation: only convolution and matmul are quantised.
 """
 
-DATA_ARGUMENTS: dict[str, tuple[int, int]] = {"Conv2DBackpropInput": (2, 1)}
-"""Positions of (input, filter) among a fixed-point operator's arguments, where they are not (0, 1)."""
 
-SUMS: frozenset[str] = frozenset({"Mean", "Sum"})
-"""Reductions over axes with a running sum."""
+def known(op: str) -> Operator:
+    """Return what is known of an operator type."""
+    return OPERATORS.get(op, UNKNOWN)
 
-AVERAGES: frozenset[str] = frozenset({"AvgPool"})
-"""Reductions over a window with a running sum. Not AvgPool3D: TensorFlow has no float64 kernel of it, so that
-it has neither a model nor an allowance."""
 
-REDUCTIONS: frozenset[str] = SUMS | {
-    "AvgPool",
-    "AvgPool3D",
-    "EuclideanNorm",
-    "LogSoftmax",
-    "Max",
-    "MaxPool",
-    "MaxPoolV2",
-    "Min",
-    "Prod",
-    "Softmax",
-}
+def _all_that(holds: Callable[[Operator], bool]) -> frozenset[str]:
+    return frozenset(op for op, entry in OPERATORS.items() if holds(entry))
+
+
+FIXED_POINT = _all_that(lambda entry: entry.treatment == "fixed point")
+"""Operators whose inputs and filters the MLU takes in fixed point only."""
+
+REDUCTIONS = _all_that(lambda entry: entry.treatment == "reduction")
 """Operators that make one number out of many."""
 
-CONTROL_FLOW: frozenset[str] = frozenset(
-    {"Enter", "Exit", "LoopCond", "Merge", "NextIteration", "RefSwitch", "Switch"}
-)
-"""Operators of TensorFlow 1 that let values into loops and branches and out again."""
+SUMS = _all_that(lambda entry: entry.running_sum is not None and entry.reduces == "axes")
+"""Reductions over axes with a running sum."""
 
-STRUCTURAL: frozenset[str] = CONTROL_FLOW | frozenset(
-    {
-        "Cast",
-        "CheckNumerics",
-        "ExpandDims",
-        "Identity",
-        "IdentityN",
-        "PreventGradient",
-        "Reshape",
-        "Snapshot",
-        "Squeeze",
-        "StopGradient",
-    }
-)
-"""Operators that hand on the same values in the same order."""
+AVERAGES = _all_that(lambda entry: entry.running_sum is not None and entry.reduces == "window")
+"""Reductions over a window with a running sum."""
 
-MOVEMENT: frozenset[str] = STRUCTURAL | {
-    "BatchToSpaceND",
-    "BroadcastTo",
-    "Concat",
-    "ConcatV2",
-    "DepthToSpace",
-    "Gather",
-    "GatherNd",
-    "GatherV2",
-    "MirrorPad",
-    "Pack",
-    "Pad",
-    "PadV2",
-    "ResizeNearestNeighbor",
-    "Reverse",
-    "ReverseV2",
-    "Select",
-    "SelectV2",
-    "Slice",
-    "SpaceToBatchND",
-    "SpaceToDepth",
-    "Split",
-    "SplitV",
-    "StridedSlice",
-    "Tile",
-    "Transpose",
-    "Unpack",
-}
+ELEMENTWISE = _all_that(lambda entry: entry.treatment == "elementwise")
+"""Operators that compute each element by itself."""
+
+MOVEMENT = _all_that(lambda entry: entry.treatment == "movement")
 """Operators that move data and compute nothing."""
 
-EXACT: frozenset[str] = MOVEMENT | {
-    "Abs",
-    "ClipByValue",
-    "Max",
-    "MaxPool",
-    "MaxPoolV2",
-    "Maximum",
-    "Min",
-    "Minimum",
-    "Neg",
-    "Relu",
-    "Relu6",
-    "Sign",
-}
-"""Operators whose result is one of their input values (or a constant of any half): nothing is rounded."""
+STRUCTURAL = _all_that(lambda entry: entry.hands_on is not None)
+"""Operators that hand on the same values in the same order."""
 
-ELEMENTWISE: frozenset[str] = frozenset(
-    {
-        "Abs",
-        "Add",
-        "AddN",
-        "AddV2",
-        "BiasAdd",
-        "ClipByValue",
-        "Div",
-        "Elu",
-        "Exp",
-        "LeakyRelu",
-        "Log",
-        "Log1p",
-        "Maximum",
-        "Minimum",
-        "Mul",
-        "Neg",
-        "Pow",
-        "RealDiv",
-        "Reciprocal",
-        "Relu",
-        "Relu6",
-        "Rsqrt",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Square",
-        "SquaredDifference",
-        "Sub",
-        "Tanh",
-    }
-)
-"""Operators that compute each element by itself, rounded once to the float type by the emulator."""
+CONTROL_FLOW = _all_that(lambda entry: entry.hands_on == "frame")
+"""Operators of TensorFlow 1 that let values into loops and branches and out again."""
 
-TRANSCENDENTAL: frozenset[str] = frozenset(
-    {
-        "Elu",
-        "Exp",
-        "Log",
-        "Log1p",
-        "Pow",
-        "Reciprocal",
-        "Rsqrt",
-        "Selu",
-        "Sigmoid",
-        "Softplus",
-        "Softsign",
-        "Tanh",
-    }
-)
-"""Elementwise operators whose float32 kernels are off by more than one rounding."""
+EXACT = _all_that(lambda entry: entry.emulation == "exact")
+"""Operators whose result is one of their input values, or a constant of any half: nothing is rounded."""
+
+SOURCES = _all_that(lambda entry: entry.treatment == "source")
+"""Constants and inputs."""

@@ -118,42 +118,25 @@ def node_classes(nodes: Iterable[Described]) -> dict[str, list[str]]:
 def select_nodes(pattern: str, nodes: Iterable[Described], source: str) -> list[str]:
     """Return the names of those ``nodes`` that ``--nodes pattern`` means, in their order.
 
-    Raises:
-        UsageError: a word of the pattern means none of them.
-    """
-    described = list(nodes)
-    classes = node_classes(described)
-    return select(pattern, classes[ALL], classes[KEY], source, classes)
-
-
-def select(
-    pattern: str,
-    names: Sequence[str],
-    key: Iterable[str],
-    source: str,
-    classes: Mapping[str, Sequence[str]] | None = None,
-) -> list[str]:
-    """Return the nodes that ``--nodes pattern`` means: names, globs and classes, separated by commas.
-
-    A word that is a class means the class; a node of the same name is meant by ``name:0``.
+    A pattern holds names, globs and classes, separated by commas. A word that is a class means the class; a
+    node of the same name is meant by ``name:0``.
 
     Args:
         pattern: what the user wrote.
-        names: every node that can be selected.
-        key: those of them that are key nodes.
+        nodes: every node that can be selected.
         source: what the nodes belong to, for errors.
-        classes: what :func:`node_classes` returns; without it, ``key`` and ``all`` are the only classes.
 
     Raises:
-        UsageError: a word means no node.
+        UsageError: a word of the pattern means none of them.
     """
-    known: Mapping[str, Sequence[str]] = {ALL: names, KEY: list(key), **(classes or {})}
+    classes = node_classes(nodes)
+    names = classes[ALL]
     words = [word.strip() for word in pattern.split(",")]
     if len(words) > 1 and "" in words:
         raise UsageError(f"--nodes {pattern!r} has nothing between two commas, or at an end; drop a comma")
     chosen: set[str] = set()
     for word in words:
-        chosen.update(_meant(word, pattern, names, known, source))
+        chosen.update(_meant(word, pattern, names, classes, source))
     return [name for name in names if name in chosen]
 
 

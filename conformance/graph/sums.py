@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from conformance.graph.frozen import output_index, producer
 from conformance.graph.lazy_tensorflow import op_definition
-from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT
+from conformance.graph.operators import FIXED_POINT, known
 from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
@@ -17,22 +20,18 @@ if TYPE_CHECKING:
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node
 
-    Types = Mapping[str, Sequence[TensorType]]
-    Shape = tuple[int | None, ...]
+Shape: TypeAlias = tuple[int | None, ...]
+ShapeOf: TypeAlias = Callable[[str], Shape | None]
+"""Returns the shape of a tensor: of a static type, of a golden; None where it is not known."""
 
-ALONG_CHANNELS = frozenset({"LogSoftmax", "Softmax"})
-"""Reductions over the last axis, by definition."""
 
-POOLS = frozenset({"AvgPool", "AvgPool3D", "MaxPool", "MaxPoolV2"})
-"""Reductions over a window that slides."""
+TRANSPOSING = (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))
+"""Attributes by which matmuls transpose their first and second argument."""
 
-CONVOLUTIONS: dict[str, tuple[int, tuple[int, ...]]] = {
-    "Conv2D": (2, (0, 1, 2)),
-    "Conv2DBackpropInput": (2, (0, 1, 3)),
-    "Conv3D": (3, (0, 1, 2, 3)),
-    "DepthwiseConv2dNative": (2, (0, 1)),
-}
-"""For each convolution, how many leading axes of its filter are the window, and over which it sums."""
+
+def static_shapes(types: Mapping[str, Sequence[TensorType]]) -> ShapeOf:
+    """Return what gives the shapes that are known without running: those of ``types``, by node."""
+    return lambda tensor: types[producer(tensor)][output_index(tensor)].shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Sum:
 
     Attributes:
         op: the operator.
-        numbers: how many terms or elements; None where the graph's static shapes do not tell. A transposed
-            convolution with strides has fewer at most of its outputs.
+        numbers: how many terms or elements at most; None where the shapes do not tell. A transposed
+            convolution with strides has fewer at most of its outputs, a pool at the edge of an image.
         window: the sizes of a window that slides, else empty.
         axes: the axes that are reduced; None for what has a window, multiplies matrices, or does not tell.
     """
@@ -66,53 +65,63 @@ class Sum:
         return f" ({'axis' if len(self.axes) == 1 else 'axes'} {', '.join(map(str, self.axes))})"
 
 
-def sum_of(graph: FrozenGraph, types: Types, name: str) -> Sum:
+def sum_of(graph: FrozenGraph, name: str, shape_of: ShapeOf) -> Sum:
     """Return what a fixed-point operator or a reduction sums.
 
     Args:
         graph: the network.
-        types: the types of its tensors.
         name: a node whose operator is one of ``FIXED_POINT`` or ``REDUCTIONS``.
+        shape_of: returns the shapes of the tensors that it reads and makes.
     """
     node = graph.nodes[name]
-    if node.op in CONVOLUTIONS:
-        return _convolution(types, node)
+    entry = known(node.op)
+    if entry.window_axes:
+        return _convolution(node, shape_of)
     if node.op in FIXED_POINT:
-        return Sum(node.op, _contracted(types, node))
-    if node.op in POOLS:
-        sizes = _window(graph, node)
-        return Sum(node.op, _product(sizes), _spatial(node, sizes))
-    return _reduction(graph, types, node)
+        return Sum(node.op, _contracted(node, shape_of))
+    if entry.reduces == "window":
+        return _pool(graph, node, shape_of)
+    return _reduction(graph, node, shape_of)
 
 
-def _convolution(types: Types, node: Node) -> Sum:
-    width, summed = CONVOLUTIONS[node.op]
-    shape = _shape(types, node.input[DATA_ARGUMENTS.get(node.op, (0, 1))[1]])
+def _convolution(node: Node, shape_of: ShapeOf) -> Sum:
+    entry = known(node.op)
+    shape = shape_of(node.input[entry.data_arguments[1]])
     if shape is None:
         return Sum(node.op, None)
-    return Sum(node.op, _product(shape[axis] for axis in summed), shape[:width])
+    return Sum(node.op, _product(shape[axis] for axis in entry.summed_axes), shape[: entry.window_axes])
 
 
-def _contracted(types: Types, node: Node) -> int | None:
+def _contracted(node: Node, shape_of: ShapeOf) -> int | None:
     """Return the length over which a matmul sums, which both of its arguments have."""
-    for tensor, keys, axes in zip(
-        node.input, (("transpose_a", "adj_x"), ("transpose_b", "adj_y")), ((-1, -2), (-2, -1)), strict=False
-    ):
-        shape = _shape(types, tensor)
-        length = None if shape is None else shape[axes[_transposed(node, keys)]]
+    for position, axis in ((0, -1), (1, -2)):
+        shape = shape_of(node.input[position])
+        length = None if shape is None else shape[-3 - axis if transposes(node, position) else axis]
         if length is not None:
             return length
     return None
 
 
-def _transposed(node: Node, keys: Iterable[str]) -> bool:
-    """Whether a matmul takes an argument transposed; the attribute's name depends on the operator."""
+def transposes(node: Node, position: int) -> bool:
+    """Whether a matmul transposes an argument; the attribute's name depends on the operator."""
     declared = {entry.name for entry in op_definition(node.op).attr}
-    return any(bool(attribute(node, key).b) for key in keys if key in declared)
+    return any(bool(attribute(node, key).b) for key in TRANSPOSING[position] if key in declared)
+
+
+def _pool(graph: FrozenGraph, node: Node, shape_of: ShapeOf) -> Sum:
+    sizes, shape = _window(graph, node), shape_of(node.input[0])
+    inside = sizes if shape is None else tuple(map(_smaller, sizes, shape))
+    return Sum(node.op, _product(inside), _spatial(node, sizes))
+
+
+def _smaller(size: int | None, length: int | None) -> int | None:
+    """Return how much of a window lies inside an image at most."""
+    return size if size is None or length is None else min(size, length)
 
 
 def _window(graph: FrozenGraph, node: Node) -> Shape:
-    if node.op != "MaxPoolV2":
+    """Return the sizes of a window: an attribute, or the second argument of later versions of an operator."""
+    if any(entry.name == "ksize" for entry in op_definition(node.op).attr):
         return tuple(attribute(node, "ksize").list.i)
     given = graph.constant(node.input[1])
     return (None,) * 4 if given is None else tuple(int(edge) for edge in given)
@@ -123,22 +132,37 @@ def _spatial(node: Node, sizes: Shape) -> Shape:
     return sizes[2:] if attribute(node, "data_format").s.startswith(b"NC") else sizes[1:-1]
 
 
-def _reduction(graph: FrozenGraph, types: Types, node: Node) -> Sum:
-    shape = _shape(types, node.input[0])
-    given = (-1,) if node.op in ALONG_CHANNELS else _constant_axes(graph, node)
-    if shape is None or given is None:
-        return Sum(node.op, None, axes=given)
-    axes = tuple(sorted(axis % len(shape) for axis in given))
-    return Sum(node.op, _product(shape[axis] for axis in axes), axes=axes)
+def _reduction(graph: FrozenGraph, node: Node, shape_of: ShapeOf) -> Sum:
+    """Return what a reduction sums, by its axes or else by how much smaller its result is."""
+    shape, result = shape_of(node.input[0]), shape_of(node.name)
+    if known(node.op).reduces == "last axis":  # its result has the shape of what it reads
+        shape = result
+    axes = reduced_axes(graph, node, None if shape is None else len(shape))
+    if shape is not None and axes is not None:
+        return Sum(node.op, _product(shape[axis] for axis in axes), axes=axes)
+    return Sum(node.op, _quotient(shape, result), axes=axes)
 
 
-def _constant_axes(graph: FrozenGraph, node: Node) -> tuple[int, ...] | None:
-    value = graph.constant(node.input[1])
-    return None if value is None else tuple(int(axis) for axis in value.reshape(-1))
+def reduced_axes(graph: FrozenGraph, node: Node, rank: int | None) -> tuple[int, ...] | None:
+    """Return the axes that a reduction without a window reduces, or None where they are not constant.
+
+    Args:
+        graph: the network.
+        node: the reduction.
+        rank: of the tensor that it reads. Where it is known, axes are sorted and counted from the front.
+    """
+    value = np.array(-1) if known(node.op).reduces == "last axis" else graph.constant(node.input[1])
+    if value is None:
+        return None
+    axes = tuple(int(axis) for axis in value.reshape(-1))
+    return axes if rank is None else tuple(sorted(axis % rank for axis in axes))
 
 
-def _shape(types: Types, tensor: str) -> Shape | None:
-    return types[producer(tensor)][output_index(tensor)].shape
+def _quotient(whole: Shape | None, parts: Shape | None) -> int | None:
+    if whole is None or parts is None:
+        return None
+    elements, results = _product(whole), _product(parts)
+    return None if elements is None or results is None else elements // max(results, 1)
 
 
 def _product(sizes: Iterable[int | None]) -> int | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OperatorClass = Literal["fixed-point", "reduction", "activation", "elementwise", "movement", "other"]
 
 OPERATOR_CLASSES: tuple[OperatorClass, ...] = get_args(OperatorClass)
+"""Every class has a margin; which operator is of which class, the table of operators says."""
 
 FLOAT32_ROUNDOFF = 2.0**-24
 """Largest relative error of one rounding to float32."""
@@ -83,13 +84,11 @@ class ClassMargin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         factor: what the attainable amplitude is multiplied with, >= 1.
         reason: why this factor.
-        operators: TensorFlow operator types of the class.
         arithmetic: whether its operators compute. What only moves values gets the factor and nothing else.
     """
 
     factor: float
     reason: Text
-    operators: list[str] = []
     arithmetic: bool = True
 
     def __post_init__(self) -> None:
@@ -119,25 +118,13 @@ class Margins(
         missing = [name for name in OPERATOR_CLASSES if name not in self.classes]
         if missing:
             raise ValueError(f"class {missing[0]!r} has no margin")
-        listed = [operator for margin in self.classes.values() for operator in margin.operators]
-        doubled = sorted({operator for operator in listed if listed.count(operator) > 1})
-        if doubled:
-            raise ValueError(f"operator {doubled[0]!r} is listed twice")
-
-    def operator_class(self, op: str) -> OperatorClass:
-        """Return the class of the TensorFlow operator type ``op``; one that is not listed is "other"."""
-        for name, margin in self.classes.items():
-            if op in margin.operators:
-                return name
-        return "other"
 
 
 def read_margins(path: Path) -> Margins:
     """Read the margins file.
 
     Raises:
-        UsageError: it cannot be read, a key is missing, unknown or wrong, a class has no margin, or an
-            operator is in two classes.
+        UsageError: it cannot be read, a key is missing, unknown or wrong, or a class has no margin.
     """
     return read_toml(path, Margins, "margins file")
 
@@ -163,7 +150,7 @@ def largest_limits(limits: list[ErrorLimits]) -> ErrorLimits:
     return ErrorLimits(*(max(values) for values in zip(*map(msgspec.structs.astuple, limits), strict=True)))
 
 
-def bound(attainable: Attainable, op: str, margins: Margins) -> ErrorLimits:
+def bound(attainable: Attainable, operator_class: OperatorClass, margins: Margins) -> ErrorLimits:
     """Return the bound of a node: ``factor * attainable + allowance`` of every criterion's amplitude.
 
     An attainable error below the golden's own rounding to float32 is luck, so arithmetic is never held to
@@ -172,14 +159,14 @@ def bound(attainable: Attainable, op: str, margins: Margins) -> ErrorLimits:
 
     Args:
         attainable: what an ideal device attains at this node and precision.
-        op: the operator type that decides the margin; of a node that only moves what operators before it
-            computed since the fed goldens, the computing one.
+        operator_class: the class of the operator that decides the margin; of a node that only moves what
+            operators before it computed since the fed goldens, the class of the computing one.
         margins: factor per operator class and lambda.
 
     Source: N. J. Higham and T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci.
         Comput. 41 (2019), A2815-A2835.
     """
-    margin = margins.classes[margins.operator_class(op)]
+    margin = margins.classes[operator_class]
     errors, allowance = attainable.errors, ErrorLimits(0.0, 0.0, 0.0, 0.0)
     if margin.arithmetic:
         errors = _at_least_golden_rounding(attainable)

@@ -18,7 +18,8 @@ Rounding = Literal["half-away", "half-up"]
 Range = Literal["full", "symmetric"]
 
 _LEAST_BITS, _MOST_BITS = 2, 32
-_SPLITTER = 2.0**27 + 1.0
+FLOAT32_DIGITS = 24
+"""Binary digits of a float32."""
 
 
 def quantization_scale(max_abs: float, bits: int) -> float:
@@ -86,11 +87,11 @@ def quantize(
     rounding: Rounding = "half-away",
     range_: Range = "full",
 ) -> NDArray[np.int64]:
-    """Return clamp(round(x · scale)), with the product as exact as in real numbers.
+    """Return clamp(round(x · scale)); the product of two float32 numbers is exact in float64.
 
     Args:
-        x: any shape, float16, float32 or float64; infinities clamp.
-        scale: finite and positive; taken as the float64 it is.
+        x: any shape, float16 or float32; infinities clamp.
+        scale: finite, positive, and of no more digits than a float32 has.
         bits: 2 to 32.
         rounding: a product in the middle of two integers goes away from zero (``half-away``) or towards
             +infinity (``half-up``).
@@ -100,29 +101,15 @@ def quantize(
         int64 of the shape of ``x``.
 
     Raises:
-        ValueError: ``x`` has a NaN or is not of a float type, ``scale`` is not finite and positive, or a
-            choice is unknown.
+        ValueError: ``x`` has a NaN or is of another type, ``scale`` is not as said, or a choice is unknown.
     """
     low, high = limits(bits, range_)
     if rounding not in {"half-away", "half-up"}:
         raise ValueError(f"rounding is 'half-away' or 'half-up', not {rounding!r}")
     _check_scale(scale)
-    wide = _as_float64(x)
     with np.errstate(over="ignore"):
-        product = wide * scale
-    # Clamping first keeps integers small; one step of slack leaves the last rounding to be decided exactly.
-    rounded = _round(np.clip(product, low - 1.0, high + 1.0), wide, scale, rounding)
-    return np.clip(rounded, low, high).astype(np.int64).reshape(np.shape(x))
-
-
-def dequantize(q: NDArray[np.integer[Any]], scale: float) -> NDArray[np.float64]:
-    """Return ``q`` / ``scale`` in float64, of the shape of ``q``.
-
-    Raises:
-        ValueError: ``scale`` is not finite and positive.
-    """
-    _check_scale(scale)
-    return np.asarray(np.asarray(q).astype(np.float64) / scale)
+        product = np.clip(_as_float64(x) * scale, low - 1.0, high + 1.0)
+    return np.asarray(np.clip(_round(product, rounding), low, high)).astype(np.int64)
 
 
 def _check_max_abs(max_abs: float) -> None:
@@ -133,60 +120,23 @@ def _check_max_abs(max_abs: float) -> None:
 def _check_scale(scale: float) -> None:
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"a quantisation scale must be finite and positive, not {scale!r}")
+    if not math.ldexp(math.frexp(scale)[0], FLOAT32_DIGITS).is_integer():
+        raise ValueError(f"a quantisation scale must be a float32, not {scale!r}, or no product is exact")
 
 
 def _as_float64(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     values = np.asarray(x)
-    if not np.issubdtype(values.dtype, np.floating):
-        raise ValueError(f"only float values can be quantised, not {values.dtype}")
-    wide = values.astype(np.float64).reshape(-1)
-    if np.isnan(wide).any():
+    if values.dtype not in (np.float16, np.float32):
+        raise ValueError(f"only float32 and float16 values can be quantised, not {values.dtype}")
+    if np.isnan(values).any():
         raise ValueError("a tensor with NaN cannot be quantised")
-    return wide
+    return values.astype(np.float64)
 
 
-def _round(
-    product: NDArray[np.float64], x: NDArray[np.float64], scale: float, rounding: Rounding
-) -> NDArray[np.float64]:
-    """Round to integers as if ``product`` were the exact x · scale.
-
-    Only a float64 product that is exactly in the middle of two integers can have its side changed by what its
-    own rounding lost: every other one is at least one of its units in the last place away from the middle,
-    and the loss is at most half of one.
-    """
-    magnitude = np.abs(product)  # the fraction of a positive float is exact, that of a negative one is not
+def _round(product: NDArray[np.float64], rounding: Rounding) -> NDArray[np.float64]:
+    """Round to integers; the fraction of a positive float is exact, that of a negative one is not."""
+    magnitude = np.abs(product)
     below = np.floor(magnitude)
     fraction = magnitude - below
-    up = fraction > 0.5
-    middle = np.flatnonzero(fraction == 0.5)
-    if middle.size:
-        sign = np.sign(product[middle])
-        lost = sign * _product_error_sign(x[middle], scale)
-        tie_up = sign > 0 if rounding == "half-up" else True
-        up[middle] = np.where(lost == 0, tie_up, lost > 0)
-    return np.asarray(np.copysign(below + up, product))
-
-
-def _product_error_sign(x: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Return the sign of (exact x · scale) - (float64 x · scale).
-
-    Source: T. J. Dekker, A floating-point technique for extending the available precision, 1971 (TwoProduct),
-    on the mantissas, so that nothing overflows.
-    """
-    left, _ = np.frexp(x)
-    right, _ = math.frexp(scale)
-    left_high, left_low = _split(left)
-    right_high, right_low = _split(np.float64(right))
-    product = left * right
-    error = left_high * right_high - product
-    error += left_high * right_low
-    error += left_low * right_high
-    error += left_low * right_low
-    return np.asarray(np.sign(error))
-
-
-def _split(value: Any) -> tuple[Any, Any]:
-    """Return two floats of at most 26 bits whose sum is ``value``."""
-    shifted = value * _SPLITTER
-    high = shifted - (shifted - value)
-    return high, value - high
+    tie_up = (fraction == 0.5) & ((product > 0) | (rounding == "half-away"))
+    return np.asarray(np.copysign(below + ((fraction > 0.5) | tie_up), product))

@@ -11,7 +11,6 @@ import pytest
 from conformance import locations
 from conformance.devices.base import DeviceRequest, KeepsLogs
 from conformance.devices.registry import open_device
-from conformance.errors import InfrastructureError
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
@@ -169,7 +168,9 @@ def device_of(config: pytest.Config) -> Device:
         )
     device = config.stash[DEVICE]
     if settings.require_hardware and device.info().simulated:
-        raise _no_hardware(device.info().kind)
+        from conformance.devices.cambricon.cards import no_hardware, survey
+
+        raise no_hardware(survey(), device.info().kind)
     return device
 
 
@@ -178,13 +179,3 @@ def close_device(config: pytest.Config) -> None:
     if DEVICE in config.stash:
         with contextlib.suppress(Exception):
             config.stash[DEVICE].close()
-
-
-def _no_hardware(kind: str) -> InfrastructureError:
-    """Return the error for a simulated device where a card is required, with where one was looked for."""
-    from conformance.devices.cambricon.cards import survey
-
-    return InfrastructureError(
-        f"--require-hardware is set, but device {kind!r} is simulated; no card was used "
-        f"(looked for {'; '.join(survey().looked_for)})"
-    )

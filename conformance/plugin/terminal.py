@@ -61,6 +61,7 @@ def describe(info: DeviceInfo) -> str:
     return ", ".join([f"{info.kind} ({info.model}, {reality})", *profile, *versions])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Print the table, what fails the run although no test did, and where the time went."""
     if JOURNAL not in config.stash:

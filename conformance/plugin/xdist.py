@@ -34,9 +34,10 @@ XDIST_CONTROLLER = "dsession"
 """The plugin by which pytest-xdist controls workers, under the name that it registers."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Take the part of a worker or of their controller."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Take the part of a worker or of their controller, which pytest-xdist has configured by now."""
+    config = session.config
     if is_worker(config):
         config.stash[WORKER] = Worker(config)
         config.pluginmanager.register(config.stash[WORKER])
@@ -55,7 +56,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.maxworkerrestart = "0"
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Return how many workers ``-n auto`` means: one per card, where cards are to be judged."""
     if not asks_for_suite(config) or settings_of(config).device not in (AUTO, CAMBRICON):

@@ -11,7 +11,7 @@ from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import constant, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
-from conformance.graph.operators import DATA_ARGUMENTS, FIXED_POINT
+from conformance.graph.operators import FIXED_POINT, known
 from conformance.graph.retype import to_float64
 from conformance.numerics.fixed_point import quantization_scale
 from conformance.quantization.parameter_file import QuantizationScales, as_written
@@ -29,7 +29,7 @@ def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
     tensors = {}
     for node in graph.graph_def.node:
         if node.op in FIXED_POINT:
-            for which, position in zip(("input", "filter"), DATA_ARGUMENTS.get(node.op, (0, 1)), strict=True):
+            for which, position in zip(("input", "filter"), known(node.op).data_arguments, strict=True):
                 tensors[f"{node.name}/{which}"] = node.input[position]
     return tensors
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
@@ -26,8 +27,14 @@ def scales_path(directory: Path, bits: int) -> Path:
     return directory / f"int{bits}.quant.txt"
 
 
-def read_scales(directory: Path, bits: int, graph: FrozenGraph) -> QuantizationScales:
+def read_scales(directory: Path, bits: int, graph: FrozenGraph, remedy: str = "") -> QuantizationScales:
     """Read and check a network's scales; a graph without fixed-point operators needs no file.
+
+    Args:
+        directory: where the parameter files lie.
+        bits: fixed-point bits, 8 or 16.
+        graph: the network.
+        remedy: what to do where the file is missing or does not fit; '' for a network that is kept there.
 
     Raises:
         UsageError: the file is missing or malformed, is for another width, or does not fit the graph.
@@ -35,15 +42,13 @@ def read_scales(directory: Path, bits: int, graph: FrozenGraph) -> QuantizationS
     tensors, path = quantized_tensors(graph), scales_path(directory, bits)
     if not tensors:
         return QuantizationScales(bits=bits, scales={})
+    remedy = remedy or f"make it with `mlu-conformance prepare {shlex.quote(str(directory))}`"
     if not path.exists():
-        raise UsageError(
-            f"quantisation parameter file {path} is missing; make it with "
-            f"`mlu-conformance quantize {directory}`"
-        )
+        raise UsageError(f"quantisation parameter file {path} is missing; {remedy}")
     scales = read(path)
     if scales.bits != bits:
-        raise UsageError(f"{path} says bit_width {scales.bits}, but its name says {bits}; quantise again")
-    check_against(scales, list(tensors), str(path))
+        raise UsageError(f"{path} says bit_width {scales.bits}, but its name says {bits}; {remedy}")
+    check_against(scales, list(tensors), str(path), remedy)
     return scales
 
 

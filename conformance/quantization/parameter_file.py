@@ -136,13 +136,16 @@ def parse(text: str, source: str) -> QuantizationScales:
     return _Parser(text, source).parse()
 
 
-def check_against(scales: QuantizationScales, expected_keys: Sequence[str], source: str) -> None:
+def check_against(
+    scales: QuantizationScales, expected_keys: Sequence[str], source: str, remedy: str = "calibrate again"
+) -> None:
     """Check that there is a scale for every tensor of the graph and for no other.
 
     Args:
         scales: what was read.
         expected_keys: ``NODE/input`` and ``NODE/filter`` of every fixed-point operator of the graph.
         source: where ``scales`` come from, for the errors.
+        remedy: what to do, for the errors.
 
     Raises:
         UsageError: a scale belongs to no tensor of the graph, or a tensor has none; the error names the line.
@@ -152,13 +155,13 @@ def check_against(scales: QuantizationScales, expected_keys: Sequence[str], sour
     if unknown:
         raise UsageError(
             f"{_place(source, scales.lines.get(unknown[0], 0))}: the graph has no fixed-point tensor "
-            f"{_among(unknown)}{near_names(unknown[0], expected)}; calibrate again"
+            f"{_among(unknown)}{near_names(unknown[0], expected)}; {remedy}"
         )
     missing = [key for key in expected if key not in scales.scales]
     if missing:
         raise UsageError(
             f"{_place(source, scales.end)}: there is no scale of {_among(missing)}"
-            f"{near_names(missing[0], list(scales.scales))}; calibrate again"
+            f"{near_names(missing[0], list(scales.scales))}; {remedy}"
         )
 
 

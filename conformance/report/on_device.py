@@ -9,7 +9,7 @@ from conformance import locations
 from conformance.evaluation.device_runs import DeviceRun
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
-from conformance.expected.preparation import scales_directory
+from conformance.expected.scales import scales_directory
 from conformance.graph.execution import Reference, rounded
 from conformance.judging.bounds import read_margins
 from conformance.judging.comparison import compare_sample
@@ -139,7 +139,7 @@ def grids_on(
     """
     network, outputs = store.network, picture_outputs(store)
     scales = {
-        bits: read_scales(scales_directory(store), bits, network.graph)
+        bits: read_scales(scales_directory(store), bits, network.graph, store.remedy)
         for bits in dict.fromkeys(precision.fixed_bits for precision in precisions)
     }
     say("what the CPU computes")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 Array = np.ndarray[Any, Any]
 Tone = Literal["ink", "faint", "good", "bad", "warning"]
@@ -220,11 +220,3 @@ def _height(size: int) -> int:
 
 def _heights(lines: Sequence[Line]) -> int:
     return sum(_height(line.size) for line in lines)
-
-
-def cells_of(sheet: Sheet) -> Iterator[Cell]:
-    """Yield every picture that belongs to a block, results before differences."""
-    for band in sheet.bands:
-        for block in band.blocks:
-            for row in (*block.cells, *block.differences):
-                yield from row

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import InfrastructureError, UsageError
-from conformance.files import read_bytes, read_json, write_json_atomically
+from conformance.files import claim_directory, occupied, read_bytes, read_json, write_json_atomically
 from conformance.runs.environment import Environment
 from conformance.runs.records import Record, decode_record, encode_record
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RECORDS = "records.jsonl"
 ENVIRONMENT = "environment.json"
+RUN, MARKS = "run", (RECORDS, ENVIRONMENT)
+"""What its directory is called, and the files by which it is known."""
 
 
 class RunDirectory:
@@ -43,17 +45,14 @@ class RunDirectory:
         Raises:
             UsageError: it holds a run or anything else, is not a directory, or cannot be written.
         """
+        claim_directory(path, RUN, MARKS)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            present = sorted(os.listdir(path))  # noqa: PTH208 - names are all that is needed
-            if present:
-                raise _occupied(path, present)
             return cls(path, _claim(path / RECORDS))
         except FileExistsError as error:
-            raise _occupied(path, [RECORDS] if path.is_dir() else []) from error
+            raise occupied(path, RUN, MARKS, [RECORDS]) from error
         except OSError as error:
             raise UsageError(
-                f"run directory {path} cannot be written ({error.strerror}); name another one"
+                f"{RUN} directory {path} cannot be written ({error.strerror}); name another one"
             ) from error
 
     def add(self, record: Record) -> None:
@@ -161,17 +160,6 @@ def default_run_path(base: Path, network: str, device: str, now: dt.datetime) ->
 def _claim(file: Path) -> int:
     """Create ``file``, which must not exist, and return its descriptor, open for appending."""
     return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-
-
-def _occupied(path: Path, present: list[str]) -> UsageError:
-    """Return the error for a ``path`` that exists and holds ``present`` (nothing: it is no directory)."""
-    if not present:
-        what = "is not a directory"
-    elif {RECORDS, ENVIRONMENT} & set(present):
-        what = "already holds a run"
-    else:
-        what = f"is not empty (it holds {present[0]})"
-    return UsageError(f"run directory {path} {what}; name a new or empty one, nothing was overwritten")
 
 
 def _read_line(file: Path, number: int, line: bytes) -> Record:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance import __version__
+from conformance import __version__, locations
 from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         python: version of the interpreter.
         packages: version of each package of ``PACKAGES``; None if it is not installed.
         machine: the computer.
-        commit: of the working directory; None outside of a git checkout.
+        commit: of the checkout that ran; None for an installed package, and outside of git.
         options: every option of the run with its value.
         device: the device's own information; of several devices, the first one's. Empty if none was opened.
         waivers: ids of the waivers that applied.
@@ -149,7 +149,7 @@ def gather_environment(
         python=platform.python_version(),
         packages={name: installed_version(*distributions) for name, distributions in PACKAGES.items()},
         machine=Machine(platform=platform.platform(), cpu=cpu_model(), cores=usable_cores()),
-        commit=git_commit(directory or Path.cwd()),
+        commit=None if locations.INSTALLED else git_commit(directory or Path.cwd()),
         options=named_values(dict(options), "options"),
         device=(information := named_values(device, "device")),
         waivers=list(waivers),

@@ -9,7 +9,7 @@ from conformance import locations
 from conformance.errors import UsageError
 from conformance.goldens import GoldenStore, Manifest
 from conformance.graph.selection import select_nodes
-from conformance.networks import Network, find_network, network_names
+from conformance.networks import Network, find_network, network_at, network_names
 from conformance.runs.environment import JudgedNetwork
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class NetworkPlan:
         """The goldens; of a user's weights they are made here, with scales and bounds, when first needed."""
         store = GoldenStore(self.network, self.settings.golden_dir)
         if self.settings.weights:
-            from conformance.expected.preparation import prepare
+            from conformance.expected.preparation import prepare_weights
 
-            prepare(store)
+            prepare_weights(store)
         return store
 
     @property
@@ -84,7 +84,7 @@ class Plan:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        networks = [Network(settings.network_path)] if settings.network_path else _named(settings.network)
+        networks = [network_at(settings.network_path)] if settings.network_path else _named(settings.network)
         if settings.weights is not None:
             if len(networks) > 1:
                 raise UsageError(

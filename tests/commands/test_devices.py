@@ -133,7 +133,7 @@ def test_a_card_without_its_driver_is_visible_but_not_hardware_to_judge(said, ma
     )
     assert "looked for:" in text
     assert error == (
-        f"mlu-conformance: --require-hardware: no visible card (0, 1) has a device file; {CURE}\n"
+        f"mlu-conformance: --require-hardware is set, but no visible card (0, 1) has a device file; {CURE}\n"
     )
     assert said()[0] == 0
 
@@ -144,10 +144,18 @@ def test_required_hardware_that_is_not_there(said, arguments):
     assert code == 3
     assert text == said(*arguments)[1]
     assert error.startswith(
-        "mlu-conformance: --require-hardware: no Cambricon card is visible (/dev/cambricon_dev*: none; "
+        "mlu-conformance: --require-hardware is set, but no Cambricon card is visible "
+        "(/dev/cambricon_dev*: none; "
     )
     assert error.endswith("; install a card and its driver\n")
     assert error.count("\n") == 1
+
+
+def test_hardware_is_required_by_the_environment_as_well(said, machine, monkeypatch):
+    monkeypatch.setenv("MLU_CONFORMANCE_REQUIRE_HARDWARE", "1")
+    assert said()[0] == 3
+    machine.add_card()
+    assert said()[0] == 0
 
 
 def test_the_interpreters_are_listed(said, machine):

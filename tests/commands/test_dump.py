@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.kept_network import KEY_NODES
 
-from conformance.commands.arguments import add_device, device_request
+from conformance.commands.arguments import add_device, device_request, with_environment
 from conformance.devices.base import DeviceRequest
 from conformance.devices.cpu import CpuDevice
 from conformance.dumps.manifest import read_manifest
@@ -222,7 +222,7 @@ def test_an_occupied_directory_is_left_alone(dump, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "dump").iterdir()}
     code, text, error = dump(NODES, *EMULATOR)
     assert (code, text) == (4, "")
-    assert "dump already holds a dump; name a new or empty directory, nothing was overwritten" in error
+    assert "dump already holds a dump; name a new or empty one, nothing was overwritten" in error
     assert {path: path.read_bytes() for path in (tmp_path / "dump").iterdir()} == before
 
 
@@ -246,10 +246,18 @@ def test_everything_that_is_said_of_a_device_reaches_it():
     command = argparse.ArgumentParser()
     add_device(command)
     given = ["--device=a.b:c", "--profile=ideal", "--isolate", "--device-option=k=v", "--device-timeout=7"]
-    assert device_request(command.parse_args(given)) == DeviceRequest(
-        "a.b:c", profile="ideal", options={"k": "v"}, timeout=7.0, isolate=True
-    )
-    assert device_request(command.parse_args([])) == DeviceRequest()
+    asked = DeviceRequest("a.b:c", profile="ideal", options={"k": "v"}, timeout=7.0, isolate=True)
+    assert device_request(with_environment(command.parse_args(given), {})) == asked
+    assert device_request(with_environment(command.parse_args([]), {})) == DeviceRequest()
+    twins = {
+        "DEVICE": "a.b:c",
+        "PROFILE": "ideal",
+        "ISOLATE": "1",
+        "DEVICE_OPTION": "k=v",
+        "DEVICE_TIMEOUT": "7",
+    }
+    environment = {f"MLU_CONFORMANCE_{name}": text for name, text in twins.items()}
+    assert device_request(with_environment(command.parse_args([]), environment)) == asked
 
 
 def test_help(said):

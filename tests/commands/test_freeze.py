@@ -190,7 +190,7 @@ GOOD = ("--output", "net/out")
         (nothing, (*GOOD, "--graph", "graph.json"), "graph graph.json is neither .meta nor .pb nor .pbtxt"),
         (nothing, (), "argument"),
         (empty, GOOD, "{} is empty; give a directory with a *.index file"),
-        (keras, GOOD, "Keras file {}/model.keras is not supported; write a SavedModel"),
+        (keras, GOOD, "Keras file {}/model.keras is no checkpoint; give the file itself to"),
         (shutil.rmtree, GOOD, "there is no checkpoint {}: {}.index is missing"),
     ],
 )

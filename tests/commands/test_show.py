@@ -11,15 +11,16 @@ from support.recurrent_network import SERIES, kept_recurrent, with_series
 from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE
 
 
-def given(kept):
-    """Return the arguments that say on what to show a network."""
-    return "--device=cpu", f"--golden-dir={kept.goldens}", kept.directory
+def given(kept, *arguments):
+    """Return the arguments that show a network, by default on the CPU."""
+    device = [] if "--device" in "".join(map(str, arguments)) else ["--device=cpu"]
+    return *device, f"--golden-dir={kept.goldens}", kept.directory, *arguments
 
 
 @pytest.fixture
 def shown(said):
     """Show a network; return the exit code, output and error."""
-    return lambda kept, *arguments: said("show", *given(kept), *arguments)
+    return lambda kept, *arguments: said("show", *given(kept, *arguments))
 
 
 def size(path):
@@ -100,7 +101,7 @@ def test_a_series_that_fits_nothing_is_one_sentence(refusal, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "the network is missing; name one, or give --from-run RUN"),
+        ([], "the network is missing; name one, give --from-run RUN, or set MLU_CONFORMANCE_NETWORK"),
         (["beautgan"], "network 'beautgan' is not in"),
         (["--precision=int4-fp16", "{network}"], "precision 'int4-fp16' does not exist"),
         (["--precision=int8-fp16,", "{network}"], "precision '' does not exist"),
@@ -111,7 +112,10 @@ def test_a_series_that_fits_nothing_is_one_sentence(refusal, tmp_path):
         (["-o", "{tmp}/taken.png", "{network}"], "taken.png cannot be written; name another place"),
         (["--golden-dir={tmp}/none", "{network}"], "has no goldens in"),
         (["--from-run={tmp}"], "holds no run"),
-        (["--from-run={tmp}", "--weights={tmp}"], "--weights and --from-run contradict each other"),
+        (
+            ["--from-run={tmp}", "--weights={tmp}", "{network}"],
+            "--weights and --from-run contradict each other",
+        ),
         (["--weights={tmp}/none", "{network}"], "none"),
     ],
 )
@@ -122,7 +126,8 @@ def test_wrong_arguments_are_one_sentence(said, tmp_path, monkeypatch, arguments
     kept = kept_network()
     filled = [text.format(network=kept.directory, tmp=tmp_path) for text in arguments]
     golden = [f"--golden-dir={kept.goldens}"] if "--golden-dir" not in "".join(arguments) else []
-    code, out, error = said("show", "--device=cpu", *golden, *filled)
+    device = [] if "--device" in "".join(arguments) else ["--device=cpu"]
+    code, out, error = said("show", *device, *golden, *filled)
     assert code in (EXIT_INFRASTRUCTURE, EXIT_USAGE)
     assert (out, error.count("\n")) == ("", 1)
     assert sentence in error

@@ -16,7 +16,7 @@ from conformance.diagnosis.evidence.quantization_step import (
     saturation,
     uneven_channels,
 )
-from conformance.numerics.fixed_point import dequantize, quantization_scale, quantize
+from conformance.numerics.fixed_point import quantization_scale, quantize
 from conformance.quantization.parameter_file import as_written
 
 
@@ -39,7 +39,8 @@ def normal(*shape, seed=0):
 def snr(values, scale, bits):
     """Return the signal-to-noise ratio in dB of really quantising ``values``."""
     exact = values.astype(np.float64)
-    error = dequantize(quantize(values, scale, bits), scale) - exact
+    factor = float(np.float32(scale))
+    error = quantize(values, factor, bits) / factor - exact
     return 20 * np.log10(np.linalg.norm(exact) / np.linalg.norm(error))
 
 

@@ -34,8 +34,8 @@ def test_an_empty_directory_will_do_and_parents_are_made(tmp_path):
 @pytest.mark.parametrize(
     ("present", "sentence"),
     [
-        ("dump.json", "already holds a dump; name a new or empty directory, nothing was overwritten"),
-        ("notes.txt", r"is not empty \(it holds notes.txt\); name a new or empty directory"),
+        ("dump.json", "already holds a dump; name a new or empty one, nothing was overwritten"),
+        ("notes.txt", r"is not empty \(it holds notes.txt\); name a new or empty one"),
     ],
 )
 def test_a_directory_with_something_in_it_is_left_alone(tmp_path, present, sentence):

@@ -130,7 +130,7 @@ def test_a_node_without_attainable_error_has_no_bound():
     evaluation = evaluate()
     expected = evaluation.expected
     expected.attainable = msgspec.structs.replace(expected.attainable, nodes={})
-    with refused(r"node 'out' has no attainable error at int8-fp16 .*`mlu-conformance golden", GoldenError):
+    with refused(r"node 'out' has no attainable error at int8-fp16 .*`mlu-conformance prepare", GoldenError):
         evaluation.expected.limits("out", INT8)
 
 

@@ -9,7 +9,7 @@ import pytest
 from support import small_network
 from support.emulation import frozen, halves, placeholder, profile
 from support.refusals import refused
-from support.toy_network import write_toy
+from support.toy_network import store_of
 
 from conformance.errors import GoldenError
 from conformance.expected import attainable
@@ -178,7 +178,7 @@ def test_other_goldens_and_missing_files_are_named(store, made, tmp_path, monkey
     import msgspec
 
     assert store.manifest
-    monkeypatch.setattr(store, "directory", tmp_path)
+    monkeypatch.setattr(store, "path", tmp_path.joinpath)
 
     with refused(r"network 'small' has no attainable errors in .*attainable.json; make", GoldenError):
         read_attainable(store)
@@ -232,78 +232,15 @@ def test_moving_in_a_loop_ends():
     assert deciding_operator(graph, "o", {}) in {"Identity", "LoopCond", "Less"}
 
 
-def attainable_of(tmp_path, build, **arrays):
-    """Return the attainable errors of the network that ``build`` makes, on these inputs."""
-    inputs = {name: [array.astype(np.float32)] for name, array in arrays.items()}
-    network = Network(write_toy(tmp_path, build, inputs, "o"))
-    store = GoldenStore(network, tmp_path / "goldens")
-    store.create()
-    return make_attainable(store, scales_of(network), profile("ideal"))
-
-
-def test_terms_of_sums_over_inputs_and_of_computed_matmuls(tmp_path):
-    """Sums right behind a placeholder, matmuls without a constant, transposed arguments, control inputs."""
-    random = np.random.default_rng(1)
-
-    def build(tf):
-        x, y = placeholder(tf, shape=(2, 5, 7)), placeholder(tf, "y", (2, 7, 3))
-        product = tf.raw_ops.BatchMatMulV2(x=x, y=y, name="product")
-        turned = tf.raw_ops.BatchMatMulV2(x=y, y=x, adj_x=True, adj_y=True, name="turned")
-        constant = tf.raw_ops.BatchMatMulV2(
-            x=tf.tanh(x), y=np.ones((2, 4, 7), np.float32), adj_y=True, name="constant"
-        )
-        plain = tf.linalg.matmul(x[0], x[1], transpose_a=True, name="plain")
-        with tf.control_dependencies([product]):
-            mean = tf.reduce_mean(x, [1, 2], name="mean")
-        depthwise = tf.nn.depthwise_conv2d(
-            x[None], np.ones((2, 3, 7, 1), np.float32), [1, 1, 1, 1], "VALID", name="depthwise"
-        )
-        sums = [tf.reduce_sum(value) for value in (product, turned, constant, plain, mean, depthwise)]
-        tf.add_n(sums, name="o")
-
-    made = attainable_of(tmp_path, build, x=random.random((2, 5, 7)), y=random.random((2, 7, 3)))
-    terms = {name: made.nodes[name]["int8-fp16"].terms for name in made.nodes}
-    assert terms["product"] == terms["turned"] == terms["constant"] == 7
-    assert terms["plain"] == 5
-    assert terms["mean"] == 35
-    assert terms["depthwise"] == 6
-
-
-def test_terms_of_average_pools_and_of_a_softmax(tmp_path):
-    random = np.random.default_rng(2)
-
-    def build(tf):
-        x = placeholder(tf, shape=(2, 5, 7, 3))
-        about = {"value": x, "strides": [1, 1, 1, 1]}
-        pools = [
-            tf.raw_ops.AvgPool(**about, ksize=[1, 3, 2, 1], padding="VALID", name="small"),
-            tf.raw_ops.AvgPool(**about, ksize=[1, 9, 9, 1], padding="SAME", name="wider_than_the_image"),
-        ]
-        share = tf.nn.softmax(x, name="share")
-        tf.add_n([tf.reduce_max(value) for value in (*pools, share)], name="o")
-
-    x = random.standard_normal((2, 5, 7, 3))
-    made = attainable_of(tmp_path, build, x=x)
-    found = {name: entry["int8-fp32"] for name, entry in made.nodes.items()}
-    assert found["small"].terms == 6
-    assert found["wider_than_the_image"].terms == 35
-    assert found["share"].terms == 3
-    windows = np.lib.stride_tricks.sliding_window_view(np.abs(x.astype(np.float32)), (3, 2), axis=(1, 2))
-    assert found["small"].magnitude == pytest.approx(windows.mean((-1, -2)).max(), rel=1e-6)
-    assert found["small"].magnitude_square == pytest.approx((windows.mean((-1, -2)) ** 2).mean(), rel=1e-6)
-    shares = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
-    assert found["share"].magnitude == pytest.approx(shares.max(), rel=1e-6)
-    assert found["share"].magnitude_square == pytest.approx((shares**2).mean(), rel=1e-6)
-
-
 def test_a_node_that_is_not_finite_on_an_ideal_device(tmp_path):
     """Half floats end at 65504: a bound cannot be derived there, and this is said."""
 
     def build(tf):
         tf.multiply(placeholder(tf, shape=(1, 3)), 1000.0, name="o")
 
+    store = store_of(tmp_path, build, x=np.full((1, 3), 70.0))
     with refused("node 'o' is not finite on an ideal device: a bound cannot be derived", GoldenError):
-        attainable_of(tmp_path, build, x=np.full((1, 3), 70.0))
+        make_attainable(store, scales_of(store.network), profile("ideal"))
 
 
 def test_bounds_of_other_scales_are_refused(store, made):

@@ -17,7 +17,8 @@ from conformance import cli
 from conformance.errors import GoldenError, InfrastructureError, UsageError
 from conformance.expected import preparation
 from conformance.expected.attainable import check_scales, read_attainable
-from conformance.expected.preparation import prepare, scales_directory
+from conformance.expected.preparation import prepare, prepare_weights
+from conformance.expected.scales import scales_directory
 from conformance.freezing.published import FILE
 from conformance.goldens import GoldenStore
 from conformance.networks import Network
@@ -137,12 +138,17 @@ def test_a_damaged_download_is_named_before_it_is_used(network, checkpoint):
         _ = network.with_weights(checkpoint).graph
 
 
+def made(store):
+    """Prepare, and return the steps that were made."""
+    return [done.step for done in prepare(store) if done.state == "made"]
+
+
 def test_everything_is_made_once_in_a_place_of_its_own(network, checkpoint, tmp_path):
     root = tmp_path / "goldens"
     weighted = network.with_weights(checkpoint)
-    assert prepare(GoldenStore(weighted, root))
+    assert made(GoldenStore(weighted, root)) == ["scales", "goldens", "bounds"]
     store = GoldenStore(network.with_weights(checkpoint), root)
-    assert not prepare(store)
+    assert made(store) == []
     assert store.directory == root / weighted.name
     assert scales_directory(store) == store.directory
     store.ensure(node.name for node in store.manifest.key)
@@ -154,7 +160,7 @@ def test_everything_is_made_once_in_a_place_of_its_own(network, checkpoint, tmp_
 
 def test_a_network_with_its_own_weights_is_left_alone(network, tmp_path):
     store = GoldenStore(network, tmp_path / "goldens")
-    assert not prepare(store)
+    prepare_weights(store)
     assert not (tmp_path / "goldens").exists()
     assert scales_directory(store) == network.directory
 
@@ -162,7 +168,7 @@ def test_a_network_with_its_own_weights_is_left_alone(network, tmp_path):
 def test_goldens_of_other_weights_are_never_taken(network, checkpoint, tmp_path):
     """Not even when they are put where those of these weights would lie."""
     store = GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens")
-    prepare(store)
+    prepare_weights(store)
     other = network.with_weights(
         write_checkpoint(tmp_path / "other", VALUES | {"b/bias": np.ones(2, np.float32)})
     )
@@ -170,24 +176,34 @@ def test_goldens_of_other_weights_are_never_taken(network, checkpoint, tmp_path)
     store.directory.rename(stolen.directory)
     with refused(r"were made from other graph", GoldenError):
         stolen.ensure(["o"])
-    assert prepare(stolen)
+    assert made(stolen) == ["scales", "goldens", "bounds"]
     stolen.ensure(["o"])
 
 
-@pytest.mark.parametrize("lost", ["manifest.json", "attainable.json", "int16.quant.txt"])
-def test_what_is_lost_is_made_again(network, checkpoint, tmp_path, lost):
+@pytest.mark.parametrize(
+    ("lost", "again"),
+    [
+        ("manifest.json", ["goldens", "bounds"]),
+        ("attainable.json", ["bounds"]),
+        ("int16.quant.txt", ["scales"]),
+        ("tensors/o.0.npy", []),
+    ],
+)
+def test_what_is_lost_is_made_again(network, checkpoint, tmp_path, lost, again):
     store = GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens")
     prepare(store)
     (store.directory / lost).unlink()
-    again = GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens")
-    assert prepare(again)
+    new = GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens")
+    assert made(new) == again
+    new.ensure(["o"])
     assert (store.directory / lost).exists()
 
 
 def test_other_inputs_make_other_goldens(network, checkpoint, tmp_path):
     prepare(GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens"))
     np.save(network.directory / "x-0.npy", np.ones((3, 4), np.float32))
-    assert prepare(GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens"))
+    store = GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens")
+    assert made(store) == ["scales", "goldens", "bounds"]
 
 
 def test_a_place_that_cannot_be_written(network, checkpoint, tmp_path):
@@ -197,11 +213,20 @@ def test_a_place_that_cannot_be_written(network, checkpoint, tmp_path):
 
 
 def test_one_that_waited_finds_everything_made(network, checkpoint, tmp_path, monkeypatch):
-    store = GoldenStore(network.with_weights(checkpoint), tmp_path / "goldens")
-    prepare(store)
-    answers = iter([False, True])
-    monkeypatch.setattr(preparation, "_fits", lambda _: next(answers))
-    assert not prepare(store)
+    """What it read of the old goldens before it waited, it reads again."""
+    root, weighted = tmp_path / "goldens", network.with_weights(checkpoint)
+    prepare(GoldenStore(weighted, root))
+    np.save(network.directory / "x.npy", np.ones((3, 4), np.float32))
+    waiting = GoldenStore(network.with_weights(checkpoint), root)
+    assert preparation.stale(waiting, "goldens") == "they are of other inputs"
+
+    def waits(path):
+        monkeypatch.undo()
+        prepare(GoldenStore(network.with_weights(checkpoint), root))
+        return preparation.filelock.FileLock(path)
+
+    monkeypatch.setattr(preparation.filelock, "FileLock", waits)
+    assert made(waiting) == []
 
 
 def test_collecting_needs_no_tensorflow(network, checkpoint):

@@ -150,8 +150,8 @@ def one_file(directory):
         ),
         (empty, r"copy is empty; give a directory with"),
         (pictures, r"holds 0.png, 1.png, 2.png, …, but no checkpoint; give a directory with"),
-        (keras_inside, r"Keras file .*weights.h5 is not supported; write a SavedModel"),
-        (keras_file, r"Keras file .*model.keras is not supported; write a SavedModel"),
+        (keras_inside, r"Keras file .*weights.h5 is no checkpoint; .* write a SavedModel"),
+        (keras_file, r"Keras file .*model.keras is no checkpoint; .* write a SavedModel"),
         (one_file, r"old.ckpt is one file, .* give the prefix of .index and .data files"),
         (lambda d: d / "model.ckpt-201", r"there is no checkpoint .*-201: .* \(near names: model.ckpt-2"),
         (

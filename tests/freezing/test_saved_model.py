@@ -128,7 +128,8 @@ def test_the_signature_that_the_user_names(second):
     assert freeze(path, Request(["scaled"], signature="other")).graph.outputs == ("scaled",)
     with pytest.raises(
         UsageError,
-        match=r"'scaled' is neither a node nor an output of a signature of .*second \(near names: scaled",
+        match=r"'scaled' is neither a node nor an output of .*second \(near names: scaled.*; "
+        r"its outputs are scaled \(signature other\); features, score \(signature serving_default\)$",
     ):
         freeze(path, Request(["scaled"], signature="serving_default"))
     with pytest.raises(UsageError, match=r"--signature otter is not in .*second \(near names: other"):
@@ -145,7 +146,10 @@ def test_signatures_that_cannot_be_told_apart(tmp_path):
         freeze(tmp_path, Request(["y"]))
     frozen = freeze(tmp_path, Request(["y"], signature="triple"))
     assert results(frozen, {"x": np.ones(2)}, "y")["y"].tolist() == [3, 3]
-    with refused(r"no signature of .* has the outputs z \(it has double, triple\)"):
+    with refused(
+        r"no signature of .* has the outputs z, and none is the default; "
+        r"its outputs are y \(signature double\); y \(signature triple\)"
+    ):
         freeze(tmp_path, Request(["z"]))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.emulation import ROOT, frozen, placeholder
 
 from conformance.graph.dataflow import dataflow
-from conformance.graph.explanations import census, treatment
+from conformance.graph.explanations import census
 from conformance.graph.structure import Structure
 from conformance.networks import Network
 
@@ -57,20 +57,3 @@ def test_every_node_of_the_dataflow_is_counted_once(operators):
         same = [node.name for node in graph.graph_def.node if node.op == entry.op and node.input[0] in order]
         assert entry.first in same
         assert all(order.index(entry.first) <= order.index(name) for name in same if name in dataflow(graph))
-
-
-@pytest.mark.parametrize(
-    ("op", "expected"),
-    [
-        ("MatMul", "fixed point"),
-        ("MaxPool", "reduction"),
-        ("Softmax", "reduction"),
-        ("Relu", "elementwise"),
-        ("Pad", "movement"),
-        ("Identity", "movement"),
-        ("FFT", "other"),
-        ("MyOwnOperator", "other"),
-    ],
-)
-def test_treatment(op, expected):
-    assert treatment(op) == expected

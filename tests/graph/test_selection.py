@@ -14,23 +14,11 @@ from support.fresh_python import without_tensorflow
 from conformance.errors import UsageError
 from conformance.files import read_json
 from conformance.goldens import MANIFEST, Manifest
-from conformance.graph.lazy_tensorflow import op_definition
-from conformance.graph.operators import (
-    ELEMENTWISE,
-    EXACT,
-    FIXED_POINT,
-    MOVEMENT,
-    REDUCTIONS,
-    STRUCTURAL,
-    SUMS,
-    TRANSCENDENTAL,
-)
 from conformance.graph.selection import (
     SelectableNode,
     judgeable_nodes,
     key_nodes,
     node_classes,
-    select,
     select_nodes,
     selectable_nodes,
 )
@@ -240,7 +228,7 @@ def test_producers_come_first():
 
 
 NAMES = ["a/conv", "a/mean", "b/conv", "b/mean", "o"]
-KEY = {"b/mean", "a/mean"}
+NODES = [SelectableNode(name, "Relu", [NAMED] if name.endswith("mean") else []) for name in NAMES]
 
 
 @pytest.mark.parametrize(
@@ -257,15 +245,15 @@ KEY = {"b/mean", "a/mean"}
     ],
 )
 def test_patterns(pattern, expected):
-    assert select(pattern, NAMES, KEY, "net") == expected
+    assert select_nodes(pattern, NODES, "net") == expected
 
 
 @pytest.mark.parametrize(
-    ("pattern", "near"), [("a/cov", "near names: a/conv"), ("*/conf", ""), ("", "known: a/conv")]
+    ("pattern", "near"), [("a/cov", "near names: a/conv"), ("*/conf", ""), ("", "lists nodes and classes")]
 )
 def test_a_pattern_that_matches_nothing(pattern, near):
     with pytest.raises(UsageError, match=f"--nodes .* matches no node of net.*{near}"):
-        select(pattern, NAMES, KEY, "net")
+        select_nodes(pattern, NODES, "net")
 
 
 DESCRIBED = [
@@ -327,11 +315,6 @@ def test_bad_words(pattern, sentence):
 def test_a_class_without_nodes_is_an_error_that_says_so(word):
     with pytest.raises(UsageError, match=f"'{word}' of .* matches no node of net: none is of this class"):
         select_nodes(f"relu,{word}", [DESCRIBED[1]], "net")
-
-
-def test_without_classes_their_words_are_names_like_others():
-    with pytest.raises(UsageError, match="--nodes 'rare' matches no node of net"):
-        select("rare", NAMES, KEY, "net")
 
 
 @given(words=st.lists(st.sampled_from([*node_classes(DESCRIBED), "conv", "c*", "relu:0"]), min_size=1))
@@ -405,21 +388,6 @@ def test_a_manifest_selects_what_the_graph_selects(beautygan):
         "generator/ResizeNearestNeighbor_1",
         "generator/xs",
     ]
-
-
-def test_the_sets_of_operators_fit_each_other():
-    assert STRUCTURAL < MOVEMENT < EXACT
-    assert SUMS < REDUCTIONS
-    assert TRANSCENDENTAL < ELEMENTWISE
-    assert not TRANSCENDENTAL & EXACT
-    assert not FIXED_POINT & (ELEMENTWISE | EXACT | REDUCTIONS)
-
-
-@pytest.mark.parametrize(
-    "operators", [FIXED_POINT, SUMS, REDUCTIONS, MOVEMENT, EXACT, ELEMENTWISE, TRANSCENDENTAL]
-)
-def test_every_operator_is_one_of_tensorflow(operators):
-    assert sorted(op for op in operators if op_definition(op) is None) == []
 
 
 OF_A_MANIFEST = """

@@ -11,7 +11,7 @@ from support.emulation import ROOT, frozen, placeholder
 from conformance.graph.dataflow import tensor_types
 from conformance.graph.execution import GraphRunner
 from conformance.graph.operators import FIXED_POINT, REDUCTIONS
-from conformance.graph.sums import sum_of
+from conformance.graph.sums import static_shapes, sum_of
 from conformance.networks import Network
 
 
@@ -21,7 +21,7 @@ def ones(*shape):
 
 def found(build):
     graph = frozen(build, "o")
-    return graph, sum_of(graph, tensor_types(graph), "o")
+    return graph, sum_of(graph, "o", static_shapes(tensor_types(graph)))
 
 
 def image(tf, *shape):
@@ -108,6 +108,24 @@ def test_unknown_rank():
     assert str(summed) == "Mean over an unknown number of elements (axes 1, 2)"
 
 
+def test_a_window_is_no_larger_than_what_it_slides_over():
+    _, summed = found(lambda tf: tf.nn.avg_pool2d(image(tf, 1, 3, 5, 2), (9, 4), 1, "SAME", name="o"))
+    assert summed.numbers == 3 * 4
+    assert summed.window == (9, 4)
+
+
+def test_shapes_may_be_given():
+    """What static shapes leave open, the shapes of one run tell: of tensors, and of axes by the result."""
+    shapes = {"x": (2, 5, 7), "y": (7, 3), "axes": (2,), "o": (2,)}
+
+    def build(tf):
+        tf.reduce_sum(placeholder(tf, shape=None), placeholder(tf, "axes", (2,), "int32"), name="o")
+
+    graph = frozen(build, "o")
+    assert sum_of(graph, "o", static_shapes(tensor_types(graph))).numbers is None
+    assert sum_of(graph, "o", shapes.get).numbers == 35
+
+
 def test_a_filter_of_unknown_shape():
     _, summed = found(lambda tf: tf.nn.conv2d(image(tf), placeholder(tf, "w", None), 1, "SAME", name="o"))
     assert str(summed) == "Conv2D, an unknown number of terms"
@@ -168,9 +186,9 @@ def test_a_sum_of_ones(shape, data):
 
 def test_every_fixed_point_operator_and_reduction_of_beautygan_is_counted():
     graph = Network(ROOT / "fixtures/networks/beautygan").graph
-    types = tensor_types(graph)
+    shape_of = static_shapes(tensor_types(graph))
     sums = [
-        sum_of(graph, types, node.name)
+        sum_of(graph, node.name, shape_of)
         for node in graph.graph_def.node
         if node.op in FIXED_POINT | REDUCTIONS
     ]

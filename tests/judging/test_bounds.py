@@ -29,7 +29,6 @@ from conformance.numerics.metrics import compare
 MARGINS_FILE = Path(__file__).parents[2] / "fixtures" / "margins.toml"
 MARGINS = read_margins(MARGINS_FILE)
 FIELDS = ("cosine_distance", "mse", "max_abs", "worst_channel_mse")
-OPERATORS = ("Conv2D", "Mean", "Tanh", "Add", "ConcatV2", "SomethingNew")
 
 amounts = st.floats(0, 1e3, allow_subnormal=False)
 limits = st.builds(ErrorLimits, st.floats(0, 1), amounts, amounts, amounts)
@@ -65,18 +64,6 @@ def read_text(tmp_path: Path, text: str) -> Margins:
 # --- the margins file
 
 
-def test_the_projects_margins_have_a_class_for_every_operator_of_a_generator():
-    classes = {op: MARGINS.operator_class(op) for op in OPERATORS}
-    assert classes == {
-        "Conv2D": "fixed-point",
-        "Mean": "reduction",
-        "Tanh": "activation",
-        "Add": "elementwise",
-        "ConcatV2": "movement",
-        "SomethingNew": "other",
-    }
-
-
 def test_only_movement_is_without_arithmetic():
     assert [name for name, margin in MARGINS.classes.items() if not margin.arithmetic] == ["movement"]
 
@@ -98,14 +85,7 @@ def test_a_plain_margins_file_is_read(tmp_path):
         ({"other": '[class.other]\nfactor=inf\nreason="r"\n'}, "factor is inf"),
         ({"other": '[class.other]\nfactor=2.0\nreason=" "\n'}, "reason"),
         ({"other": "[class.other]\nfactor=2.0\n"}, "reason"),
-        ({"other": '[class.other]\nfactor=2.0\nreason="r"\noperator=["Add"]\n'}, "operator"),
-        (
-            {
-                "movement": '[class.movement]\nfactor=2.0\nreason="r"\noperators=["Pad"]\n',
-                "other": '[class.other]\nfactor=2.0\nreason="r"\noperators=["Pad"]\n',
-            },
-            "operator 'Pad' is listed twice",
-        ),
+        ({"other": '[class.other]\nfactor=2.0\nreason="r"\noperators=["Add"]\n'}, "operators"),
         ({"sum_allowance": '[sum_allowance]\nfactor=-1.0\nreason="r"\n'}, "factor is -1"),
         ({"sum_allowance": '[sum_allowance]\nfactor=nan\nreason="r"\n'}, "factor is nan"),
         ({"sum_allowance": ""}, "sum_allowance"),
@@ -168,7 +148,7 @@ def test_a_zero_result_counts_as_orthogonal_and_a_zero_golden_demands_no_cosine(
 
 def test_the_factor_is_on_the_amplitude():
     margin = MARGINS.classes["other"].factor
-    limit = bound(attainable((1e-4, 0.01, 0.5, 0.04)), "SomethingNew", MARGINS)
+    limit = bound(attainable((1e-4, 0.01, 0.5, 0.04)), "other", MARGINS)
     assert limit.max_abs == pytest.approx(margin * 0.5)
     assert limit.mse == pytest.approx((margin * 0.1) ** 2)
     assert limit.worst_channel_mse == pytest.approx((margin * 0.2) ** 2)
@@ -181,7 +161,7 @@ def test_amplitudes_add_and_not_squares():
     )
     amount = MARGINS.sum_allowance.factor * 4 * FLOAT32_ROUNDOFF
     margin = MARGINS.classes["reduction"].factor
-    limit = bound(value, "Mean", MARGINS)
+    limit = bound(value, "reduction", MARGINS)
     assert limit.max_abs == pytest.approx(margin * 0.1 + 2 * amount, rel=1e-12)
     assert limit.mse == pytest.approx((margin * 0.1 + amount) ** 2, rel=1e-12)
     assert limit.worst_channel_mse == pytest.approx((margin * 0.1 + 2 * amount) ** 2, rel=1e-12)
@@ -191,59 +171,59 @@ def test_amplitudes_add_and_not_squares():
     assert limit.cosine_distance == pytest.approx(chord**2 / 2, rel=1e-12)
 
 
-@given(attainables, st.sampled_from(OPERATORS), st.sampled_from(FIELDS), st.floats(1, 10))
-def test_the_bound_grows_with_the_attainable_error(value, op, field, growth):
+@given(attainables, st.sampled_from(OPERATOR_CLASSES), st.sampled_from(FIELDS), st.floats(1, 10))
+def test_the_bound_grows_with_the_attainable_error(value, kind, field, growth):
     grown = msgspec.structs.replace(
         value, errors=msgspec.structs.replace(value.errors, **{field: getattr(value.errors, field) * growth})
     )
     for name in FIELDS:
-        assert getattr(bound(grown, op, MARGINS), name) >= getattr(bound(value, op, MARGINS), name)
+        assert getattr(bound(grown, kind, MARGINS), name) >= getattr(bound(value, kind, MARGINS), name)
 
 
-@given(attainables, st.sampled_from(OPERATORS), st.integers(0, 10**6))
-def test_the_bound_grows_with_the_number_of_terms(value, op, more):
+@given(attainables, st.sampled_from(OPERATOR_CLASSES), st.integers(0, 10**6))
+def test_the_bound_grows_with_the_number_of_terms(value, kind, more):
     grown = msgspec.structs.replace(value, terms=value.terms + more)
     for name in FIELDS:
-        assert getattr(bound(grown, op, MARGINS), name) >= getattr(bound(value, op, MARGINS), name)
+        assert getattr(bound(grown, kind, MARGINS), name) >= getattr(bound(value, kind, MARGINS), name)
 
 
-@given(attainables, st.sampled_from(OPERATORS))
-def test_the_ideal_device_is_within_its_bound(value, op):
-    limit = bound(value, op, MARGINS)
+@given(attainables, st.sampled_from(OPERATOR_CLASSES))
+def test_the_ideal_device_is_within_its_bound(value, kind):
+    limit = bound(value, kind, MARGINS)
     for name in FIELDS:
         assert getattr(limit, name) >= getattr(value.errors, name)
 
 
 @given(attainables.map(lambda value: msgspec.structs.replace(value, errors=ErrorLimits(0.0, 0.0, 0.0, 0.0))))
 def test_exact_movement_must_stay_exact(value):
-    assert bound(value, "ResizeNearestNeighbor", MARGINS) == ErrorLimits(0.0, 0.0, 0.0, 0.0)
+    assert bound(value, "movement", MARGINS) == ErrorLimits(0.0, 0.0, 0.0, 0.0)
 
 
 def test_movement_gets_its_factor_and_nothing_else():
     value = attainable(
         (1e-8, 1e-6, 1e-3, 4e-6), terms=100, magnitude=1.0, magnitude_square=1.0, golden_square=1.0
     )
-    limit, factor = bound(value, "ConcatV2", MARGINS), MARGINS.classes["movement"].factor
+    limit, factor = bound(value, "movement", MARGINS), MARGINS.classes["movement"].factor
     assert limit.max_abs == pytest.approx(factor * 1e-3, rel=1e-12)
     assert limit.mse == pytest.approx(factor**2 * 1e-6, rel=1e-12)
 
 
 def test_a_factor_of_one_keeps_the_attainable_error_to_the_bit(tmp_path):
-    plain = '[class.movement]\nfactor=1.0\narithmetic=false\nreason="r"\noperators=["Pad"]\n'
+    plain = '[class.movement]\nfactor=1.0\narithmetic=false\nreason="r"\n'
     margins = read_text(tmp_path, margins_text(movement=plain))
     errors = (1.1e-8, 1.3e-7, 1.7e-3, 1.9e-7)
-    assert bound(attainable(errors, terms=7, magnitude=1.0), "Pad", margins) == ErrorLimits(*errors)
+    assert bound(attainable(errors, terms=7, magnitude=1.0), "movement", margins) == ErrorLimits(*errors)
 
 
 def test_arithmetic_is_not_held_to_less_than_the_goldens_rounding():
-    limit = bound(attainable(golden_square=1.0, golden_max=4.0), "Add", MARGINS)
+    limit = bound(attainable(golden_square=1.0, golden_max=4.0), "elementwise", MARGINS)
     factor = MARGINS.classes["elementwise"].factor
     assert limit.max_abs == factor * 4 * FLOAT32_ROUNDOFF
     assert limit.mse == (factor * FLOAT32_ROUNDOFF) ** 2
 
 
 def test_a_zero_golden_gets_an_absolute_bound_and_no_cosine():
-    limit = bound(attainable(terms=4, magnitude=1.0, magnitude_square=1.0), "Sum", MARGINS)
+    limit = bound(attainable(terms=4, magnitude=1.0, magnitude_square=1.0), "reduction", MARGINS)
     assert limit.max_abs == MARGINS.sum_allowance.factor * 2 * FLOAT32_ROUNDOFF
     assert limit.cosine_distance == 0.0
 
@@ -252,7 +232,7 @@ def test_a_cosine_bound_is_never_more_than_all_directions():
     value = attainable(
         terms=10**6, magnitude=1.0, magnitude_square=1.0, golden_square=1e-30, golden_max=1e-15
     )
-    assert bound(value, "Mean", MARGINS).cosine_distance == 2.0
+    assert bound(value, "reduction", MARGINS).cosine_distance == 2.0
 
 
 def running_sums(x: np.ndarray, dtype: type) -> np.ndarray:
@@ -280,14 +260,14 @@ def largest_error(sums: np.ndarray, x: np.ndarray) -> float:
 @pytest.mark.parametrize("power", [1, 2])
 def test_a_float32_running_sum_is_allowed_and_a_half_one_is_not(shift, power):
     x = (np.random.RandomState(7).standard_normal((65536, 4)).astype(np.float32) + np.float32(shift)) ** power
-    limit = bound(of_mean(x), "Mean", MARGINS)
+    limit = bound(of_mean(x), "reduction", MARGINS)
     assert largest_error(running_sums(x, np.float32), x) <= limit.max_abs
     assert largest_error(running_sums(x, np.float16), x) > 2 * limit.max_abs
 
 
 def test_equal_terms_are_allowed_to_a_blocked_float32_sum():
     x = np.full((65536, 4), 0.7, np.float32)
-    limit = bound(of_mean(x), "Mean", MARGINS)
+    limit = bound(of_mean(x), "reduction", MARGINS)
     blocks = running_sums(x.reshape(256, 256, 4), np.float32)
     assert largest_error(running_sums(blocks, np.float32), x) <= limit.max_abs
     assert largest_error(running_sums(x, np.float32), x) > limit.max_abs  # their roundings agree, one by one

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.numerics.fixed_point import (
-    dequantize,
     limits,
     position_and_scale,
     quantization_scale,
@@ -24,9 +23,13 @@ ROUNDINGS = ("half-away", "half-up")
 RANGES = ("full", "symmetric")
 # Floats as they come, and floats whose products with short scales lie in the middle of integers.
 VALUES = st.one_of(
-    st.floats(-300, 300, width=32), st.floats(-1e40, 1e40), st.integers(-600, 600).map(lambda n: n / 4)
+    st.floats(-300, 300, width=32),
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+    st.integers(-600, 600).map(lambda n: n / 4),
 )
-SCALES = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([0.5, 1.0, 2.0, 10.0, 0.1, 1 / 3]))
+SCALES = st.one_of(
+    st.floats(2.0**-10, 1e3, width=32), st.sampled_from([0.5, 1.0, 2.0, 10.0, float(np.float32(1 / 3))])
+)
 
 
 def exact_quantize(value, scale, bits, rounding, range_):
@@ -43,44 +46,27 @@ def exact_quantize(value, scale, bits, rounding, range_):
 
 @given(VALUES, SCALES, BITS, st.sampled_from(ROUNDINGS), st.sampled_from(RANGES))
 def test_quantize_is_exact(value, scale, bits, rounding, range_):
-    got = quantize(np.array([value]), scale, bits, rounding=rounding, range_=range_)
+    got = quantize(np.array([value], np.float32), scale, bits, rounding=rounding, range_=range_)
     assert got.dtype == np.int64
     assert got.tolist() == [exact_quantize(value, scale, bits, rounding, range_)]
 
 
-@pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("sign", [1, -1])
-def test_products_that_float64_rounds_into_the_middle(rounding, sign):
-    # Next to k + 1/2 the exact product differs from its float64 in either direction, or not at all.
-    random = np.random.default_rng(0)
-    scales = random.uniform(0.5, 2.0, 4000)
-    values = sign * (random.integers(0, 120, 4000) + 0.5) / scales
-    seen = set()
-    for value, scale in zip(values, scales, strict=True):
-        if (abs(value * scale) % 1) == 0.5:
-            lost = Fraction(value) * Fraction(scale) - Fraction(value * scale)
-            seen.add((lost > 0) - (lost < 0))
-            got = quantize(np.array([value]), scale, 8, rounding=rounding)[0]
-            assert got == exact_quantize(value, scale, 8, rounding, "full"), (value, scale)
-    assert seen >= {-1, 1}, "the inputs must hold products that float64 rounds up and down"
-
-
-@pytest.mark.parametrize("value", [0.5 - 2.0**-54, -0.5 + 2.0**-54, 2.0**-1074, -(2.0**-1074)])
+@pytest.mark.parametrize("value", [0.5 - 2.0**-25, -0.5 + 2.0**-25, 2.0**-149, -(2.0**-149)])
 def test_just_below_the_middle_goes_to_zero(value):
-    assert quantize(np.array([value]), 1.0, 8).tolist() == [0]
+    assert quantize(np.array([value], np.float32), 1.0, 8).tolist() == [0]
 
 
 def test_ties_follow_the_chosen_rounding():
-    values = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
+    values = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], np.float32)
     assert quantize(values, 1.0, 8, rounding="half-away").tolist() == [-3, -2, -1, 1, 2, 3]
     assert quantize(values, 1.0, 8, rounding="half-up").tolist() == [-2, -1, 0, 1, 2, 3]
 
 
 def test_values_beyond_the_range_clamp():
-    values = np.array([-np.inf, -1e300, -129, -128, 127, 128, 1e300, np.inf])
+    values = np.array([-np.inf, -1e38, -129, -128, 127, 128, 1e38, np.inf], np.float32)
     assert quantize(values, 1.0, 8).tolist() == [-128] * 4 + [127] * 4
     assert quantize(values, 1.0, 8, range_="symmetric").tolist() == [-127] * 4 + [127] * 4
-    assert quantize(np.array([1e308, -1e308]), 1e308, 16).tolist() == [32767, -32768]
+    assert quantize(np.array([1e38, -1e38], np.float32), 2.0**127, 16).tolist() == [32767, -32768]
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1), SCALES, BITS, st.sampled_from(ROUNDINGS))
@@ -92,16 +78,14 @@ def test_quantize_is_monotone_and_within_its_limits(values, scale, bits, roundin
     assert integers.max() <= high
 
 
-@given(st.floats(-1, 1), st.floats(1e-30, 1e30), BITS, st.sampled_from(ROUNDINGS), st.sampled_from(RANGES))
+@given(st.floats(-1, 1), st.floats(1e-20, 1e20), BITS, st.sampled_from(ROUNDINGS), st.sampled_from(RANGES))
 def test_inside_the_range_the_error_is_half_a_step_at_most(share, max_abs, bits, rounding, range_):
-    value = share * max_abs
-    scale = quantization_scale(max_abs, bits)
+    value = np.float32(share * max_abs)
+    scale = float(np.float32(quantization_scale(max_abs, bits)))
     integer = int(quantize(np.array([value]), scale, bits, rounding=rounding, range_=range_)[0])
-    step = 1 / Fraction(scale)
-    # The scale itself is rounded to a float64, so the largest value may lie 2^-52 of its size beyond.
-    assert abs(Fraction(value) - integer * step) <= step / 2 + abs(Fraction(value)) * Fraction(1, 2**52)
-    exact = Fraction(integer) / Fraction(scale)
-    assert abs(Fraction(float(dequantize(np.array([integer]), scale)[0])) - exact) <= abs(exact) / 2**52
+    step, exact = 1 / Fraction(scale), Fraction(float(value))
+    # Scale and value are rounded to float32, so the largest value may lie 2^-23 of its size beyond.
+    assert abs(exact - integer * step) <= step / 2 + abs(exact) * Fraction(1, 2**23)
 
 
 @given(MAGNITUDES, BITS)
@@ -148,14 +132,12 @@ def test_limits(bits, full, symmetric):
     assert limits(bits, "symmetric") == symmetric
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("shape", [(), (0,), (2, 3)])
 def test_shapes_and_dtypes(dtype, shape):
     integers = quantize(np.full(shape, 1.5, dtype), 1.0, 8)
     assert (integers.shape, integers.dtype) == (shape, np.int64)
-    restored = dequantize(integers, 4.0)
-    assert (restored.shape, restored.dtype) == (shape, np.float64)
-    assert (restored == 0.5).all()
+    assert (integers == 2).all()
 
 
 @pytest.mark.parametrize("max_abs", [0.0, -1.0, math.nan, math.inf, 1e-320])
@@ -170,23 +152,29 @@ def test_no_position_for_such_a_range(max_abs):
         position_and_scale(max_abs, 8)
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
-def test_a_scale_must_be_finite_and_positive(scale):
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf, 0.1, 1 + 2.0**-24])
+def test_a_scale_must_be_a_finite_and_positive_float32(scale):
     with pytest.raises(ValueError, match="scale"):
-        quantize(np.ones(1), scale, 8)
-    with pytest.raises(ValueError, match="scale"):
-        dequantize(np.ones(1, np.int64), scale)
+        quantize(np.ones(1, np.float32), scale, 8)
+
+
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**1000, float(np.float32(0.1)), 1 + 2.0**-23])
+def test_a_scale_may_have_any_exponent(scale):
+    """The factor of a profile that knows positions only is a power of two."""
+    assert quantize(np.zeros(1, np.float32), scale, 8).tolist() == [0]
 
 
 def test_what_cannot_be_quantised_is_refused():
     with pytest.raises(ValueError, match="NaN"):
-        quantize(np.array([1.0, np.nan]), 1.0, 8)
+        quantize(np.array([1.0, np.nan], np.float32), 1.0, 8)
     with pytest.raises(ValueError, match="int32"):
         quantize(np.ones(1, np.int32), 1.0, 8)
+    with pytest.raises(ValueError, match="float64"):
+        quantize(np.ones(1), 1.0, 8)
     with pytest.raises(ValueError, match="half-even"):
-        quantize(np.ones(1), 1.0, 8, rounding="half-even")
+        quantize(np.ones(1, np.float32), 1.0, 8, rounding="half-even")
     with pytest.raises(ValueError, match="wide"):
-        quantize(np.ones(1), 1.0, 8, range_="wide")
+        quantize(np.ones(1, np.float32), 1.0, 8, range_="wide")
     for bits in (1, 33):
         with pytest.raises(ValueError, match=f"not {bits}"):
-            quantize(np.ones(1), 1.0, bits)
+            quantize(np.ones(1, np.float32), 1.0, bits)

@@ -1,145 +1,21 @@
-"""Options: the command line, else the environment, else the default; contradictions are said."""
+"""The options as pytest takes them: help, what is refused before anything runs, what reaches a run."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import sys
 
 import pytest
 from support.suite_run import run_suite
 
 from conformance import locations
-from conformance.errors import UsageError
-from conformance.options import OPTIONS, PREFIX, read_settings
-
-NONE = {option.name: None for option in OPTIONS}
-HERE = Path("/somewhere")
-VALUED = [option for option in OPTIONS if not (option.switch or option.repeated)]
-REPEATED = [option for option in OPTIONS if option.repeated]
-TEXTS = {"device_timeout": ("7.5", "9")}
-"""What an option takes that does not take any word."""
-SWITCHES = [option for option in OPTIONS if option.switch]
-PATHS = ("network_path", "weights", "waivers", "run_dir", "golden_dir")
-
-
-def settings(given=(), environment=()):
-    return read_settings(NONE | dict(given), dict(environment), HERE)
-
-
-def test_defaults():
-    found = settings()
-    assert (found.device, found.network, found.nodes, found.profile) == ("auto", "beautygan", "key", "mlu270")
-    assert found.golden_dir == locations.GOLDENS
-    assert (found.network_path, found.waivers, found.run_dir) == (None, None, None)
-    assert (found.require_hardware, found.no_waivers) == (False, False)
-    assert (found.device_option, found.device_timeout) == ({}, 300.0)
-    assert (found.isolate, found.layer_by_layer) == (False, False)
-
-
-@pytest.mark.parametrize("option", VALUED, ids=lambda option: option.name)
-def test_every_option_has_a_twin_and_the_command_line_wins(option):
-    def shown(value):
-        return HERE / value if option.name in PATHS else type(getattr(settings(), option.name) or "")(value)
-
-    first, second = TEXTS.get(option.name, ("from-environment", "given"))
-    assert option.variable == "MLU_CONFORMANCE_" + option.flag[2:].replace("-", "_").upper()
-    twin = {option.variable: first}
-    assert getattr(settings({}, twin), option.name) == shown(first)
-    assert getattr(settings({option.name: second}, twin), option.name) == shown(second)
-    assert settings({}, {option.variable: ""}) == settings()
-
-
-@pytest.mark.parametrize("option", REPEATED, ids=lambda option: option.name)
-def test_an_option_that_may_be_given_again_has_a_twin_that_holds_several(option):
-    twin = {option.variable: "cards=0,1 'python=/a b/python' empty="}
-    given = {option.name: ["core-num=4", "python=/c"]}
-    assert getattr(settings({}, twin), option.name) == {"cards": "0,1", "python": "/a b/python", "empty": ""}
-    assert getattr(settings(given, twin), option.name) == {"core-num": "4", "python": "/c"}
-    assert settings({}, {option.variable: ""}) == settings()
-
-
-@pytest.mark.parametrize(
-    ("given", "environment", "sentence"),
-    [
-        ({"device_option": ["stock"]}, {}, "--device-option 'stock' is not KEY=VALUE; write it like"),
-        ({"device_option": ["=1"]}, {}, "--device-option '=1' is not KEY=VALUE"),
-        ({"device_option": ["a=1", "a=2"]}, {}, "--device-option a is given as '1' and '2'; drop one"),
-        ({"device_option": [""]}, {}, "--device-option is empty; give a KEY=VALUE or drop it"),
-        ({}, {"DEVICE_OPTION": "a"}, "--device-option 'a' is not KEY=VALUE"),
-        ({}, {"DEVICE_OPTION": "a='1"}, "has an open quote; close it"),
-        ({"device_timeout": "soon"}, {}, "--device-timeout 'soon' is no number of seconds above 0"),
-        ({"device_timeout": "0"}, {}, "--device-timeout '0' is no number of seconds above 0"),
-        ({"device_timeout": "-1"}, {}, "--device-timeout '-1' is no number of seconds above 0"),
-        ({"device_timeout": "nan"}, {}, "--device-timeout 'nan' is no number of seconds above 0"),
-        ({"device_timeout": "inf"}, {}, "--device-timeout 'inf' is no number of seconds above 0"),
-        ({}, {"DEVICE_TIMEOUT": "1m"}, "--device-timeout '1m' is no number of seconds above 0"),
-    ],
-)
-def test_values_that_are_none(given, environment, sentence):
-    with pytest.raises(UsageError, match=re.escape(sentence)):
-        settings(given, {PREFIX + name: text for name, text in environment.items()})
-
-
-@pytest.mark.parametrize("option", SWITCHES, ids=lambda option: option.name)
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [("1", True), ("true", True), ("YES", True), ("0", False), ("off", False), ("", False)],
-)
-def test_every_switch_has_a_twin(option, text, meaning):
-    assert getattr(settings({}, {option.variable: text}), option.name) is meaning
-    assert getattr(settings({option.name: True}, {option.variable: text}), option.name) is True
-
-
-def test_a_switch_that_is_neither_true_nor_false():
-    with pytest.raises(UsageError, match="MLU_CONFORMANCE_NO_WAIVERS='maybe' is neither true nor false"):
-        settings({}, {"MLU_CONFORMANCE_NO_WAIVERS": "maybe"})
-
-
-@pytest.mark.parametrize(
-    ("given", "environment", "flags"),
-    [
-        ({"waivers": "a", "no_waivers": True}, {}, "--waivers and --no-waivers"),
-        (
-            {},
-            {"MLU_CONFORMANCE_WAIVERS": "a", "MLU_CONFORMANCE_NO_WAIVERS": "1"},
-            "--waivers and --no-waivers",
-        ),
-        ({"network": "a", "network_path": "b"}, {}, "--network and --network-path"),
-    ],
-)
-def test_contradictions(given, environment, flags):
-    with pytest.raises(UsageError, match=f"{flags} contradict each other; drop one"):
-        settings(given, environment)
-
-
-@pytest.mark.parametrize(
-    ("given", "environment", "expected"),
-    [
-        ({"no_waivers": True}, {"MLU_CONFORMANCE_WAIVERS": "a"}, {"no_waivers": True, "waivers": None}),
-        ({"waivers": "a"}, {"MLU_CONFORMANCE_NO_WAIVERS": "1"}, {"no_waivers": False, "waivers": HERE / "a"}),
-        ({"network": "a"}, {"MLU_CONFORMANCE_NETWORK_PATH": "b"}, {"network": "a", "network_path": None}),
-        ({"network_path": "b"}, {"MLU_CONFORMANCE_NETWORK": "a"}, {"network_path": HERE / "b"}),
-    ],
-)
-def test_the_command_line_wins_over_the_opposite_in_the_environment(given, environment, expected):
-    found = settings(given, environment)
-    assert {name: getattr(found, name) for name in expected} == expected
-
-
-def test_relative_paths_are_relative_to_where_pytest_was_called_and_absolute_ones_stay():
-    assert settings({"run_dir": "runs/a"}).run_dir == HERE / "runs/a"
-    assert settings({"run_dir": "/else/a"}).run_dir == Path("/else/a")
-
-
-def test_an_empty_option_is_no_default():
-    with pytest.raises(UsageError, match="--run-dir is empty; give a DIR or drop it"):
-        settings({"run_dir": ""})
+from conformance.options import SUITE
 
 
 def test_help_names_every_option_with_its_twin(capsys):
     pytest.main([f"--rootdir={locations.PROJECT}", f"-c{locations.PROJECT / 'pytest.ini'}", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    for option in OPTIONS:
+    for option in SUITE:
         assert re.search(rf"{option.flag}(={option.value})? ", text), option.flag
         assert f"[environment: {option.variable}]" in text
     for marker in ("mlu", "int8", "int16", "fp16", "fp32", "own", "chained", "fused", "benchmark"):
@@ -210,13 +86,8 @@ def test_hardware_that_is_required_is_not_emulated(network, tmp_path, device):
     result = run_suite(tmp_path / "run", f"--device={device}", "--require-hardware", network=network)
     assert (result.code, result.outcomes) == (3, {})
     assert "--require-hardware is set, but device " in result.text
-    assert "is simulated; no card was used (looked for /dev/cambricon_dev*: " in result.text
+    assert "is simulated, and no Cambricon card is visible (/dev/cambricon_dev*: " in result.text
     assert not result.directory.exists()
-
-
-def test_a_misspelt_twin_is_not_ignored():
-    with pytest.raises(UsageError, match=r"MLU_CONFORMANCE_REQUIRE_HARDWAR means nothing \(near names"):
-        settings(environment={"MLU_CONFORMANCE_REQUIRE_HARDWAR": "1"})
 
 
 def test_options_reach_the_device_and_the_records(network, tmp_path):
@@ -227,3 +98,93 @@ def test_options_reach_the_device_and_the_records(network, tmp_path):
     refused = run_suite(tmp_path / "again", "--device=cpu", "--device-option=cards=1", network=network)
     assert refused.code == 4
     assert "device 'cpu' takes no --device-option, but got cards; drop it" in refused.text
+
+
+def plugin_file(directory, *flags):
+    """Write a plugin that has options of these names."""
+    options = "".join(
+        f"    group.addoption({flag!r}, action='store_true', dest='theirs')\n" for flag in flags
+    )
+    directory.mkdir(exist_ok=True)
+    (directory / "their_profiler.py").write_text(
+        f"def pytest_addoption(parser):\n    group = parser.getgroup('Profiling')\n{options}"
+    )
+
+
+@pytest.fixture
+def their_plugin(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path / "theirs")
+    yield lambda *flags: plugin_file(tmp_path / "theirs", *flags)
+    sys.modules.pop("their_profiler", None)
+
+
+def test_an_option_of_another_plugin_is_one_sentence(their_plugin, network, tmp_path):
+    their_plugin("--pstats", "--profile")
+    result = run_suite(tmp_path / "run", "-p", "their_profiler", network=network)
+    assert result.code == 4
+    assert "Traceback" not in result.text
+    (error,) = [line for line in result.text.splitlines() if line.startswith("ERROR: ")]
+    assert error == (
+        "ERROR: --profile is an option of plugin 'their_profiler', too; run pytest with -p no:their_profiler"
+    )
+
+
+def test_another_plugin_with_other_options_is_none_of_our_business(their_plugin, network, tmp_path):
+    their_plugin("--pstats", "--profile-svg")
+    assert run_suite(tmp_path / "run", "-p", "their_profiler", "--device=cpu", network=network).code == 0
+
+
+def test_an_installed_plugin_is_named_with_its_package(their_plugin, network, tmp_path):
+    their_plugin("--profile")
+    package = tmp_path / "theirs/pytest_profiler-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: pytest-profiler\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[pytest11]\nprofiler = their_profiler\n")
+    result = run_suite(tmp_path / "run", network=network)
+    assert result.code == 4
+    assert (
+        "ERROR: --profile is an option of plugin 'profiler', too; run pytest with -p no:profiler, or "
+        "uninstall pytest-profiler\n"
+    ) in result.text
+    assert run_suite(tmp_path / "run", "-p", "no:profiler", "--device=cpu", network=network).code == 0
+
+
+@pytest.mark.parametrize("name", ["network", "network-path", "device", "profile", "golden-dir", "nodes"])
+def test_an_option_that_is_given_twice_is_one_sentence(tmp_path, name):
+    result = run_suite(tmp_path / "run", f"--{name}=one", f"--{name}", "two")
+    assert result.code == 4
+    assert f"ERROR: --{name} is given twice, as 'one' and 'two'; drop one\n" in result.text
+
+
+def test_two_run_directories_are_one_sentence(network, tmp_path):
+    result = run_suite(tmp_path / "run", f"--run-dir={tmp_path / 'other'}", network=network)
+    assert result.code == 4
+    assert f"--run-dir is given twice, as '{tmp_path / 'run'}' and '{tmp_path / 'other'}'" in result.text
+
+
+def test_the_command_line_may_say_the_same_again_and_replace_what_addopts_says(
+    network, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--device=emulator --nodes=norm/*")
+    result = run_suite(tmp_path / "run", "--device=cpu", "--device=cpu", "--nodes=joined", network=network)
+    assert (result.code, {record.node for record in result.records}) == (0, {"joined"})
+    assert "device: cpu" in result.text
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ("frozen.pb", "frozen.pb is a frozen graph, not yet a network; make its network.toml with `mlu-"),
+        ("nothing", "nothing/network.toml cannot be read"),
+    ],
+)
+def test_a_path_without_a_network(tmp_path, made, sentence):
+    (tmp_path / "frozen.pb").write_bytes(b"")
+    result = run_suite(tmp_path / "run", f"--network-path={tmp_path / made}")
+    assert result.code == 4
+    assert sentence in result.text
+
+
+def test_the_description_of_a_network_means_its_directory(network, tmp_path):
+    given = (f"--network-path={network.directory / 'network.toml'}", f"--golden-dir={network.goldens}")
+    assert run_suite(tmp_path / "run", *given, "--device=cpu", "--nodes=joined").code == 0

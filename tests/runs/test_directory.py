@@ -107,7 +107,7 @@ def test_of_many_runs_at_once_one_gets_the_directory(tmp_path):
 
 def test_a_run_that_claims_between_the_look_and_the_claim_wins(tmp_path, monkeypatch):
     (tmp_path / RECORDS).write_bytes(b"theirs")
-    monkeypatch.setattr(os, "listdir", lambda _: [])
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter([]))
     with refused("already holds a run"):
         RunDirectory.create(tmp_path)
     assert (tmp_path / RECORDS).read_bytes() == b"theirs"

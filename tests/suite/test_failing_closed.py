@@ -72,7 +72,7 @@ def test_selecting_nothing_of_other_tests_is_pytests_own_business(network, tmp_p
 def test_no_goldens_at_all(refused, damaged):
     shutil.rmtree(damaged.goldens)
     assert "network 'small' has no goldens in" in (sentence := refused(code=3))
-    assert "mlu-conformance golden" in sentence
+    assert f"`mlu-conformance prepare {damaged.directory} --golden-dir {damaged.goldens}`" in sentence
 
 
 def test_no_goldens_even_if_markers_would_have_selected_a_few(refused, damaged):
@@ -123,10 +123,8 @@ def test_goldens_of_another_graph(refused, damaged):
 def test_no_scales(refused, damaged, bits):
     path = damaged.directory / f"int{bits}.quant.txt"
     path.unlink()
-    assert (
-        f"quantisation parameter file {path} is missing; make it with `mlu-conformance quantize"
-        in refused(code=4)
-    )
+    remedy = f"`mlu-conformance prepare {damaged.directory} --golden-dir {damaged.goldens}`"
+    assert f"quantisation parameter file {path} is missing; make them with {remedy}" in refused(code=4)
 
 
 def test_a_scale_for_a_node_that_the_graph_lacks(refused, damaged):

@@ -124,3 +124,11 @@ def shared_directory() -> Path:
         os.environ[SHARED] = tempfile.mkdtemp(prefix="mlu-conformance-")
         atexit.register(shutil.rmtree, os.environ[SHARED], ignore_errors=True)
     return Path(os.environ[SHARED])
+
+
+def store_of(directory: Path, build: Callable, **arrays: np.ndarray) -> GoldenStore:
+    """Return the goldens of the network that ``build(tf)`` makes, with output ``o``, on these inputs."""
+    inputs = {name: [array.astype(np.float32)] for name, array in arrays.items()}
+    store = GoldenStore(Network(write_toy(directory, build, inputs, "o")), directory / "goldens")
+    store.create()
+    return store

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from conformance.devices.cambricon import versions
 from conformance.devices.cambricon.versions import Identity
+from conformance.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ VENDOR = "0xcabc"
 LSPCI = ("lspci", "-D", "-nn", "-d", "cabc:")
 CNMON_VIEWS = (("cnmon", "info"), ("cnmon",))
 SILENT = "no answer (not installed, failing or hanging)"
+CURE = "load its driver, or give this container its /dev/cambricon_dev*"
+"""What makes a visible card usable."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,25 @@ class Survey:
     def usable(self) -> tuple[Card, ...]:
         """The cards that have a device file."""
         return tuple(card for card in self.cards if card.device_file is not None)
+
+
+def no_hardware(found: Survey, simulated: str = "") -> InfrastructureError:
+    """Return the error for ``--require-hardware`` where no card is used.
+
+    Args:
+        found: on this machine.
+        simulated: what is used instead, if anything.
+    """
+    instead = f"device {simulated!r} is simulated, and " if simulated else ""
+    if found.usable:
+        problem = f"card {found.usable[0].index} is not asked for; give --device=cambricon"
+    elif found.cards:
+        indices = ", ".join(str(card.index) for card in found.cards)
+        problem = f"no visible card ({indices}) has a device file; {CURE}"
+    else:
+        places = "; ".join(found.looked_for)
+        problem = f"no Cambricon card is visible ({places}); install a card and its driver"
+    return InfrastructureError(f"--require-hardware is set, but {instead}{problem}")
 
 
 def run_tool(

@@ -21,6 +21,7 @@ from conformance.graph.editing import constant, placeholder, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.operators import known
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes
 from conformance.judging.bounds import (
@@ -110,7 +111,7 @@ class ContractNetwork:
         return {
             node: bound(
                 _attainable(self.goldens[node], [run[node] for run in runs]),
-                program.graph.nodes[node].op,
+                known(program.graph.nodes[node].op).margin_class,
                 self._margins,
             )
             for node in program.fetches

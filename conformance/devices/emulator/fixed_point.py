@@ -17,9 +17,9 @@ from conformance.devices.base import Unsupported
 from conformance.devices.emulator import kernels
 from conformance.errors import UsageError
 from conformance.graph.editing import cast, constant, copied, plain
-from conformance.graph.frozen import output_index, producer
-from conformance.graph.operators import DATA_ARGUMENTS
+from conformance.graph.operators import known
 from conformance.graph.retype import attribute
+from conformance.graph.sums import TRANSPOSING, static_shapes, transposes
 from conformance.numerics.fixed_point import limits, position_and_scale, quantize
 
 if TYPE_CHECKING:
@@ -36,14 +36,6 @@ SPLITS_AT_MOST = 8
 """A float64 kernel takes about 2.5 times a float32 one; many small groups take longer than that."""
 CONTRACTED_AXIS = {"Conv2D": 2, "MatMul": 0}
 """The filter axis that is summed over and can be split, where splitting is modelled."""
-SUMMED_AXES = {
-    "Conv2D": (0, 1, 2),
-    "Conv3D": (0, 1, 2, 3),
-    "Conv2DBackpropInput": (0, 1, 3),
-    "DepthwiseConv2dNative": (0, 1),
-    "MatMul": (0,),
-}
-"""The filter axes that one output sums over."""
 
 
 def effective_factor(scale: float, bits: int, profile: Profile) -> float:
@@ -88,7 +80,7 @@ class FixedPoint:
             UsageError: a scale is missing.
             Unsupported: sums of this operator cannot be kept exact.
         """
-        input_at, filter_at = DATA_ARGUMENTS.get(node.op, (0, 1))
+        input_at, filter_at = known(node.op).data_arguments
         factors = [self._factor(f"{node.name}/{which}") for which in ("input", "filter")]
         filters = self._integer_filter(node, node.input[filter_at], factors[1])
         groups = self._groups(node, filters)
@@ -103,7 +95,7 @@ class FixedPoint:
     def _factor(self, key: str) -> float:
         if key not in self.scales.scales:
             raise UsageError(
-                f"quantisation scales have none for {key!r}; run `mlu-conformance quantize` again"
+                f"quantisation scales have none for {key!r}; make them again with `mlu-conformance prepare`"
             )
         return effective_factor(self.scales.scales[key], self.precision.fixed_bits, self.profile)
 
@@ -121,11 +113,11 @@ class FixedPoint:
             rounding=self.profile.fixed_point_rounding,  # type: ignore[arg-type]
             range_=self.profile.fixed_point_range,  # type: ignore[arg-type]
         )
-        return integers.T if node.op == "MatMul" and attribute(node, "transpose_b").b else integers
+        return np.swapaxes(integers, -2, -1) if transposes(node, 1) else integers
 
     def _groups(self, node: Node, filters: np.ndarray[Any, Any] | None) -> list[slice]:
         """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
-        if filters is None or node.op not in SUMMED_AXES:
+        if filters is None:
             return []
         largest = -limits(self.precision.fixed_bits, self.profile.fixed_point_range)[0]  # type: ignore[arg-type]
         weight = np.abs(filters) * largest
@@ -140,14 +132,14 @@ class FixedPoint:
 
     @staticmethod
     def _sum(weight: np.ndarray[Any, Any], op: str) -> int:
-        return int(weight.sum(SUMMED_AXES[op]).max(initial=0))
+        return int(weight.sum(known(op).summed_axes).max(initial=0))
 
     def _split(self, weight: np.ndarray[Any, Any], node: Node) -> list[slice]:
         """Return the fewest groups of channels, greedily filled, or none where that is not modelled."""
         axis = CONTRACTED_AXIS.get(node.op)
         if axis is None or not self._splittable(node, weight):
             return []
-        summed = tuple(other for other in SUMMED_AXES[node.op] if other != axis)
+        summed = {other % weight.ndim for other in known(node.op).summed_axes} - {axis}
         per_channel = np.moveaxis(weight, axis, 0).sum(tuple(_shifted(other, axis) for other in summed))
         starts, running = [0], np.zeros_like(per_channel[0])
         for channel, share in enumerate(per_channel):
@@ -161,8 +153,8 @@ class FixedPoint:
 
     def _splittable(self, node: Node, filters: np.ndarray[Any, Any]) -> bool:
         """Whether input and filter can be cut along the contracted axis, which comes last in the input."""
-        if node.op == "MatMul":
-            return not attribute(node, "transpose_a").b
+        if not known(node.op).window_axes:
+            return not transposes(node, 0)
         return self._channels_last(node) and self._input_channels(node) == filters.shape[2]
 
     @staticmethod
@@ -171,7 +163,7 @@ class FixedPoint:
 
     def _input_channels(self, node: Node) -> int | None:
         """Return the channels of the input; a grouped convolution's filter has fewer."""
-        shape = self.types[producer(node.input[0])][output_index(node.input[0])].shape
+        shape = static_shapes(self.types)(node.input[0])
         return shape[-1] if shape else None
 
     def _quantized(self, name: str, source: str, factor: float, work: str) -> list[Node]:
@@ -224,8 +216,10 @@ class FixedPoint:
         inputs[positions[0]], inputs[positions[1]] = data, filters
         kernel = copied(node, name=f"{node.name}/{suffix}", inputs=inputs)
         kernel.attr["T"].type = plain("", "", [], T=work).attr["T"].type
-        if "transpose_b" in kernel.attr and filters.startswith(f"{node.name}/filter/integers"):
-            kernel.attr["transpose_b"].b = False
+        if filters.startswith(f"{node.name}/filter/integers"):  # which are transposed already
+            for key in TRANSPOSING[1]:
+                if key in kernel.attr:
+                    kernel.attr[key].b = False
         return kernel
 
     def _rescaled(self, name: str, total: str, divisor: float, last: Node) -> list[Node]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.kernels import round_to_float, running_sum, running_total
 from conformance.graph.editing import constant
-from conformance.graph.frozen import output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import SUMS
+from conformance.graph.operators import known
 from conformance.graph.retype import attribute
+from conformance.graph.sums import reduced_axes, static_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from conformance.devices.emulator.kernels import Library
     from conformance.devices.emulator.profile import Profile
@@ -51,14 +51,8 @@ class Reductions:
     dtype: Any
 
     def rewrite(self, node: Node) -> list[Node] | None:
-        """Return nodes that take over ``node``, or None where it is no reduction that is modelled."""
-        if node.op in SUMS and (axes := self._constant_axes(node)) is not None:
-            return self._sum(node, axes)
-        if node.op == "AvgPool" and self._slides_over_images(node):
-            return self._average_pool(node)
-        if node.op == "Softmax" and self._shape(node) is not None:
-            return [self._softmax(node)]
-        return None
+        """Return nodes that take over ``node``, or None where its shape, axes or window are not modelled."""
+        return self.of_operator[node.op](self, node)
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -73,27 +67,25 @@ class Reductions:
     def _passes(self, axes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         return (axes,) if self.profile.reduction_order == "one-pass" else tuple((axis,) for axis in axes)
 
-    def _shape(self, node: Node) -> tuple[int | None, ...] | None:
-        """Return the shape of the reduced tensor; None where its rank is not known."""
-        return self.types[producer(node.input[0])][output_index(node.input[0])].shape
+    def _rank(self, node: Node) -> int | None:
+        """Return the rank of the reduced tensor; None where it is not known."""
+        shape = static_shapes(self.types)(node.input[0])
+        return None if shape is None else len(shape)
 
-    def _constant_axes(self, node: Node) -> tuple[int, ...] | None:
-        """Return the reduced axes, counted from the front, or None where they are not constant."""
-        axes, shape = self.graph.constant(node.input[1]), self._shape(node)
-        if axes is None or shape is None:
+    def _sum(self, node: Node) -> list[Node] | None:
+        rank = self._rank(node)
+        axes = reduced_axes(self.graph, node, rank)
+        if rank is None or axes is None:
             return None
-        return tuple(sorted(int(axis) % len(shape) for axis in np.atleast_1d(axes)))
-
-    def _sum(self, node: Node, axes: tuple[int, ...]) -> list[Node]:
         one = constant(f"{node.name}/one", np.float64(1))
         reducing = self.library.call(
             node.name,
             kernels.reduce,
             [node.input[0], one.name],
-            ((self.dtype, len(self._shape(node) or ())), ("float64", 0)),
+            ((self.dtype, rank), ("float64", 0)),
             self.dtype,
             passes=self._passes(axes),
-            mean=node.op == "Mean",
+            mean=known(node.op).running_sum == "mean",
             keep=bool(attribute(node, "keep_dims").b),
             **self._settings,
         )
@@ -105,7 +97,9 @@ class Reductions:
         ends = {tuple(attribute(node, key).list.i)[at] for key in ("ksize", "strides") for at in (0, 3)}
         return ends == {1} and bool(attribute(node, "data_format").s == b"NHWC")
 
-    def _average_pool(self, node: Node) -> list[Node]:
+    def _average_pool(self, node: Node) -> list[Node] | None:
+        if not self._slides_over_images(node):
+            return None
         one = constant(f"{node.name}/one", np.float64(1))
         pooled = self.library.call(
             node.name,
@@ -121,17 +115,29 @@ class Reductions:
         )
         return [one, pooled]
 
-    def _softmax(self, node: Node) -> Node:
+    def _softmax(self, node: Node) -> list[Node] | None:
+        rank = self._rank(node)
+        if rank is None:
+            return None
         bits = {"rounded": self.precision.float_bits, "fp32": 32, "exact": 64}
-        return self.library.call(
+        shared = self.library.call(
             node.name,
             softmax,
             [node.input[0]],
-            ((self.dtype, len(self._shape(node) or ())),),
+            ((self.dtype, rank),),
             self.dtype,
             step_bits=bits[self.profile.softmax_steps],
             **self._settings,
         )
+        return [shared]
+
+    of_operator: ClassVar[Mapping[str, Callable[[Reductions, Node], list[Node] | None]]] = {
+        "AvgPool": _average_pool,
+        "Mean": _sum,
+        "Softmax": _softmax,
+        "Sum": _sum,
+    }
+    """What rewrites each operator with a running sum."""
 
 
 def average_pool(

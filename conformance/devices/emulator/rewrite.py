@@ -7,7 +7,7 @@ which can be saved and looked at.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.fixed_point import FixedPoint
@@ -19,14 +19,15 @@ from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import cast, constant, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, TRANSCENDENTAL
+from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
 from conformance.graph.retype import attribute, to_float64
 from conformance.numerics.half import round_to_half
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.devices.emulator.profile import Profile
+    from conformance.graph.operators import Emulation
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -130,15 +131,8 @@ class _Rewriter:
             return [node]
         if node.name in self.on_host:
             return self._on_the_host(node)
-        if node.op in FIXED_POINT:
-            return self.fixed_point.rewrite(node)
-        if (modelled := self._modelled(node)) is not None:
-            return modelled
-        if not self._computes(node):
-            return [node]
-        if node.op not in ELEMENTWISE | EXACT | INPUT_OPERATORS:
-            self.unmodelled.append(node.name)
-        return self._rounded(node)
+        rewrite = self.of_operator.get(node.op) or self.of_emulation[known(node.op).emulation]
+        return rewrite(self, node)
 
     def _on_the_host(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, from constants that the host keeps, stored once."""
@@ -148,17 +142,6 @@ class _Rewriter:
                 kept.append(copied(self.graph.nodes[producer(tensor)], name=f"{node.name}/host_{index}"))
                 inputs[index] = kept[-1].name
         return [*kept, *self._rounded(copied(node, inputs=inputs))]
-
-    def _modelled(self, node: Node) -> list[Node] | None:
-        """Return what takes over an operator that has numerics of its own, else None."""
-        if (reduced := self.reductions.rewrite(node)) is not None:
-            return reduced
-        if node.op == "Tanh" and self.profile.tanh != "exact":
-            return [self._tabulated(node)]
-        if node.op in TRANSCENDENTAL:
-            return self._transcendental(node)
-        one_for_one = {"ResizeNearestNeighbor": self._resized, "Const": self._constant}.get(node.op)
-        return [one_for_one(node)] if one_for_one else None
 
     def _in_frame(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, with its constants in the loop that a TensorFlow 1 node runs in.
@@ -193,11 +176,30 @@ class _Rewriter:
     def _type(self, tensor: str) -> TensorType:
         return self.types[producer(tensor)][output_index(tensor)]
 
-    def _resized(self, node: Node) -> Node:
+    def _in_fixed_point(self, node: Node) -> list[Node]:
+        return self.fixed_point.rewrite(node)
+
+    def _reduced(self, node: Node) -> list[Node]:
+        reduced = self.reductions.rewrite(node)
+        return self._not_modelled(node) if reduced is None else reduced
+
+    def _stock(self, node: Node) -> list[Node]:
+        """Return the node as TensorFlow computes it, its results rounded where that can change them."""
+        return self._rounded(node) if self._computes(node) else [node]
+
+    def _not_modelled(self, node: Node) -> list[Node]:
+        if self._computes(node):
+            self.unmodelled.append(node.name)
+        return self._stock(node)
+
+    def _resized(self, node: Node) -> list[Node]:
         resized = copied(node)
         if self.profile.resize_nearest == "half-pixel" and not attribute(node, "align_corners").b:
             resized.attr["half_pixel_centers"].b = True
-        return resized
+        return [resized]
+
+    def _tanh(self, node: Node) -> list[Node]:
+        return self._in_float64(node) if self.profile.tanh == "exact" else [self._tabulated(node)]
 
     def _tabulated(self, node: Node) -> Node:
         return self.library.call(
@@ -211,10 +213,10 @@ class _Rewriter:
             profile=self.profile,
         )
 
-    def _constant(self, node: Node) -> Node:
+    def _constant(self, node: Node) -> list[Node]:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
         if self.precision.float_bits != 16:
-            return node
+            return [node]
         value: Any = tensorflow().make_ndarray(node.attr["value"].tensor)
         rounded = round_to_half(
             value,
@@ -222,7 +224,7 @@ class _Rewriter:
             overflow=self.profile.half_overflow,  # type: ignore[arg-type]
             tiny=self.profile.half_tiny,  # type: ignore[arg-type]
         )
-        return copied(constant(node.name, rounded), inputs=node.input)
+        return [copied(constant(node.name, rounded), inputs=node.input)]
 
     def _rounded(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, and a rounding of each float output."""
@@ -256,7 +258,7 @@ class _Rewriter:
             out=self.dtype.name,
         )
 
-    def _transcendental(self, node: Node) -> list[Node]:
+    def _in_float64(self, node: Node) -> list[Node]:
         """Return the function computed in float64, exact to far below float32, and rounded once."""
         double = tensorflow().float64
         data = _data_inputs(node)
@@ -269,6 +271,24 @@ class _Rewriter:
     def _source(self, tensor: str, reader: Node) -> str:
         renamed = self.renamed.get(tensor, tensor)
         return tensor if renamed == reader.name else renamed
+
+    of_emulation: ClassVar[Mapping[Emulation | None, Callable[[_Rewriter, Node], list[Node]]]] = {
+        "fixed point": _in_fixed_point,
+        "running sum": _reduced,
+        "float64": _in_float64,
+        "rounded": _stock,
+        "exact": _stock,
+        "stored": _stock,
+        None: _not_modelled,
+    }
+    """What rewrites the operators of a kind of emulation."""
+
+    of_operator: ClassVar[Mapping[str, Callable[[_Rewriter, Node], list[Node]]]] = {
+        "Const": _constant,
+        "ResizeNearestNeighbor": _resized,
+        "Tanh": _tanh,
+    }
+    """What rewrites an operator that a switch of the profile, or nothing but the float type, changes."""
 
 
 def _data_inputs(node: Node) -> list[str]:

@@ -19,7 +19,7 @@ from conformance.diagnosis.evidence.quantization_step import (
 from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
 from conformance.diagnosis.evidence.statement import Reason, Tensor
 from conformance.graph.frozen import output_index, producer
-from conformance.graph.operators import AVERAGES, DATA_ARGUMENTS, FIXED_POINT, SUMS
+from conformance.graph.operators import AVERAGES, FIXED_POINT, SUMS, known
 from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
@@ -27,18 +27,9 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.evidence.statement import Array
     from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.graph.operators import Operator
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
-
-ADDITIONS = frozenset({"Add", "AddN", "AddV2", "BiasAdd"})
-SUBTRACTIONS = frozenset({"SquaredDifference", "Sub"})
-DIVISORS = {"Div": (1, 1.0), "RealDiv": (1, 1.0), "Reciprocal": (0, 1.0), "Inv": (0, 1.0), "Rsqrt": (0, 0.5)}
-"""Operators that compute x^-power of an operand: its position, and the power."""
-EXPONENTIALS = frozenset({"Exp", "Softmax"})
-PASSED_ON = frozenset({"CheckNumerics", "Identity", "PreventGradient", "Snapshot", "StopGradient"})
-"""Operators whose first output is their first input, bit for bit."""
-OUTPUT_CHANNEL_AXES = {"Conv2DBackpropInput": (-2,), "DepthwiseConv2dNative": (-2, -1)}
-"""Filter axes that lie across output channels, where that is not the last one alone."""
 
 
 class _Operand(NamedTuple):
@@ -50,10 +41,11 @@ class _Operand(NamedTuple):
 
 
 class _Subject(NamedTuple):
-    """A node with its tensors."""
+    """A node with its tensors, and what is known of its operator."""
 
     name: str
     node: Node
+    operator: Operator
     output: Array | None
     operands: list[_Operand]
 
@@ -98,7 +90,7 @@ def _subject(name: str, graph: FrozenGraph, values: Callable[[str], np.ndarray[A
     node = graph.require(name)
     tensors = [tensor for tensor in node.input if not tensor.startswith("^")]
     operands = [_operand(index, tensor, graph, values) for index, tensor in enumerate(tensors)]
-    return _Subject(name, node, _golden(name, graph, values), operands)
+    return _Subject(name, node, known(node.op), _golden(name, graph, values), operands)
 
 
 def _operand(
@@ -119,7 +111,7 @@ def _golden(
         return _judgeable(values(producer(tensor)))
     except KeyError:
         node = graph.nodes[producer(tensor)]
-        return _golden(node.input[0], graph, values) if node.op in PASSED_ON else None
+        return _golden(node.input[0], graph, values) if known(node.op).hands_on == "tensor" else None
 
 
 def _judgeable(value: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
@@ -144,9 +136,10 @@ def _in_half(subject: _Subject) -> Iterator[Reason | None]:
 
 def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Reason | None:
     """Say what becomes of a small operand: of a constant that is added, by what it is added to."""
-    if index == DIVISORS.get(subject.node.op, (None,))[0]:
-        return small_divisor(subject.name, operand, DIVISORS[subject.node.op][1])
-    if subject.node.op in ADDITIONS | SUBTRACTIONS and subject.operands[index].constant:
+    divisor = subject.operator.divisor
+    if divisor is not None and index == divisor.position:
+        return small_divisor(subject.name, operand, divisor.power)
+    if subject.operator.combines and subject.operands[index].constant:
         others = [item for item in subject.operands if item.role != operand.role]
         if len(others) != 1 or others[0].values is None:
             return None
@@ -157,7 +150,7 @@ def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Reason | N
 def _sums(subject: _Subject, graph: FrozenGraph) -> list[Reason]:
     """Say what a reduction suffers if its running sum is kept in half."""
     terms = _terms(subject, graph)
-    return [] if terms is None else half_sum(subject.name, terms, mean=subject.node.op != "Sum")
+    return [] if terms is None else half_sum(subject.name, terms, mean=subject.operator.running_sum == "mean")
 
 
 def _terms(subject: _Subject, graph: FrozenGraph) -> Terms | None:
@@ -175,24 +168,23 @@ def _terms(subject: _Subject, graph: FrozenGraph) -> Terms | None:
 
 def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Reason | None]:
     """Say where a sum or difference is much smaller than its operands."""
-    known = [item.values for item in subject.operands if item.values is not None]
-    if subject.node.op not in ADDITIONS | SUBTRACTIONS or len(known) != len(subject.operands):
+    values = [item.values for item in subject.operands if item.values is not None]
+    if not subject.operator.combines or len(values) != len(subject.operands):
         return
-    if subject.node.op in SUBTRACTIONS:
-        yield cancellation(subject.name, known, np.subtract(*known), precision.float_bits)
+    if subject.operator.combines == "difference":
+        yield cancellation(subject.name, values, np.subtract(*values), precision.float_bits)
     elif subject.output is not None and not _channels_first(subject.node):
-        yield cancellation(subject.name, known, subject.output, precision.float_bits)
+        yield cancellation(subject.name, values, subject.output, precision.float_bits)
 
 
 def _magnification(subject: _Subject, precision: Precision) -> Iterator[Reason | None]:
     """Say where a reciprocal or an exponential makes errors larger."""
     half = precision.float_bits == 16
-    if subject.node.op in DIVISORS:
-        position, power = DIVISORS[subject.node.op]
-        _, values, constant = subject.operands[position]
+    if (divisor := subject.operator.divisor) is not None:
+        _, values, constant = subject.operands[divisor.position]
         if values is not None and not constant:
-            yield large_factors(subject.name, values, power)
-    if subject.node.op in EXPONENTIALS and half:
+            yield large_factors(subject.name, values, divisor.power)
+    if subject.operator.exponential and half:
         exponents = subject.operands[0].values
         if exponents is not None and subject.output is not None:
             yield large_exponents(subject.name, exponents, subject.output)
@@ -202,8 +194,7 @@ def _fixed_point(subject: _Subject, scales: QuantizationScales) -> Iterator[Reas
     """Say what fixed point does to the input and the filter of a convolution or matmul."""
     if subject.node.op not in FIXED_POINT:
         return
-    positions = DATA_ARGUMENTS.get(subject.node.op, (0, 1))
-    for role, position in zip(("input", "filter"), positions, strict=True):
+    for role, position in zip(("input", "filter"), subject.operator.data_arguments, strict=True):
         scale = scales.scales.get(f"{subject.name}/{role}")
         values = subject.operands[position].values
         if scale is None or values is None or not values.any():
@@ -219,7 +210,7 @@ def _channel_axes(node: Node, role: str) -> tuple[int, ...]:
     """Return the axes of an input's channels, or of a filter's output channels."""
     if role == "input":
         return (1,) if _channels_first(node) else (-1,)
-    return OUTPUT_CHANNEL_AXES.get(node.op, (-1,))
+    return known(node.op).output_channel_axes
 
 
 def _columns(values: Array, axes: Iterable[int]) -> Array:

@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conformance.devices.cambricon import versions
-from conformance.devices.cambricon.cards import Card, run_tool, survey
+from conformance.devices.cambricon.cards import CURE, Card, Survey, no_hardware, run_tool, survey
 from conformance.devices.cambricon.versions import Identity
+from conformance.errors import EXIT_INFRASTRUCTURE
 
 BUS = ["0000:3b:00.0", "0000:af:00.0"]
 PROC_5_10 = """\
@@ -453,3 +454,20 @@ def _ends(pid):
             return True
         time.sleep(0.01)
     return False
+
+
+@pytest.mark.parametrize(
+    ("cards", "sentence"),
+    [
+        ([], "no Cambricon card is visible (here: none; there: none); install a card and its driver"),
+        ([Card(0, None), Card(2, None)], f"no visible card (0, 2) has a device file; {CURE}"),
+        ([Card(0, None), Card(1, Path("/dev/c"))], "card 1 is not asked for; give --device=cambricon"),
+    ],
+)
+def test_why_no_card_is_used_where_one_is_required(cards, sentence):
+    found = Survey(tuple(cards), "", "", ("here: none", "there: none"))
+    assert str(no_hardware(found)) == f"--require-hardware is set, but {sentence}"
+    assert str(no_hardware(found, "cpu")) == (
+        f"--require-hardware is set, but device 'cpu' is simulated, and {sentence}"
+    )
+    assert no_hardware(found).exit_code == EXIT_INFRASTRUCTURE

@@ -1,0 +1,118 @@
+"""A network's quantisation scales: made by this project's calibration, or a user's own, which are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conformance import locations
+from conformance.errors import InfrastructureError, UsageError
+from conformance.precision import FIXED_BITS
+from conformance.quantization.calibrated import note_calibrated, origin_of
+from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
+from conformance.quantization.files import read_scales, scales_path, write_scales
+from conformance.quantization.parameter_file import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from conformance.goldens import GoldenStore
+    from conformance.networks import Network
+    from conformance.precision import FixedBits
+    from conformance.quantization.parameter_file import QuantizationScales
+
+
+def scales_directory(store: GoldenStore) -> Path:
+    """Return where the quantisation scales of a network lie.
+
+    They are beside the network, unless its weights are a user's: then beside its goldens.
+    """
+    return store.network.directory if store.network.weights is None else store.directory
+
+
+def refuse_installed(network: Network) -> None:
+    """Refuse to write scales of a network that came with an installation.
+
+    Raises:
+        UsageError: it did.
+    """
+    if locations.is_installed(network.directory):
+        raise UsageError(
+            f"network {network.name!r} came with the installation, which keeps its scales; copy "
+            f"{network.directory} and quantise the copy"
+        )
+
+
+def scales_of(store: GoldenStore) -> dict[FixedBits, QuantizationScales]:
+    """Return a network's scales by bit width.
+
+    Raises:
+        UsageError: a file is missing or does not fit the network.
+    """
+    directory, graph = scales_directory(store), store.network.graph
+    return {bits: read_scales(directory, bits, graph, store.remedy) for bits in FIXED_BITS}
+
+
+def stale_scales(network: Network, directory: Path) -> dict[FixedBits, str]:
+    """Return why each parameter file must be calibrated that is not there, or was from something else.
+
+    A file that this project did not calibrate is never stale.
+
+    Raises:
+        UsageError: such a file does not fit the network, or a file is malformed.
+    """
+    if not quantized_tensors(network.graph):
+        return {}
+    found = {bits: _stale(network, directory, bits) for bits in FIXED_BITS}
+    return {bits: why for bits, why in found.items() if why}
+
+
+def _stale(network: Network, directory: Path, bits: FixedBits) -> str:
+    path = scales_path(directory, bits)
+    if not path.exists():
+        return f"{path.name} is missing"
+    origin = origin_of(read(path), directory)
+    if origin is None:
+        read_scales(directory, bits, network.graph, "put one that fits, or delete it to have it calibrated")
+        return ""
+    if origin.graph_sha256 != network.graph.digest:
+        return f"{path.name} is of another graph"
+    return "" if origin.input_sha256 == network.input_digest else f"{path.name} is of other inputs"
+
+
+def kept_scales(network: Network, directory: Path) -> list[FixedBits]:
+    """Return the widths whose parameter file is there, but was not calibrated by this project."""
+    return [
+        bits
+        for bits in FIXED_BITS
+        if quantized_tensors(network.graph)
+        and (path := scales_path(directory, bits)).exists()
+        and origin_of(read(path), directory) is None
+    ]
+
+
+def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) -> dict[FixedBits, bool]:
+    """Calibrate on all samples and write a parameter file per width; one that would not change stays.
+
+    Returns:
+        By width, whether its file changed.
+
+    Raises:
+        UsageError: a tensor cannot be calibrated, or an older file is malformed.
+        InfrastructureError: the directory cannot be written.
+    """
+    largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
+    scales = {bits: calibrate(largest, bits) for bits in widths}
+    try:
+        return {bits: _written(network, directory, made) for bits, made in scales.items()}
+    except OSError as error:
+        raise InfrastructureError(
+            f"scales of {network.name} cannot be written to {directory}: {error.strerror or error}; copy the "
+            "network to a place that can be written"
+        ) from error
+
+
+def _written(network: Network, directory: Path, scales: QuantizationScales) -> bool:
+    changed = write_scales(scales_path(directory, scales.bits), scales)
+    note_calibrated(scales, directory, graph_sha256=network.graph.digest, input_sha256=network.input_digest)
+    return changed

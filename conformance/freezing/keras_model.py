@@ -1,0 +1,42 @@
+"""Keras files: exported to a SavedModel of TensorFlow 2, which is then frozen like any other."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.errors import UsageError
+from conformance.graph.lazy_tensorflow import tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def exported(path: Path) -> Iterator[Path]:
+    """Return a SavedModel of a ``.keras`` or ``.h5`` file, which lasts as long as the block.
+
+    Raises:
+        UsageError: Keras cannot load or export the model.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlu-conformance-") as folder:
+        directory = Path(folder) / "model"
+        _export(path, directory)
+        yield directory
+
+
+def _export(path: Path, directory: Path) -> None:
+    """Export a model; what Keras prints about it is dropped."""
+    keras: Any = tensorflow().keras
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            keras.models.load_model(str(path), compile=False).export(str(directory))
+    except Exception as error:  # a model runs its own layers' code, which may raise anything
+        first = next(iter(str(error).splitlines()), "")
+        raise UsageError(
+            f"Keras cannot export {path} ({type(error).__name__}: {first}); where the model has layers of "
+            "your own, write a SavedModel with `model.export(directory)` in your program and give that"
+        ) from error

@@ -1,0 +1,167 @@
+"""A new network: graph frozen, inputs named or drawn, ``network.toml`` written, all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance import locations
+from conformance.errors import InfrastructureError, UsageError
+from conformance.files import write_atomically
+from conformance.freezing.ends import check_numbers, last_floats
+from conformance.freezing.finding import SAVED_MODELS
+from conformance.freezing.freeze import freeze
+from conformance.initialising.description import description
+from conformance.initialising.random_inputs import random_samples
+from conformance.networks import FILE, network_names
+
+if TYPE_CHECKING:
+    from conformance.freezing.freeze import Frozen, Request
+
+GRAPH = "graph.pb"
+INPUTS = "inputs"
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class NewNetwork:
+    """What was written.
+
+    Attributes:
+        directory: where.
+        frozen: its graph.
+        files: the files of each input, relative to the directory.
+        written: names of all files, ``network.toml`` last.
+    """
+
+    directory: Path
+    frozen: Frozen
+    files: dict[str, list[str]]
+    written: list[str]
+
+
+def initialise(source: Path, request: Request, directory: Path | None, random_inputs: int) -> NewNetwork:
+    """Write graph, inputs and ``network.toml`` of a model; nothing that is there is overwritten.
+
+    Args:
+        source: a frozen ``.pb``, a SavedModel or a Keras file.
+        request: its outputs, and where its inputs are cut.
+        directory: where to; None: called after the source, in the current directory.
+        random_inputs: how many samples of random inputs to draw; 0: the files are the user's to make.
+
+    Raises:
+        UsageError: the model cannot be frozen or has no inputs of numbers, or a file is there already.
+        InfrastructureError: the directory cannot be written.
+    """
+    source = source.parent if source.name in SAVED_MODELS else source
+    directory = directory or _beside(source)
+    _check_free(directory / FILE, directory / GRAPH)
+    frozen = freeze(source, request)
+    _check(frozen)
+    types = {name: frozen.types[name][0] for name in frozen.graph.inputs}
+    samples = random_samples(types, random_inputs)
+    files = _file_names(list(types), max(random_inputs, 1))
+    contents = {
+        files[name][i]: _npy(value) for i, feeds in enumerate(samples) for name, value in feeds.items()
+    }
+    contents[GRAPH] = frozen.graph.graph_def.SerializeToString(deterministic=True)
+    contents[FILE] = description(
+        frozen, _name_of(directory), GRAPH, files, random=bool(samples), source=source.name
+    ).encode()
+    _write(directory, contents)
+    return NewNetwork(directory, frozen, files, list(contents))
+
+
+def _beside(source: Path) -> Path:
+    """Return a directory in the current one that is called after the source and is not the source."""
+    name = source.resolve().stem
+    return Path(f"{name}-network" if Path(name).resolve() == source.resolve() else name)
+
+
+def _name_of(directory: Path) -> str:
+    """Return a name for the network that none of the project's own has."""
+    name = NOT_IN_NAMES.sub("-", directory.resolve().name) or "network"
+    return f"{name}-2" if name in network_names(locations.NETWORKS) else name
+
+
+def _check_free(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            raise UsageError(
+                f"{path} is there already and is not overwritten; give another directory with -o"
+            )
+
+
+def _check(frozen: Frozen) -> None:
+    """Demand inputs and outputs that can be fed and judged.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    graph = frozen.graph
+    if not graph.inputs:
+        raise UsageError(
+            f"the outputs {', '.join(graph.outputs)} of {graph.source} depend on no placeholder, so nothing "
+            "can be fed; name other outputs with --output, or a tensor to feed with --input"
+        )
+    check_numbers(graph)
+    for name in graph.outputs:
+        tensor = frozen.types[name][0]
+        if not tensor.floating:
+            near = ", ".join(last_floats(graph, graph.inputs))
+            raise UsageError(
+                f"output {name!r} of {graph.source} gives {tensor.dtype.name}, and only floats are judged; "
+                f"give --output {near}"
+            )
+
+
+def _file_names(inputs: list[str], samples: int) -> dict[str, list[str]]:
+    """Return the files of each input; two names that differ in odd characters alone get numbers."""
+    plain = [NOT_IN_NAMES.sub("_", name) for name in inputs]
+    stems = [f"{stem}-{i}" if plain.count(stem) > 1 else stem for i, stem in enumerate(plain)]
+    return {
+        name: [f"{INPUTS}/{stem}-{sample}.npy" for sample in range(1, samples + 1)]
+        for name, stem in zip(inputs, stems, strict=True)
+    }
+
+
+def _npy(value: np.ndarray[Any, Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, value, allow_pickle=False)
+    return file.getvalue()
+
+
+def _save(path: Path, data: bytes) -> None:
+    write_atomically(path, lambda file: file.write(data))
+
+
+def _write(directory: Path, contents: dict[str, bytes]) -> None:
+    """Write all files, or none.
+
+    Raises:
+        InfrastructureError: a file cannot be written.
+        UsageError: one is there already.
+    """
+    _check_free(*(directory / name for name in contents))
+    new = [path for path in (directory / INPUTS, directory) if not path.exists()]
+    try:
+        for name, data in contents.items():
+            _save(directory / name, data)
+    except BaseException as error:
+        for name in contents:
+            with contextlib.suppress(OSError):
+                (directory / name).unlink()
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        if isinstance(error, OSError):
+            raise InfrastructureError(
+                f"{directory} cannot be written: {error.strerror or error}; give another directory with -o"
+            ) from error
+        raise

@@ -1,0 +1,43 @@
+"""``docs/options.md`` is what the tables say now, and names everything that can be given."""
+
+from __future__ import annotations
+
+from support.tool_modules import tool_module
+
+from conformance.cli import COMMANDS
+from conformance.options import OPTIONS
+
+
+def made():
+    with tool_module("options_page") as tool:
+        written = tool.PAGE.read_text(encoding="utf-8")
+        return written, tool.renewed(written)
+
+
+def test_the_page_is_up_to_date():
+    written, now = made()
+    assert written == now, "run python tools/options_page.py"
+
+
+def test_every_option_stands_there_with_its_twin_and_who_takes_it():
+    table = made()[1].partition("<!-- end -->")[0]
+    rows = {line.split("`")[1].split()[0]: line for line in table.splitlines() if line.startswith("| `--")}
+    for option in OPTIONS:
+        assert f"`{option.variable}`" in rows[option.flag] or not option.twin
+        assert ("pytest" in rows[option.flag].rsplit("|", 2)[1]) is option.suite
+    assert rows["--golden-dir"].endswith("| pytest, golden, dump, compare, diagnose, show |")
+    assert rows["--nodes"].endswith("| pytest, nodes, dump |")
+
+
+def test_every_command_stands_there_with_what_only_it_takes():
+    page = made()[1]
+    for command in COMMANDS:
+        assert f"### `mlu-conformance {command.__name__.rpartition('.')[2]}`\n" in page
+    for argument in ("`--bits 8\\|16`", "`-o, --output FILE.pb`", "`--json`", "`RUN`", "`--signature NAME`"):
+        assert f"| {argument} |" in page
+
+
+def test_no_place_of_one_machine_stands_there():
+    from conformance import locations
+
+    assert str(locations.PROJECT) not in made()[1]

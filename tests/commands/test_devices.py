@@ -6,12 +6,10 @@ import functools
 import importlib.metadata
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.suite_run import ROOT
+from support.fresh_python import without_tensorflow
 
 from conformance.commands import devices
 from conformance.devices.cambricon import interpreter
@@ -215,13 +213,12 @@ def test_json_of_a_card_without_device_file(said, machine):
 
 
 def test_it_runs_on_this_machine_without_importing_tensorflow():
-    code = (
-        "import sys; from conformance.cli import main; code = main(['devices', '--json'])\n"
-        "assert not {'tensorflow', 'networkx', 'PIL'} & set(sys.modules); sys.exit(code)"
+    text, error = without_tensorflow(
+        "from conformance.cli import main; assert main(['devices', '--json']) == 0\n"
+        "assert not {'networkx', 'PIL'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert {"cards", "devices"} <= set(json.loads(done.stdout))
+    assert error == ""
+    assert {"cards", "devices"} <= set(json.loads(text))
 
 
 def test_an_unknown_option_is_one_sentence(refusal):

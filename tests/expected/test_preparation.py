@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import msgspec
 import numpy as np
 import pytest
 from support.damage import flip
 from support.emulation import placeholder, same_bits
+from support.fresh_python import without_tensorflow
 from support.refusals import refused
+from support.saved_checkpoints import published_of, save_values
 from support.suite_run import run_suite
 from support.toy_network import uniform, write_toy
 
@@ -20,10 +19,8 @@ from conformance.expected import preparation
 from conformance.expected.attainable import check_scales, read_attainable
 from conformance.expected.preparation import prepare, prepare_weights
 from conformance.expected.scales import scales_directory
-from conformance.freezing.checkpoint import Checkpoint
-from conformance.freezing.published import FILE, Published, PublishedVariable
+from conformance.freezing.published import FILE
 from conformance.goldens import GoldenStore
-from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import Network
 from conformance.quantization.files import read_scales
 
@@ -54,12 +51,7 @@ def write_network(directory, recipes=RECIPES):
 
 def write_checkpoint(directory, values=VALUES):
     directory.mkdir(parents=True, exist_ok=True)
-    tensorflow().raw_ops.SaveV2(
-        prefix=str(directory / "model.ckpt"),
-        tensor_names=list(values),
-        shape_and_slices=[""] * len(values),
-        tensors=list(values.values()),
-    )
+    save_values(directory / "model.ckpt", values)
     return directory
 
 
@@ -128,15 +120,9 @@ def test_a_graph_without_variables(tmp_path, checkpoint):
 
 
 def publish(network, checkpoint):
-    stored = Checkpoint(checkpoint / "model.ckpt").variables
-    entries = {
-        name: PublishedVariable(
-            list(stored[name].shape), stored[name].offset, stored[name].size, stored[name].crc32c
-        )
-        for name in VALUES
-    }
-    (network.directory / FILE).write_bytes(msgspec.json.encode(Published("a test", [], {}, entries)))
-    return entries
+    published = published_of(checkpoint / "model.ckpt", VALUES)
+    (network.directory / FILE).write_bytes(msgspec.json.encode(published))
+    return published.checkpoint
 
 
 def test_published_weights_are_recognised(network, checkpoint):
@@ -245,14 +231,12 @@ def test_one_that_waited_finds_everything_made(network, checkpoint, tmp_path, mo
 
 def test_collecting_needs_no_tensorflow(network, checkpoint):
     """The name of a weighted network is known from the index file alone."""
-
     code = (
-        "import sys; from pathlib import Path; from conformance.networks import Network\n"
-        f"print(Network(Path({str(network.directory)!r}), Path({str(checkpoint)!r})).name)\n"
-        "assert 'tensorflow' not in sys.modules"
+        "from pathlib import Path; from conformance.networks import Network\n"
+        "print(Network(*map(Path, sys.argv[1:])).name)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == network.with_weights(checkpoint).name, done.stderr
+    text, _ = without_tensorflow(code, network.directory, checkpoint)
+    assert text.strip() == network.with_weights(checkpoint).name
 
 
 def test_the_suite_judges_a_users_weights_under_a_name_of_their_own(tmp_path, capsys):

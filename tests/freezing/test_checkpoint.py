@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.damage import flip
 from support.emulation import same_bits
 from support.refusals import refused
-from support.saved_checkpoints import save, variable
+from support.saved_checkpoints import save, save_values, variable
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.freezing.checkpoint import FOOTER, Checkpoint, checkpoint_digest
@@ -100,7 +100,7 @@ def test_slices_are_listed_in_the_order_of_the_parts(saved):
 def test_an_index_of_several_blocks(tmp_path):
     names = [hashlib.sha512(str(number).encode()).hexdigest() * 2 for number in range(MANY)]
     values = [np.full(number % 3 + 1, number, np.float32) for number in range(MANY)]
-    save_eagerly(tmp_path / "many", names, values)
+    save_values(tmp_path / "many", dict(zip(names, values, strict=True)))
     checkpoint = Checkpoint(tmp_path / "many")
     assert checkpoint.index.stat().st_size > 2**18  # bytes of a block
     assert {name: entry.shape for name, entry in checkpoint.variables.items()} == {
@@ -109,17 +109,10 @@ def test_an_index_of_several_blocks(tmp_path):
     assert len({entry.offset for entry in checkpoint.variables.values()}) == MANY
 
 
-def save_eagerly(prefix, names, values):
-    slices = [""] * len(names)
-    tensorflow().raw_ops.SaveV2(
-        prefix=str(prefix), tensor_names=names, shape_and_slices=slices, tensors=values
-    )
-
-
 def test_several_data_files(tmp_path):
     parts = [tmp_path / "first", tmp_path / "second"]
     for number, part in enumerate(parts):
-        save_eagerly(part, [f"v{number}"], [np.full(4, number, np.float32)])
+        save_values(part, {f"v{number}": np.full(4, number, np.float32)})
     whole = tmp_path / "whole"
     tensorflow().raw_ops.MergeV2Checkpoints(
         checkpoint_prefixes=[str(part) for part in parts], destination_prefix=str(whole)

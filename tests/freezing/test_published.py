@@ -10,20 +10,17 @@ import msgspec
 import numpy as np
 import pytest
 from support.damage import flip
-from support.saved_checkpoints import save, variable
+from support.saved_checkpoints import published_of, save, save_values, variable
 
 from conformance import locations
 from conformance.errors import UsageError
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.freeze import Request, freeze
 from conformance.freezing.published import (
-    Published,
-    PublishedVariable,
     read_published,
     recognised,
     recognised_networks,
 )
-from conformance.graph.lazy_tensorflow import tensorflow
 
 NAMES = ("g/kernel", "g/gamma", "g/beta")
 
@@ -45,14 +42,7 @@ def saved(tmp_path_factory):
 @pytest.fixture(scope="module")
 def published(saved):
     """What would have been published of the checkpoint, whose file also has variables of training."""
-    stored = Checkpoint(saved.prefix).variables
-    variables = {
-        name: PublishedVariable(
-            list(stored[name].shape), stored[name].offset, stored[name].size, stored[name].crc32c
-        )
-        for name in NAMES
-    }
-    return Published("a test", [], {}, variables)
+    return published_of(saved.prefix, NAMES)
 
 
 @pytest.fixture
@@ -69,14 +59,8 @@ def test_the_published_one_is_recognised(copy, published):
 
 
 def test_one_that_was_saved_again_elsewhere_in_its_file_is_the_same(saved, published, tmp_path):
-    tf = tensorflow()
     values = {"a/first": np.ones(9, np.float32), **{name: saved.values[name] for name in NAMES}}
-    tf.raw_ops.SaveV2(
-        prefix=str(tmp_path / "again"),
-        tensor_names=list(values),
-        shape_and_slices=[""] * len(values),
-        tensors=list(values.values()),
-    )
+    save_values(tmp_path / "again", values)
     again = Checkpoint(tmp_path / "again")
     assert again.variables["g/beta"].offset != published.checkpoint["g/beta"].offset
     assert recognised(again, published).is_published
@@ -93,12 +77,7 @@ def test_a_byte_that_differs_names_its_variable(copy, published, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_that_differs_with_its_checksum_names_its_variable(saved, published, tmp_path, name):
     values = {key: saved.values[key] + (key == name) for key in NAMES}
-    tensorflow().raw_ops.SaveV2(
-        prefix=str(tmp_path / "changed"),
-        tensor_names=list(values),
-        shape_and_slices=[""] * len(values),
-        tensors=list(values.values()),
-    )
+    save_values(tmp_path / "changed", values)
     found = recognised(Checkpoint(tmp_path / "changed"), published)
     assert not found.is_published
     assert str(found) == f"{name!r} of 3 variables has not the published CRC-32C"
@@ -166,12 +145,7 @@ def test_the_list_of_beautygan_is_whole():
 
 def test_an_untrained_beautygan_is_not_the_published_one(tmp_path):
     published = read_published(locations.NETWORKS / "beautygan")
-    names = list(published.checkpoint)
-    tensorflow().raw_ops.SaveV2(
-        prefix=str(tmp_path / "own"),
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[np.zeros(published.checkpoint[name].shape, np.float32) for name in names],
-    )
+    zeros = {name: np.zeros(entry.shape, np.float32) for name, entry in published.checkpoint.items()}
+    save_values(tmp_path / "own", zeros)
     found = recognised_networks(Checkpoint(tmp_path / "own"))["beautygan"]
     assert len(found.differing) == 68

@@ -9,8 +9,6 @@ TensorFlow always, in TensorFlow 1.15 where an interpreter has it (``tools/stock
 
 from __future__ import annotations
 
-import functools
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,10 +17,10 @@ import numpy as np
 import pytest
 from support.emulation import same_bits
 from support.saved_checkpoints import run, session, tf1_graph
-from support.tool_modules import TOOLS, tool_module
+from support.stock_interpreter import stock_interpreter
+from support.tool_modules import TOOLS
 
 from conformance import locations
-from conformance.devices.cambricon.interpreter import interpreters
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.freeze import Request, freeze
 from conformance.freezing.published import read_published
@@ -112,19 +110,10 @@ def test_outputs_are_bit_for_bit_those_of_the_checkpoints_graph(frozen):
     assert same_bits(results[LAST], expected[1])
 
 
-@functools.cache
-def stock_tensorflow():
-    """Return an interpreter with stock TensorFlow 1.15, or None."""
-    made = locations.PROJECT / ".tox/stock-tensorflow/bin/python"
-    found = [entry.path for entry in interpreters(os.environ, Path.home()) if entry.suitable]
-    with tool_module("stock_tensorflow") as tool:
-        return next((path for path in (made, *found) if path.exists() and tool.works(path)), None)
-
-
 @pytest.fixture
 def tool():
     """Run the tool that writes checkpoints and runs graphs in TensorFlow 1.15."""
-    python = stock_tensorflow()
+    python = stock_interpreter()
     if python is None:
         pytest.skip("no Python here has TensorFlow 1.15.5; tools/stock_tensorflow.py makes one")
     script = TOOLS / "write_tf1_checkpoint.py"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.emulation import same_bits
 from support.refusals import refused
-from support.saved_checkpoints import save, session, tf1_graph, variable
+from support.saved_checkpoints import frozen_alike, save, session, tf1_graph, variable
 
 from conformance.errors import UsageError
 from conformance.freezing import variables
@@ -15,17 +15,6 @@ from conformance.graph.execution import GraphRunner
 from conformance.graph.operators import CONTROL_FLOW
 
 X = np.random.default_rng(1).standard_normal((2, 6)).astype(np.float32)
-
-
-def run_both(saved, feeds, *outputs, **request):
-    """Freeze, demand the checkpoint's bits, and return the frozen graph."""
-    frozen = freeze(saved.prefix, Request(outputs, **request))
-    run = GraphRunner(frozen.graph, outputs)
-    results = run({name: feeds[name] for name in run.feeds})
-    for name in outputs:
-        assert same_bits(results[name], saved.expected[name]), name
-    assert not {node.op for node in frozen.graph.graph_def.node} & {"VariableV2", "VarHandleOp"}
-    return frozen
 
 
 def layers(resource):
@@ -43,7 +32,7 @@ def layers(resource):
 @pytest.mark.parametrize("resource", [False, True])
 def test_variables_of_both_kinds_and_an_optimiser(tmp_path, resource):
     saved = save(tmp_path, layers(resource), {"x": X}, ["out"])
-    frozen = run_both(saved, {"x": X}, "out")
+    frozen = frozen_alike(saved, {"x": X}, "out")
     assert frozen.variables == ["dense/w", "dense/b"]
     assert frozen.graph.inputs == ("x",)
     assert frozen.remarks == []
@@ -61,7 +50,7 @@ def test_every_dtype_is_copied_bit_for_bit(tmp_path, dtype, resource):
     def build(tf):
         tf.identity(variable("v", (3, 5), dtype, resource=resource), name="out")
 
-    run_both(save(tmp_path, build, fetches=["out"]), {}, "out")
+    frozen_alike(save(tmp_path, build, fetches=["out"]), {}, "out")
 
 
 @pytest.mark.parametrize("resource", [False, True])
@@ -76,7 +65,7 @@ def test_numbers_that_conversions_lose(tmp_path, resource):
 
     saved = save(tmp_path, build, fetches=["out", "single"])
     assert same_bits(saved.expected["out"], odd)
-    run_both(saved, {}, "out", "single")
+    frozen_alike(saved, {}, "out", "single")
 
 
 def test_strings(tmp_path):
@@ -109,7 +98,7 @@ def partitioned(tf, *, resource=False):
 def test_partitioned_variables(tmp_path, resource):
     feeds = {"x": np.array([6, 0, 3], np.int32)}
     saved = save(tmp_path, lambda tf: partitioned(tf, resource=resource), feeds, ["whole", "second"])
-    frozen = run_both(saved, feeds, "whole", "second")
+    frozen = frozen_alike(saved, feeds, "whole", "second")
     assert frozen.variables == ["table/part_0", "table/part_1", "table/part_2"]
     assert saved.values["table"].shape == (7, 3)
 
@@ -121,7 +110,7 @@ def test_partitioned_variables_of_a_graph_that_restores_nothing(tmp_path):
     assert "RestoreV2" not in {node.op for node in saved.graph_def.node}
     graph = tmp_path / "graph.pb"
     graph.write_bytes(saved.graph_def.SerializeToString())
-    run_both(saved, feeds, "whole", "second", graph=graph)
+    frozen_alike(saved, feeds, "whole", "second", graph=graph)
 
 
 def test_averages_that_the_saver_restores_in_place_of_variables(tmp_path):
@@ -162,7 +151,7 @@ def test_what_reads_a_resource_otherwise(tmp_path):
 
     feeds = {"i": np.array([4, 0], np.int32), "pairs": np.array([[1, 2], [4, 3]])}
     names = ["rows", "batched", "points", "shape", "ready"]
-    run_both(save(tmp_path, build, feeds, names), feeds, *names)
+    frozen_alike(save(tmp_path, build, feeds, names), feeds, *names)
 
 
 @pytest.mark.parametrize("resource", [False, True])
@@ -178,7 +167,7 @@ def test_a_variable_read_inside_a_loop(tmp_path, resource):
         tf.identity(tf.while_loop(lambda i, _: i < 3, body, (0, x))[1], name="out")
 
     saved = save(tmp_path, build, {"x": X}, ["out"])
-    frozen = run_both(saved, {"x": X}, "out")
+    frozen = frozen_alike(saved, {"x": X}, "out")
     assert {node.op for node in frozen.graph.graph_def.node} >= CONTROL_FLOW - {"RefSwitch"}
     assert frozen.remarks == []
 
@@ -194,7 +183,7 @@ def test_a_variable_read_inside_a_branch_that_the_input_decides(tmp_path, resour
         tf.identity(chosen, name="out")
 
     feeds = {"which": np.array(taken)}
-    frozen = run_both(save(tmp_path, build, feeds, ["out"]), feeds, "out")
+    frozen = frozen_alike(save(tmp_path, build, feeds, ["out"]), feeds, "out")
     assert frozen.remarks == [
         "a branch by which stays, as only a run decides it; --set which=VALUE decides it"
     ]
@@ -209,7 +198,7 @@ def test_references_that_are_switched_are_values_afterwards(tmp_path):
         tf.raw_ops.RefIdentity(input=w._ref(), name="same")
 
     feeds = {"which": np.array(1, bool)}
-    run_both(save(tmp_path, build, feeds, ["merged", "same"]), feeds, "merged", "same")
+    frozen_alike(save(tmp_path, build, feeds, ["merged", "same"]), feeds, "merged", "same")
 
 
 @pytest.mark.parametrize("resource", [False, True])

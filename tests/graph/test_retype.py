@@ -39,10 +39,7 @@ def test_every_float_becomes_double_and_nothing_else_changes():
 
 
 def test_it_is_float64_arithmetic_and_not_float32_in_disguise():
-    def build(tf):
-        tf.subtract(tf.add(placeholder(tf, shape=(1,)), 1e9), 1e9, name="o")
-
-    graph = frozen(build, "o")
+    graph = frozen(lambda tf: tf.subtract(tf.add(placeholder(tf, shape=(1,)), 1e9), 1e9, name="o"), "o")
     assert in_float64(graph, {"x": [1.25]})["o"].tolist() == [1.25]
     assert GraphRunner(graph, ["o"])({"x": [1.25]})["o"].tolist() == [0]
 
@@ -98,10 +95,7 @@ def test_outputs_that_are_no_floats_are_handed_on():
 
 
 def test_attributes_that_files_leave_out_have_their_defaults():
-    def build(tf):
-        tf.raw_ops.LeakyRelu(features=placeholder(tf, shape=(3,)), name="o")
-
-    graph = frozen(build, "o")
+    graph = frozen(lambda tf: tf.raw_ops.LeakyRelu(features=placeholder(tf, shape=(3,)), name="o"), "o")
     node = graph.nodes["o"]
     node.attr.pop("T")
     assert input_types(node) == output_types(node) == [tensorflow().float32.as_datatype_enum]

@@ -6,7 +6,9 @@ import datetime as dt
 
 import msgspec
 import pytest
+from support import waivers
 from support.refusals import refused
+from support.waivers import waiver_toml
 
 from conformance.judging.cases import Case
 from conformance.judging.waivers import (
@@ -22,25 +24,18 @@ from conformance.judging.waivers import (
 )
 
 GOOD = {
-    "id": '"mean-fp16"',
-    "network": '"beautygan"',
-    "nodes": '["generator/*/moments/mean", "generator/add"]',
-    "operators": '["Mean"]',
-    "precisions": '["*-fp16"]',
-    "modes": '["own"]',
-    "reason": '"the sum runs in half floats"',
-    "evidence": '"largest error 0.5"',
-    "owner": '"numerics"',
-    "expires": "2030-01-31",
+    "id": "mean-fp16",
+    "network": "beautygan",
+    "nodes": ["generator/*/moments/mean"],
+    "operators": None,
 }
 MEAN = Case(
     network="beautygan", node="generator/IN_1/moments/mean", op="Mean", precision="int8-fp16", mode="own"
 )
 
 
-def table(**changes: str | None) -> str:
-    lines = [f"{key} = {value}" for key, value in (GOOD | changes).items() if value is not None]
-    return "\n".join(["[[waiver]]", *lines, ""])
+def table(**raw: str | None) -> str:
+    return waiver_toml(raw, **GOOD | {"operators": ["Mean"]})
 
 
 def read_text(tmp_path, text: str) -> list[Waiver]:
@@ -49,18 +44,7 @@ def read_text(tmp_path, text: str) -> list[Waiver]:
 
 
 def waiver(**changes: object) -> Waiver:
-    plain = Waiver(
-        id="mean-fp16",
-        network="beautygan",
-        nodes=["generator/*/moments/mean"],
-        precisions=["*-fp16"],
-        modes=["own"],
-        reason="r",
-        evidence="e",
-        owner="o",
-        expires=dt.date(2030, 1, 31),
-    )
-    return msgspec.structs.replace(plain, **changes)
+    return waivers.waiver(**GOOD | changes)
 
 
 def case(**changes: str) -> Case:
@@ -81,7 +65,7 @@ def test_an_empty_file_has_no_waivers(tmp_path):
     assert read_text(tmp_path, "") == []
 
 
-@pytest.mark.parametrize("key", [key for key in GOOD if key != "operators"])
+@pytest.mark.parametrize("key", [key for key in waivers.PLAIN if key != "operators"])
 def test_every_key_but_the_operators_is_required(tmp_path, key):
     with refused(rf"device\.toml is malformed.*{key}"):
         read_text(tmp_path, table(**{key: None}))
@@ -162,13 +146,13 @@ def test_two_matching_waivers_are_an_error_that_names_both():
 
 
 def test_only_waivers_of_the_network_and_the_profile_apply():
-    waivers = [waiver(), waiver(id="p", profile="mlu270"), waiver(id="n", network="other")]
-    assert [item.id for item in applicable(waivers, network="beautygan", profile="mlu270")] == [
+    known = [waiver(), waiver(id="p", profile="mlu270"), waiver(id="n", network="other")]
+    assert [item.id for item in applicable(known, network="beautygan", profile="mlu270")] == [
         "mean-fp16",
         "p",
     ]
-    assert [item.id for item in applicable(waivers, network="beautygan", profile="ideal")] == ["mean-fp16"]
-    assert [item.id for item in applicable(waivers, network="beautygan", profile=None)] == ["mean-fp16"]
+    assert [item.id for item in applicable(known, network="beautygan", profile="ideal")] == ["mean-fp16"]
+    assert [item.id for item in applicable(known, network="beautygan", profile=None)] == ["mean-fp16"]
 
 
 # --- problems

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from support.fresh_python import without_tensorflow
 from support.kept_network import KEY_NODES
-from support.suite_run import ROOT, run_suite
-
-WITHOUT_TENSORFLOW = """
-import sys
-{code}
-sys.exit("TensorFlow was imported" if "tensorflow" in sys.modules else 0)
-"""
-
-
-def without_tensorflow(code, *arguments):
-    """Run Python code in a fresh interpreter; return its output unless it imported TensorFlow."""
-    command = [sys.executable, "-c", WITHOUT_TENSORFLOW.format(code=code), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+from support.suite_run import run_suite
 
 
 def test_collecting_beautygan_imports_no_tensorflow_and_opens_nothing(tmp_path):
     code = "import pytest; assert pytest.main(sys.argv[1:]) == 0"
-    text = without_tensorflow(code, "--collect-only", "-q", "-m", "mlu", f"--run-dir={tmp_path / 'run'}")
+    text, _ = without_tensorflow(code, "--collect-only", "-q", "-m", "mlu", f"--run-dir={tmp_path / 'run'}")
     cases = [line.partition("::")[2] for line in text.splitlines() if "::" in line]
     own = [case for case in cases if case.startswith("test_node[")]
     assert len(own) == len(set(own)) == 91 * 4
@@ -37,7 +23,7 @@ def test_collecting_beautygan_imports_no_tensorflow_and_opens_nothing(tmp_path):
 
 def test_the_command_lines_help_imports_no_tensorflow():
     code = "import conformance.cli as cli\ntry:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass"
-    assert "quantize" in without_tensorflow(code)
+    assert "quantize" in without_tensorflow(code)[0]
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,7 @@ def conforming(**changed):
 
 
 def graph():
-    def build(tf):
-        tf.tanh(tf.exp(placeholder(tf, shape=(2, 3)), name="e"), name="a")
-
-    return frozen(build, "a")
+    return frozen(lambda tf: tf.tanh(tf.exp(placeholder(tf, shape=(2, 3)), name="e"), name="a"), "a")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import datetime as dt
 import os
 import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from support.fresh_python import without_tensorflow
 
 from conformance.machine import cpu_model, installed_version, usable_cores
 from conformance.runs import environment as module
@@ -67,13 +67,11 @@ def test_a_package_that_is_not_installed_has_no_version():
 
 
 def test_tensorflow_is_not_imported():
-    code = (
-        "import sys, datetime; from conformance.runs.environment import gather_environment as g;"
+    without_tensorflow(
+        "import datetime; from conformance.runs.environment import gather_environment as g;"
         "g(options={}, device={}, waivers=[], now=datetime.datetime.now());"
-        "from conformance.runs import directory;"
-        "sys.exit('tensorflow' in sys.modules)"
+        "from conformance.runs import directory"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_the_cpu_is_named_as_the_system_names_it(tmp_path):

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import msgspec
 import pytest
 from support.kept_network import KEY_NODES
 from support.suite_run import run_suite
+from support.waivers import waiver_toml
 
 from conformance.runs.directory import read_environment
 
 PRECISIONS = ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
-WAIVER = """
-[[waiver]]
-id = "{id}"
-network = "small"
-nodes = ["{nodes}"]
-precisions = ["*-fp16"]
-modes = ["own"]
-reason = "A test."
-evidence = "None."
-owner = "these tests"
-expires = 9999-12-31
-"""
 
 
 @pytest.fixture
@@ -117,7 +107,11 @@ def test_it_says_how_many_workers_there_are_and_in_the_end_what_they_are(whole):
 
 def test_deviations_and_stale_waivers_of_all_workers_come_together(spread, tmp_path):
     waivers = tmp_path / "waivers.toml"
-    waivers.write_text(WAIVER.format(id="mean", nodes="norm/mean") + WAIVER.format(id="old", nodes="joined"))
+    known = {"network": "small", "operators": None, "expires": dt.date(9999, 12, 31)}
+    one, old = (
+        waiver_toml(id=id_, nodes=[node], **known) for id_, node in (("mean", "norm/mean"), ("old", "joined"))
+    )
+    waivers.write_text(one + old)
     result = spread("emulator", f"--waivers={waivers}", markers="mlu and own and fp16")
     assert result.code == 1
     assert result.cases("waived") == {"norm/mean-int8-fp16", "norm/mean-int16-fp16"}

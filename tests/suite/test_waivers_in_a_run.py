@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
 from support.suite_run import run_suite
+from support.waivers import waiver_toml
 
 from conformance import locations
 
 MEANS = {
     f"norm/{name}-{precision}" for name in ("mean", "variance") for precision in ("int8-fp16", "int16-fp16")
 }
-GOOD = {
-    "id": "running-sum",
-    "network": "small",
-    "nodes": ["norm/*"],
-    "operators": ["Mean"],
-    "precisions": ["*-fp16"],
-    "modes": ["own"],
-    "profile": "mlu270",
-    "reason": "The running sum is kept in half.",
-    "evidence": "Four of four cases deviate.",
-    "owner": "profile mlu270",
-    "expires": "9999-12-31",
-}
+GOOD = {"id": "running-sum", "network": "small", "nodes": ["norm/*"], "profile": "mlu270"}
 
 
 @pytest.fixture
@@ -40,13 +30,7 @@ def judged(network, tmp_path):
 
 
 def _table(waiver):
-    """Return a waiver as TOML; JSON's texts and lists are TOML's."""
-    lines = [
-        f"{key} = {value if key == 'expires' else json.dumps(value)}"
-        for key, value in waiver.items()
-        if value
-    ]
-    return "\n".join(["[[waiver]]", *lines, ""])
+    return waiver_toml(**{"expires": dt.date(9999, 12, 31)} | waiver)
 
 
 def test_without_waivers_exactly_the_means_at_fp16_fail(judged):
@@ -87,7 +71,7 @@ def test_a_repaired_profile_makes_the_waivers_stale_and_names_them(judged):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"expires": "2020-01-01"}, "of profile mlu270 expired on 2020-01-01"),
+        ({"expires": dt.date(2020, 1, 1)}, "of these tests expired on 2020-01-01"),
         ({"nodes": ["norm/*", "gone/mean"]}, "lists nodes 'gone/mean', which matches none of its cases"),
         ({"precisions": ["*-fp16", "int4-*"]}, "lists precisions 'int4-*', which matches none of its cases"),
     ],
@@ -106,7 +90,7 @@ def test_a_waiver_that_matches_nothing_fails_a_run_whose_tests_pass(judged):
 
 
 def test_a_problem_shows_even_when_other_nodes_are_selected(judged):
-    result = judged(GOOD | {"expires": "2020-01-01"}, arguments=["--nodes=joined"])
+    result = judged(GOOD | {"expires": dt.date(2020, 1, 1)}, arguments=["--nodes=joined"])
     assert result.code == 1
     assert "expired" in result.text
 

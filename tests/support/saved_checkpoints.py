@@ -7,7 +7,12 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from support.emulation import same_bits
 
+from conformance.freezing.checkpoint import Checkpoint
+from conformance.freezing.freeze import Request, freeze
+from conformance.freezing.published import Published, PublishedVariable
+from conformance.graph.execution import GraphRunner
 from conformance.graph.lazy_tensorflow import tensorflow
 
 NAME = "model.ckpt"
@@ -63,6 +68,39 @@ def save(directory, build, feeds=None, fetches=(), *, names=(NAME,), saver=None)
     reader = tf.train.load_checkpoint(str(prefix))
     values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     return Saved(prefix, expected, values, graph.as_graph_def())
+
+
+def save_values(prefix, values):
+    """Write a checkpoint of these arrays, without a graph."""
+    tensorflow().raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+
+
+def published_of(prefix, names):
+    """Return what would have been published of these variables of a checkpoint."""
+    stored = Checkpoint(prefix).variables
+    entries = {
+        name: PublishedVariable(
+            list(stored[name].shape), stored[name].offset, stored[name].size, stored[name].crc32c
+        )
+        for name in names
+    }
+    return Published("a test", [], {}, entries)
+
+
+def frozen_alike(saved, feeds, *outputs, **request):
+    """Freeze a checkpoint, demand the bits that its graph computed, and return what was frozen."""
+    frozen = freeze(saved.prefix, Request(outputs, **request))
+    run = GraphRunner(frozen.graph, outputs)
+    results = run({name: feeds[name] for name in run.feeds})
+    for name in outputs:
+        assert same_bits(results[name], saved.expected[name]), name
+    assert not {node.op for node in frozen.graph.graph_def.node} & {"VariableV2", "VarHandleOp"}
+    return frozen
 
 
 @contextlib.contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 
 import pytest
 from support.records import record
 from support.tool_modules import TOOLS, tool_module
+from support.waivers import waiver, waiver_toml
 
 sys.path.insert(0, str(TOOLS))
 
@@ -16,24 +16,9 @@ from waiver_evidence import evidence, unexplained, with_evidence
 from conformance.errors import UsageError
 from conformance.judging.bounds import ErrorLimits
 from conformance.judging.verdicts import Acceptance, Reached
-from conformance.judging.waivers import Waiver, read_waivers
+from conformance.judging.waivers import read_waivers
 
 LIMITS = ErrorLimits(0.01, 0.01, 0.1, 0.01)
-
-
-def waiver(**changes):
-    known = {
-        "id": "means",
-        "network": "n",
-        "nodes": ["mean*"],
-        "precisions": ["*-fp16"],
-        "modes": ["own"],
-        "reason": "r",
-        "evidence": "e",
-        "owner": "o",
-        "expires": dt.date(2030, 1, 1),
-    }
-    return Waiver(**(known | changes))
 
 
 def own(node, times, precision="int8-fp16", op="Mean"):
@@ -68,7 +53,7 @@ def test_nodes_precisions_and_factors_are_those_of_the_run():
 
 def test_outputs_say_what_they_reached_and_what_is_accepted():
     records = [fused("int8-fp16"), fused("int16-fp16", psnr=None, answers=0.875)]
-    said = evidence(waiver(nodes=["out"], modes=["fused"]), records)
+    said = evidence(waiver(nodes=["out"], operators=None, modes=["fused"]), records)
     assert said == (
         "Reached: cosine 0.50000, 7.2 dB at int8-fp16; cosine 0.50000, 87.5% right answers at int16-fp16. "
         "Accepted: at least cosine 0.999 and 90 % right answers."
@@ -77,12 +62,12 @@ def test_outputs_say_what_they_reached_and_what_is_accepted():
 
 def test_a_waiver_without_a_deviation_is_refused():
     with pytest.raises(UsageError, match="waiver 'means' covers nothing that deviates; remove it"):
-        evidence(waiver(nodes=["other"]), RECORDS)
+        evidence(waiver(nodes=["other"], operators=None), RECORDS)
 
 
 def test_a_waiver_that_covers_what_conforms_is_refused():
     with pytest.raises(UsageError, match="covers other-int8-fp16, which conforms; narrow it"):
-        evidence(waiver(nodes=["*"]), RECORDS)
+        evidence(waiver(nodes=["*"], operators=None), RECORDS)
 
 
 def test_what_no_waiver_covers_is_named():
@@ -90,29 +75,13 @@ def test_what_no_waiver_covers_is_named():
     assert unexplained([waiver()], RECORDS) == []
 
 
-TEXT = """# comment
-[[waiver]]
-id = "means"
-network = "n"
-nodes = ["mean*"]
-precisions = ["*-fp16"]
-modes = ["own"]
-reason = "r"
-evidence = "old"
-owner = "o"
-expires = 2030-01-01
-
-[[waiver]]
-id = "means-too"
-network = "n"
-nodes = ["sum"]
-precisions = ["*-fp16"]
-modes = ["own"]
-reason = "evidence = "
-evidence = "kept"
-owner = "o"
-expires = 2030-01-01
-"""
+TEXT = "\n".join(
+    [
+        "# comment",
+        waiver_toml(evidence="old"),
+        waiver_toml(id="means-too", nodes=["sum"], operators=None, reason="evidence = ", evidence="kept"),
+    ]
+)
 
 
 def test_only_one_waivers_evidence_is_written_anew():

@@ -299,11 +299,7 @@ def test_any_scales_quantise_as_numerics_does_and_divide_once(bits, request_):
     random = np.random.default_rng(17)
     x = random.standard_normal((2, 6, 5, 4)).astype(np.float32)
     w = (random.standard_normal((3, 3, 4, 3)) / 7).astype(np.float32)
-
-    def build(tf):
-        tf.nn.conv2d(placeholder(tf, shape=x.shape), w, 1, "SAME", name="o")
-
-    graph = frozen(build, "o")
+    graph = frozen(lambda tf: tf.nn.conv2d(placeholder(tf, shape=x.shape), w, 1, "SAME", name="o"), "o")
     scales = plain_scales(graph, bits, input=37.2917 * 2 ** (bits - 8), filter=231.505 * 2 ** (bits - 8))
     factors = [float(np.float32(scales.scales[f"o/{which}"])) for which in ("input", "filter")]
     sums = conv2d(quantize(x, factors[0], bits), quantize(w, factors[1], bits), (1, 1), "SAME")

@@ -104,11 +104,8 @@ def test_side_nodes_of_other_types_are_untouched():
 
 
 def test_integers_that_become_floats_are_stored_in_the_float_type():
-    def build(tf):
-        tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="o")
-
     x = np.array([4098, 2049, 7], np.int32)
-    graph = frozen(build, "o")
+    graph = frozen(lambda tf: tf.cast(placeholder(tf, shape=(3,), dtype="int32"), tf.float32, name="o"), "o")
     assert emulated(graph, {"x": x}, scales=NONE).tolist() == [4100, 2050, 7]
     assert emulated(graph, {"x": x}, request="ideal", scales=NONE).tolist() == [4096, 2048, 7]
     assert emulated(graph, {"x": x}, "int8-fp32", scales=NONE).tolist() == x.tolist()
@@ -210,10 +207,7 @@ def test_attributes_that_a_file_leaves_out():
 
 
 def test_devices_and_colocations_of_another_machine_do_not_matter():
-    def build(tf):
-        tf.tanh(tf.add(placeholder(tf), 1.0, name="a"), name="o")
-
-    graph = frozen(build, "o")
+    graph = frozen(lambda tf: tf.tanh(tf.add(placeholder(tf), 1.0, name="a"), name="o"), "o")
     plain = emulated(graph, {"x": X}, scales=NONE)
     for node in graph.graph_def.node:
         node.device = "/job:worker/device:MLU:3"

@@ -110,11 +110,7 @@ def test_convolution_sums_of_matmul_blocks(sums, float_bits, transpose_b):
 
 def test_convolution_sums_in_half_do_not_arise_at_fp32():
     x = np.random.default_rng(8).standard_normal((2, 70)).astype(np.float32)
-
-    def build(tf):
-        tf.linalg.matmul(placeholder(tf, shape=x.shape), x.T @ x, name="o")
-
-    graph = frozen(build, "o")
+    graph = frozen(lambda tf: tf.linalg.matmul(placeholder(tf, shape=x.shape), x.T @ x, name="o"), "o")
     exact, half = (
         emulated(graph, {"x": x}, "int16-fp32", request=f"mlu270,convolution_sums={sums}")
         for sums in ("exact", "fp16")

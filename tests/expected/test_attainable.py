@@ -59,7 +59,7 @@ def test_there_is_one_for_every_golden_and_precision(store, made):
 
 def test_it_is_read_back(store, made):
     graph = store.network.graph
-    assert FrozenGraph(graph.graph_def, graph.outputs).digest == graph.digest, "the graph was changed"
+    assert FrozenGraph(graph.graph_def, graph.outputs).sha256 == graph.sha256, "the graph was changed"
     assert read_attainable(store) == made
 
 

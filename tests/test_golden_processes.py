@@ -90,7 +90,7 @@ def together(*processes):
 def test_two_processes_at_once_make_each_tensor_once(root):
     expected = 2 * len(opened(root).manifest.key)
     assert together(child(root), child(root)) == ["0 0\n", f"{expected} {expected}\n"]
-    assert not ensure(root).said
+    assert not ensure(root).notes
     assert len(list(tensors(root).iterdir())) == expected
 
 

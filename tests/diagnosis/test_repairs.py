@@ -113,7 +113,7 @@ def test_precisions_are_run_once_the_widest_first():
     for precision in (*made.untried, *PRECISIONS):
         made.try_precision(precision)
     assert made.untried == []
-    assert made._forwards.count == 3
+    assert made._passes.count == 3
     assert made.accepted(parse_precision("int8-fp32"))
     assert not made.accepted(parse_precision("int8-fp16"))
 
@@ -166,7 +166,7 @@ def test_qualities_in_decibels_and_words():
     assert described(NOTHING) == "nothing that could be compared"
     assert described(quality(20.0)) == "cosine 0.9990000, 20.0 dB"
     assert described(exact) == "cosine 0.9990000, exact"
-    assert described(quality(30.0, cosine=None)) == "30.0 dB"
+    assert described(quality(30.0, cosine=None)) == "cosine undefined, 30.0 dB"
     assert described(quality(None, cosine=None, offered=False)) == "not offered by the device"
     for found, than in itertools.pairwise([exact, quality(45.0), bad, NOTHING]):
         assert not plainly_worse(found, than)

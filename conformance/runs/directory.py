@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 from typing import TYPE_CHECKING
@@ -153,8 +154,13 @@ def read_environment(path: Path) -> Environment:
 
 
 def default_run_path(base: Path, network: str, device: str, now: dt.datetime) -> Path:
-    """Return ``base/20250131-235959-network-device``, with ``-`` for what does not belong in a file name."""
-    return base / re.sub(r"[^\w.-]+", "-", f"{now:%Y%m%d-%H%M%S}-{network}-{device}")
+    """Return ``base/20250131-235959-network-device``, with ``-`` for what does not belong in a file name.
+
+    A second run in the same second has ``-2`` behind it, and so on.
+    """
+    first = base / re.sub(r"[^\w.-]+", "-", f"{now:%Y%m%d-%H%M%S}-{network}-{device}")
+    others = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([first], others) if not path.exists())
 
 
 def _claim(file: Path) -> int:

@@ -293,3 +293,10 @@ def test_the_default_path_says_when_what_and_where():
 def test_the_default_path_has_no_separators_from_names():
     path = default_run_path(Path("runs"), "../x", "package.module:factory", NOW)
     assert path == Path("runs/20300102-030405-..-x-package.module-factory")
+
+
+def test_runs_of_one_second_have_default_paths_of_their_own(tmp_path):
+    for name in ("", "-2", "-3"):
+        path = default_run_path(tmp_path, "n", "d", NOW)
+        assert path.name == f"20300102-030405-n-d{name}"
+        path.mkdir()

@@ -104,12 +104,11 @@ def test_an_older_file_is_replaced_and_nothing_else_is_left(said, finished, tmp_
     assert annotations(tmp_path / "a.pb")
 
 
-def test_a_network_that_was_moved_is_found_where_the_user_says(said, finished, run, tmp_path):
+def test_a_network_that_was_moved_is_found_where_the_user_says(said, refusal, finished, run, tmp_path):
     network = finished[0].copied(tmp_path / "moved").directory
     text = (run / ENVIRONMENT).read_text()
     (run / ENVIRONMENT).write_text(text.replace(str(finished[0].directory), "/no/such/place"))
-    code, _, error = said(run, "-o", tmp_path / "a.pb")
-    assert code == 4
+    error = refusal(run, "-o", tmp_path / "a.pb")
     assert "/no/such/place/network.toml cannot be read" in error
     assert f"run {run} had it there; put it back, or give --network" in error
     assert said(run, "-o", tmp_path / "a.pb", "--network", network)[0] == 0

@@ -16,11 +16,7 @@ from conformance import locations
 from conformance.errors import UsageError
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.freeze import Request, freeze
-from conformance.freezing.published import (
-    read_published,
-    recognised,
-    recognised_networks,
-)
+from conformance.freezing.published import read_published, recognised, recognised_networks
 
 NAMES = ("g/kernel", "g/gamma", "g/beta")
 

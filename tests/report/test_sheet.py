@@ -10,17 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.report.drawing import drawn, save
-from conformance.report.sheet import (
-    LARGEST,
-    SMALLEST,
-    WIDEST,
-    Band,
-    Block,
-    Cell,
-    Line,
-    Sheet,
-    laid_out,
-)
+from conformance.report.sheet import LARGEST, SMALLEST, WIDEST, Band, Block, Cell, Line, Sheet, laid_out
 
 
 def colour(*rgb):

@@ -107,7 +107,7 @@ def test_what_deviates_is_exit_1_and_can_be_named_to_run_again(said, network):
     code, text = said(*network, "--no-waivers", "-m", "mlu and own and int8 and fp16", "--tb=no")
     assert code == 1, text
     failed = [line.split()[1] for line in text.splitlines() if line.startswith("FAILED ")]
-    code, text = said(*network, "--no-waivers", failed[0], "--tb=no")
+    code, text = said(*network, "--no-waivers", failed[0], "--tb=no", "--run-dir=again")
     assert (code, "1 failed" in text) == (1, True), text
 
 

@@ -15,8 +15,8 @@ import pytest
 from conformance import locations
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
-from conformance.diagnosis.engine import MOST_FORWARDS, Diagnosing
-from conformance.diagnosis.forwards import Forwards
+from conformance.diagnosis.engine import MOST_PASSES, Diagnosing
+from conformance.diagnosis.forward_passes import ForwardPasses
 from conformance.expected.expectations import Expectations
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
@@ -37,16 +37,16 @@ def test_diagnosis_against_its_device_runs(name: str, record_property: Callable[
     store = GoldenStore(network, locations.GOLDENS)
     store.ensure(node.name for node in store.manifest.key)
     device = open_device(DeviceRequest("emulator"))
-    forwards = Forwards(device, Expectations(store, read_margins(locations.MARGINS)), 0)
+    passes = ForwardPasses(device, Expectations(store, read_margins(locations.MARGINS)), 0)
     started = time.perf_counter()
-    diagnosis = Diagnosing(forwards, parse_precision(name)).result()
+    diagnosis = Diagnosing(passes, parse_precision(name)).result()
     seconds = time.perf_counter() - started
-    ratio = seconds / forwards.seconds
+    ratio = seconds / passes.seconds
     record_property("seconds", seconds)
     record_property("ratio", ratio)
     print(
-        f"\n{name}: {seconds:.1f} s for {diagnosis.forwards} forwards, {forwards.seconds:.1f} s inside them, "
+        f"\n{name}: {seconds:.1f} s for {diagnosis.forwards} passes, {passes.seconds:.1f} s inside them, "
         f"ratio {ratio:.2f}"
     )
-    assert diagnosis.forwards <= MOST_FORWARDS + len(diagnosis.choices)  # each may be looked at once more
+    assert diagnosis.forwards <= MOST_PASSES + len(diagnosis.choices)  # each may be looked at once more
     assert ratio <= LIMIT

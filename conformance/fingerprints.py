@@ -42,14 +42,14 @@ def fingerprint(value: Array, what: str = "a golden") -> Fingerprint:
     positions = [int(position) for position in np.linspace(0, flat.size - 1, SAMPLED_VALUES).astype(np.int64)]
     return Fingerprint(
         shape=list(value.shape),
-        sha256=digest(value),
+        sha256=tensor_sha256(value),
         norm=_norm(flat),
         positions=positions,
         values=[float(flat[position]) for position in positions],
     )
 
 
-def digest(value: Array) -> str:
+def tensor_sha256(value: Array) -> str:
     """Return the SHA-256 of a tensor's bytes as little-endian float32 in row-major order."""
     return sha256(_flat(value).data)
 
@@ -70,7 +70,7 @@ def last_bits_differ(value: Array, expected: Fingerprint, where: str) -> bool:
     """
     if not alike(value, expected):
         raise mismatch(value, expected, where)
-    if digest(value) == expected.sha256:
+    if tensor_sha256(value) == expected.sha256:
         return False
     flat, wanted = _flat(value), np.array(expected.values, np.float32)
     found = flat[expected.positions].astype(np.float64)
@@ -91,7 +91,7 @@ def mismatch(value: Array, expected: Fingerprint, where: str) -> GoldenError:
     if alike(value, expected):
         flat = _flat(value)
         values = [float(flat[position]) for position in expected.positions]
-        found = {"sha256": digest(value), "norm": _norm(flat), "values": values}
+        found = {"sha256": tensor_sha256(value), "norm": _norm(flat), "values": values}
     what = [
         f"{key} {is_now}, expected {getattr(expected, key)}"
         for key, is_now in found.items()

@@ -26,7 +26,14 @@ from conformance.files import (
     write_json_atomically,
     write_json_table_atomically,
 )
-from conformance.fingerprints import Fingerprint, alike, digest, fingerprint, last_bits_differ, mismatch
+from conformance.fingerprints import (
+    Fingerprint,
+    alike,
+    fingerprint,
+    last_bits_differ,
+    mismatch,
+    tensor_sha256,
+)
 from conformance.golden_places import MANIFEST, TENSORS, golden_places
 from conformance.graph.execution import Reference, rounded
 from conformance.graph.lazy_tensorflow import tensorflow_version
@@ -86,21 +93,21 @@ class GoldenStore:
     Args:
         network: whose goldens.
         root: the golden directory; manifests in ``<root>/<network>``.
-        report: called with (done, total, what) during long work.
+        progress: called with (done, total, what) during long work.
 
     Attributes:
         directory: where everything that is made goes; files are found with :meth:`path`.
     """
 
     def __init__(
-        self, network: Network, root: Path, report: Callable[[int, int, str], None] = lambda *_: None
+        self, network: Network, root: Path, progress: Callable[[int, int, str], None] = lambda *_: None
     ) -> None:
         self.network = network
         self._places = golden_places(network.name, network.directory, root)
         self.directory = self._places.made
         self._root = root
-        self.report = report
-        self.said: list[str] = []
+        self.progress = progress
+        self.notes: list[str] = []
         self._mapped: dict[tuple[str, int], Array] = {}
         self._manifest: Manifest | None = None
 
@@ -168,10 +175,10 @@ class GoldenStore:
             with self._locked():
                 self._make(self._missing(wanted))
         for index, node in enumerate(wanted):
-            self.report(index, len(wanted), f"verifying goldens of {self.network.name}")
+            self.progress(index, len(wanted), f"verifying goldens of {self.network.name}")
             for sample in range(self.network.samples):
                 self.get(node.name, sample)
-        self.report(len(wanted), len(wanted), f"verifying goldens of {self.network.name}")
+        self.progress(len(wanted), len(wanted), f"verifying goldens of {self.network.name}")
 
     def discard(self, names: Iterable[str]) -> None:
         """Delete the tensors of these nodes; they are made again when they are needed."""
@@ -234,7 +241,7 @@ class GoldenStore:
         for sample, name, value in self._computed(names):
             path = self.directory / _file(name, sample)
             if last_bits_differ(value, self.node(name).samples[sample], str(path)):
-                self._accept(path, digest(value))
+                self._accept(path, tensor_sha256(value))
             self._write(name, sample, value)
 
     def _accept(self, path: Path, made: str) -> None:
@@ -251,7 +258,7 @@ class GoldenStore:
                 for name in group:
                     yield sample, name, rounded(results.pop(name))
                     done += 1
-                    self.report(done, total, f"making goldens of {self.network.name}")
+                    self.progress(done, total, f"making goldens of {self.network.name}")
 
     def _write(self, name: str, sample: int, value: Array) -> None:
         path = self.directory / _file(name, sample)
@@ -274,13 +281,13 @@ class GoldenStore:
 
     def _check(self, value: Array, expected: Fingerprint, path: Path) -> None:
         """Demand the manifest's bits, or bits that were made here and accepted when they were made."""
-        found = digest(value) if alike(value, expected) else ""
+        found = tensor_sha256(value) if alike(value, expected) else ""
         if found == expected.sha256:
             return
         if not found or _accepted(path.parent).get(path.name) != found:
             raise mismatch(value, expected, str(path))
         if last_bits_differ(value, expected, str(path)):
-            self.said.append(
+            self.notes.append(
                 f"golden {path} differs from the manifest in last bits only (this CPU rounds otherwise); "
                 "accepted"
             )
@@ -288,8 +295,8 @@ class GoldenStore:
     def _check_provenance(self) -> None:
         expected = self.manifest.provenance
         for what, made, now in (
-            ("graph", expected.graph_sha256, self.network.graph.digest),
-            ("inputs", expected.input_sha256, self.network.input_digest),
+            ("graph", expected.graph_sha256, self.network.graph.sha256),
+            ("inputs", expected.input_sha256, self.network.input_sha256),
         ):
             if made != now:
                 raise GoldenError(
@@ -300,8 +307,8 @@ class GoldenStore:
     def _provenance(self) -> Provenance:
         return Provenance(
             network=self.network.name,
-            graph_sha256=self.network.graph.digest,
-            input_sha256=self.network.input_digest,
+            graph_sha256=self.network.graph.sha256,
+            input_sha256=self.network.input_sha256,
             tensorflow=tensorflow_version(),
             numpy=np.__version__,
             python=platform.python_version(),
@@ -316,6 +323,6 @@ def _file(name: str, sample: int) -> str:
 
 
 def _accepted(tensors: Path) -> dict[str, str]:
-    """Return digests, by file name, of tensors made there whose last bits differ from the manifest's."""
+    """Return the SHA-256, by file name, of tensors made there whose last bits differ from the manifest's."""
     path = tensors / ACCEPTED
     return read_json(path, dict[str, str], "list of accepted goldens") if path.exists() else {}

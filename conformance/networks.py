@@ -15,7 +15,7 @@ import numpy as np
 
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
-from conformance.freezing.checkpoint import Checkpoint, checkpoint_digest
+from conformance.freezing.checkpoint import Checkpoint, checkpoint_name
 from conformance.freezing.finding import find_checkpoint
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
@@ -157,7 +157,7 @@ class Network:
         self.weights = None if weights is None else find_checkpoint(weights)
         self.name = self.description.network.name
         if self.weights is not None:
-            self.name += f"-{checkpoint_digest(self.weights)}"
+            self.name += f"-{checkpoint_name(self.weights)}"
         self.outputs = self.description.output
         self.series = self.description.series
         self.acceptance = self.description.acceptance
@@ -271,7 +271,7 @@ class Network:
         ]
 
     @functools.cached_property
-    def input_digest(self) -> str:
+    def input_sha256(self) -> str:
         """SHA-256 over all inputs as they are fed."""
         total = hashlib.sha256()
         for feeds in self._samples:

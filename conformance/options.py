@@ -254,12 +254,12 @@ def _check_variables(environment: Mapping[str, str]) -> None:
 
 def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> Any:
     """Return what the command line says, else the environment; None, False or empty where both are silent."""
-    said = given.get(option.name)
-    if said in ("", [""]):
+    text_given = given.get(option.name)
+    if text_given in ("", [""]):
         raise UsageError(f"{option.flag} is empty; give a {option.value} or drop it")
     rivals = {name for pair in EXCLUSIVE if option.name in pair for name in pair}
-    if said is not None or any(given.get(name) for name in rivals):
-        return said
+    if text_given is not None or any(given.get(name) for name in rivals):
+        return text_given
     text = environment.get(option.variable, "") if option.twin else ""
     if option.kind is Kind.PAIRS:
         return _words(option, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 NONE = "-"
@@ -19,9 +19,17 @@ def without_empty(rows: Sequence[tuple[str, ...]], heading: str) -> list[tuple[s
     return [row[:column] + row[column + 1 :] for row in rows]
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of equally many cells as lines of text, every column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+def aligned(rows: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> list[str]:
+    """Return rows of equally many cells as lines of text, every column as wide as its widest cell.
+
+    Args:
+        rows: the cells; the first row holds the headings.
+        numbers: headings of columns that are aligned to the right.
+    """
+    columns = [_padded(column, right=column[0] in numbers) for column in zip(*rows, strict=True)]
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _padded(cells: Sequence[str], *, right: bool) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in cells]

@@ -92,7 +92,7 @@ def test_tensors_of_an_installation_go_to_the_cache(installed, cache):
     store = ensure(store_of(installed))
     assert store.directory.parent == cache
     assert store.path(MANIFEST) == installed / "goldens/small" / MANIFEST
-    assert store.path("attainable.json").parent == store.directory  # there is none: this is where to make it
+    assert store.path("none.json").parent == store.directory  # there is none: this is where to make it
     assert len(list((store.directory / TENSORS).glob("*.npy"))) == 2 * len(store.manifest.key)
     assert files(installed) == before
     made = files(cache)

@@ -25,7 +25,7 @@ from conformance import locations
 if {installed}:
     locations.GOLDENS, locations.INSTALLED = Path({root!r}, "goldens"), True
 store, made = opened(Path({root!r})), []
-store.report = lambda done, total, what: made.append(what)
+store.progress = lambda done, total, what: made.append(what)
 names = [node.name for node in store.manifest.key]
 store.network.graph
 written, save = [], np.save
@@ -116,7 +116,7 @@ def test_an_interrupted_process_leaves_nothing_half_written_that_is_accepted(roo
     assert len([name for name in left if name.endswith(".npy")]) == 3
     assert len([name for name in left if name.endswith(".part")]) == (1 if how == signal.SIGKILL else 0)
     store = ensure(root)
-    assert not store.said
+    assert not store.notes
     assert len(list(tensors(root).iterdir())) == 2 * len(store.manifest.key)
 
 

@@ -65,8 +65,8 @@ def test_the_manifest(root):
     assert {node.name: node.reasons for node in manifest.key} == key_nodes(graph)
     assert all(node.op == graph.nodes[node.name].op and len(node.samples) == 2 for node in manifest.nodes)
     provenance = manifest.provenance
-    assert (provenance.network, provenance.graph_sha256) == ("small", graph.digest)
-    assert provenance.input_sha256 == store.network.input_digest
+    assert (provenance.network, provenance.graph_sha256) == ("small", graph.sha256)
+    assert provenance.input_sha256 == store.network.input_sha256
     assert provenance.tensorflow == tensorflow().__version__
     assert provenance.float32_nodes == []
 
@@ -92,7 +92,7 @@ def test_missing_tensors_are_made_and_reported(root):
     shutil.rmtree(tensors(root))
     steps = []
     store = opened(root)
-    store.report = lambda done, total, what: steps.append((done, total, what))
+    store.progress = lambda done, total, what: steps.append((done, total, what))
     store.ensure([CONV, "score"])
     assert sorted(path.name for path in tensors(root).iterdir()) == [
         file_of(root, name, sample).name for name in (CONV, "score") for sample in (0, 1)
@@ -220,10 +220,10 @@ def test_another_cpu_whose_last_bits_differ_is_accepted_and_said(root):
         ensure(root)  # what lies there was not made here against this manifest
     shutil.rmtree(tensors(root))
     store = ensure(root)
-    assert len(store.said) == 2 * len(store.manifest.key)
-    assert all("differs from the manifest in last bits only" in sentence for sentence in store.said)
+    assert len(store.notes) == 2 * len(store.manifest.key)
+    assert all("differs from the manifest in last bits only" in sentence for sentence in store.notes)
     again = ensure(root)
-    assert again.said == store.said
+    assert again.said == store.notes
     assert same_bits(again.get(CONV, 0), store.get(CONV, 0))
 
 

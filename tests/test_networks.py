@@ -37,7 +37,7 @@ def use(directory):
     """Read everything that a run reads."""
     network = Network(directory)
     assert network.graph.outputs
-    return [network.feeds(sample) for sample in range(network.samples)], network.input_digest
+    return [network.feeds(sample) for sample in range(network.samples)], network.input_sha256
 
 
 def test_the_description(directory):
@@ -66,14 +66,14 @@ def test_grey_and_transparent_pictures_become_three_channels(directory):
 
 
 def test_the_digest_of_the_inputs_sees_every_value(directory):
-    before = Network(directory).input_digest
-    assert Network(directory).input_digest == before
+    before = Network(directory).input_sha256
+    assert Network(directory).input_sha256 == before
     style = np.load(directory / "style-2.npy")
     style[0, 3, 3, 1] = np.nextafter(style[0, 3, 3, 1], np.float32(9))
     np.save(directory / "style-2.npy", style)
-    changed = Network(directory).input_digest
+    changed = Network(directory).input_sha256
     assert changed != before
-    assert Network(edit(directory, "offset = -1.0", "offset = -1.5")).input_digest not in (before, changed)
+    assert Network(edit(directory, "offset = -1.0", "offset = -1.5")).input_sha256 not in (before, changed)
 
 
 def test_networks_are_found_by_name(original):

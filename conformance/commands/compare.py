@@ -79,7 +79,7 @@ def compare(options: argparse.Namespace) -> None:
     limits = parse_limits(options.limit)
     second = _second(options)
     sample = None if options.sample is None else sample_number(options.sample)
-    found = compare_sides(side_of(options.first), second, limits, sample=sample, report=progress())
+    found = compare_sides(side_of(options.first), second, limits, sample=sample, progress=progress())
     if options.json != STANDARD_OUTPUT:
         _print(found, options)
     if options.json is not None:

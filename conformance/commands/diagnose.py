@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from conformance.commands import Commands
     from conformance.devices.base import DeviceInfo
-    from conformance.diagnosis.forwards import Forwards
+    from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.model import Diagnosis
     from conformance.networks import Network, Output
     from conformance.precision import Precision
@@ -105,7 +105,7 @@ def _precision_of_run(options: argparse.Namespace) -> Precision:
 
 def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.engine import Diagnosing
-    from conformance.diagnosis.forwards import Forwards
+    from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
     from conformance.expected.preparation import prepare_weights
@@ -127,15 +127,15 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
         info = device.info()
         directory = options.output or _default(network, info, now)
         claim_directory(directory, "diagnosis", MARKS)
-        forwards = Forwards(device, expected, sample, note)
-        diagnosis = Diagnosing(forwards, precision).result()
+        passes = ForwardPasses(device, expected, sample, note)
+        diagnosis = Diagnosing(passes, precision).result()
     text = lines(diagnosis, network.acceptance)
     for line in text:
         say(line)
     _write(directory, diagnosis, text)
     asked = vars(options) | {"sample": sample, "golden_dir": golden_dir}
     _write_environment(directory, asked, info, now)
-    _write_picture(directory / PICTURE, forwards, diagnosis)
+    _write_picture(directory / PICTURE, passes, diagnosis)
     note(f"written to {directory}")
 
 
@@ -162,28 +162,28 @@ def _write_environment(
     write_json_atomically(directory / ENVIRONMENT, environment)
 
 
-def _write_picture(path: Path, forwards: Forwards, diagnosis: Diagnosis) -> None:
+def _write_picture(path: Path, passes: ForwardPasses, diagnosis: Diagnosis) -> None:
     """Write inputs, CPU result, results of every precision, and differences, where these are pictures."""
     from conformance.precision import PRECISIONS
     from conformance.report.drawing import drawn, save
+    from conformance.report.grid_layout import paired
     from conformance.report.grids import Grid, device_words, sheet_of
-    from conformance.report.meeting import paired
     from conformance.report.on_device import goldens_of, judged, picture_outputs
     from conformance.runs.environment import named_values
 
-    store, info = forwards.store, forwards.device.info()
+    store, info = passes.store, passes.device.info()
     if not (outputs := picture_outputs(store)):
         return
-    meeting = paired(store.network, [forwards.sample])
-    goldens = goldens_of(store, meeting, [output.name for output in outputs])
+    layout = paired(store.network, [passes.sample])
+    goldens = goldens_of(store, layout, [output.name for output in outputs])
     ordered = sorted(map(str, PRECISIONS), key=lambda name: name != diagnosis.precision)
 
     def shown(precision: str, output: Output) -> Shown:
-        value = forwards.pictures.get((precision, output.name))
-        return judged(store.network, meeting, output, precision, goldens[output.name], [value])
+        value = passes.pictures.get((precision, output.name))
+        return judged(store.network, layout, output, precision, goldens[output.name], [value])
 
     grids = [
         Grid(output, goldens[output.name], [shown(name, output) for name in ordered]) for output in outputs
     ]
     device = device_words(named_values(info, "device"))
-    save(drawn(sheet_of(store.network, device, meeting, grids, simulated=info.simulated)), path)
+    save(drawn(sheet_of(store.network, device, layout, grids, simulated=info.simulated)), path)

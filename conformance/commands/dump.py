@@ -98,7 +98,7 @@ def _of_device(selection: Selection, options: argparse.Namespace, writer: DumpWr
             precision=precision,
             scales=scales,
             fuse=not options.layer_by_layer,
-            report=progress(),
+            progress=progress(),
         )
 
 

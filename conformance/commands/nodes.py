@@ -9,10 +9,11 @@ import msgspec
 
 from conformance.commands.arguments import add_network, add_options, required_network
 from conformance.commands.printing import note, say
+from conformance.tables import aligned
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from conformance.commands import Commands
     from conformance.graph.explanations import OperatorCount
@@ -120,25 +121,14 @@ def _listed(structure: Structure, node: SelectableNode) -> ListedNode:
 
 def lines(listing: Listing) -> Iterator[str]:
     """Return the listing as text: the census, then the chosen nodes."""
-    yield from _table(
-        CENSUS,
-        [
-            (entry.op, str(entry.count), f"{entry.share:.1%}", entry.treatment, entry.first)
-            for entry in listing.operators
-        ],
-    )
+    census = [
+        (entry.op, str(entry.count), f"{entry.share:.1%}", entry.treatment, entry.first)
+        for entry in listing.operators
+    ]
+    yield from aligned([CENSUS, *census], NUMBERS)
     computed = sum(entry.count for entry in listing.operators)
     yield f"{computed} nodes compute on {listing.inputs} inputs; {listing.constants} more are constants"
     yield ""
-    yield from _table(NODES, [(node.name, node.op, "; ".join(node.reasons) or "-") for node in listing.nodes])
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    table = [headings, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
-    for row in table:
-        cells = [
-            cell.rjust(width) if heading in NUMBERS else cell.ljust(width)
-            for heading, cell, width in zip(headings, row, widths, strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
+    yield from aligned(
+        [NODES, *((node.name, node.op, "; ".join(node.reasons) or "-") for node in listing.nodes)]
+    )

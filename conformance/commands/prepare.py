@@ -41,7 +41,7 @@ def prepare_network(options: argparse.Namespace) -> None:
     network = network.with_weights(options.weights) if options.weights else network
     store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
     for done in prepare(store, options.only):
-        say(f"{done.step:<8} {done.state:<6} {done.said}")
+        say(f"{done.step:<8} {done.state:<6} {done.details}")
     if options.only:
         _remind(store, options.only)
 

@@ -76,7 +76,7 @@ def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...])
     with opened_device(request) as device:
         _pictures(device, store, precisions, picture)
         _series(device, store, precisions, chart)
-    for text in store.said:
+    for text in store.notes:
         note(text)
 
 
@@ -160,20 +160,20 @@ def _require_something(store: GoldenStore) -> None:
 def _pictures(device: Device, store: GoldenStore, precisions: tuple[Precision, ...], path: Path) -> None:
     """Draw the outputs that are pictures, and print their figures."""
     from conformance.report.drawing import drawn, save
+    from conformance.report.grid_layout import layout_of
     from conformance.report.grids import device_words, sheet_of, summary_lines
-    from conformance.report.meeting import meeting_of
     from conformance.report.on_device import grids_on, picture_outputs
     from conformance.runs.environment import named_values
 
     if not picture_outputs(store):
         return
-    meeting = meeting_of(store.network)
-    grids, info = grids_on(device, store, meeting, precisions, note), device.info()
+    layout = layout_of(store.network)
+    grids, info = grids_on(device, store, layout, precisions, note), device.info()
     for line in summary_lines(grids):
         say(line)
     words = device_words(named_values(info, "device"))
-    save(drawn(sheet_of(store.network, words, meeting, grids, simulated=info.simulated)), path)
-    count = len(grids) * len(meeting.feeds)
+    save(drawn(sheet_of(store.network, words, layout, grids, simulated=info.simulated)), path)
+    count = len(grids) * len(layout.feeds)
     say(f"{path}: {count} pictures of {store.network.name} at {len(precisions)} precisions")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING
 
-from conformance.diagnosis.culprits import REFINED, Pieces, grouped
+from conformance.diagnosis.culprits import REFINED, Segments, grouped
 from conformance.diagnosis.model import Culprit
 from conformance.diagnosis.network_errors import errors_along
 from conformance.diagnosis.quality import decibels, plainly_worse
@@ -15,7 +15,7 @@ from conformance.precision import parse_precision
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from conformance.diagnosis.forwards import Forwards
+    from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.model import NodeErrors, Quality
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
@@ -57,47 +57,47 @@ class Blame:
     """Finds culprits at one precision.
 
     Args:
-        forwards: runs the network.
+        passes: runs the network.
         precision: what is diagnosed.
 
     Attributes:
         remarks: what a reader should know of how they were found.
-        bisections: forwards that were spent on finding nodes that fail only when fused.
+        bisections: passes that were spent on finding nodes that fail only when fused.
     """
 
-    def __init__(self, forwards: Forwards, precision: Precision) -> None:
-        self._forwards, self._precision = forwards, precision
-        manifest, self._graph = forwards.store.manifest, forwards.store.network.graph
+    def __init__(self, passes: ForwardPasses, precision: Precision) -> None:
+        self._passes, self._precision = passes, precision
+        manifest, self._graph = passes.store.manifest, passes.store.network.graph
         self._key = [node.name for node in manifest.key]
         self._judgeable = [node.name for node in manifest.nodes]
-        self._pieces = Pieces(self._graph, self._key, self._judgeable)
+        self._segments = Segments(self._graph, self._key, self._judgeable)
         self.remarks: list[str] = []
         self.bisections = 0
 
     def errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
         """Return the errors of the nodes of ``own``."""
-        attains = self._forwards.expected.attains
+        attains = self._passes.expected.attains
         attainable = {name: attains(name, self._precision) for name in {*own, *chained}}
         return errors_along(self._graph, own, chained, attainable)
 
     def by_own_errors(
         self, own: Mapping[str, Finding], errors: Sequence[NodeErrors], samples: Sequence[int]
     ) -> list[Culprit]:
-        """Blame nodes that fail by themselves, after a look into pieces with several operators."""
-        unclear = self._pieces.unclear(errors)
-        nodes = self._pieces.to_judge(unclear)
-        found = self._forwards.own(self._precision, nodes, samples) if nodes else {}
+        """Blame nodes that fail by themselves, after a look into segments with several operators."""
+        unclear = self._segments.unclear(errors)
+        nodes = self._segments.to_judge(unclear)
+        found = self._passes.own(self._precision, nodes, samples) if nodes else {}
         inner = self.errors(found, {})
         if len(unclear) > REFINED:
             self.remarks.append(
                 f"of {len(unclear)} failing parts of the network the first {REFINED} were looked into"
             )
         culprits = grouped(
-            self._pieces.origins(errors, inner),
-            [self._graph.nodes[name].op for name in self._pieces.looked_at(errors, inner)],
+            self._segments.origins(errors, inner),
+            [self._graph.nodes[name].op for name in self._segments.looked_at(errors, inner)],
             failures({**own, **found}),
         )
-        return [*culprits, *self._fused_inside(self._pieces.cleared(errors, inner), samples)]
+        return [*culprits, *self._fused_inside(self._segments.cleared(errors, inner), samples)]
 
     def _fused_inside(self, cleared: Sequence[str], samples: Sequence[int]) -> list[Culprit]:
         """Blame the node whose fetching makes the first of these key nodes right."""
@@ -106,9 +106,9 @@ class Blame:
         end = cleared[0]
 
         def right(nodes: Sequence[str]) -> bool:
-            return self._forwards.own(self._precision, [end, *nodes], samples)[end].outcome == "conforms"
+            return self._passes.own(self._precision, [end, *nodes], samples)[end].outcome == "conforms"
 
-        node = self._bisected(self._pieces.inside(end), right)
+        node = self._bisected(self._segments.inside(end), right)
         if len(cleared) > 1:
             others = ", ".join(cleared[1:])
             self.remarks.append(
@@ -120,16 +120,16 @@ class Blame:
         """Blame the key node at which breaking fusion makes the outputs right."""
 
         def right(nodes: Sequence[str]) -> bool:
-            found = self._forwards.fused(self._precision, samples, broken=nodes)
+            found = self._passes.fused(self._precision, samples, broken=nodes)
             return nearer_to_chained(found, fused, chained)
 
         node = self._bisected(self._key, right)
         return Culprit(what=node, kind="fused", nodes=[node], worst=node)
 
     def _bisected(self, nodes: Sequence[str], right: Callable[[Sequence[str]], bool]) -> str:
-        before = self._forwards.count
+        before = self._passes.count
         node = breaking_node(nodes, right)
-        self.bisections += self._forwards.count - before
+        self.bisections += self._passes.count - before
         return node
 
 
@@ -173,9 +173,10 @@ def _total(items: Sequence[NodeErrors]) -> float:
 def the_device(own: Mapping[str, Finding]) -> Culprit:
     """Blame the device, which could not compute any node: with what it said most often."""
     broken = [finding for finding in own.values() if finding.state == "broken"]
-    ((said, _),) = collections.Counter(finding.reason for finding in broken).most_common(1)
+    ((message, _),) = collections.Counter(finding.reason for finding in broken).most_common(1)
     nodes = [finding.case.node for finding in broken]
-    return Culprit(what="the device", kind="device", nodes=nodes, worst=nodes[0], failure=f"It said: {said}")
+    failure = f"It said: {message}"
+    return Culprit(what="the device", kind="device", nodes=nodes, worst=nodes[0], failure=failure)
 
 
 def failures(found: Mapping[str, Finding]) -> dict[str, str]:

@@ -32,8 +32,8 @@ def failing(errors: Iterable[NodeErrors]) -> list[NodeErrors]:
     return [item for item in errors if item.outcome in FAILED]
 
 
-class Pieces:
-    """The pieces of a graph that is cut at its key nodes: each a key node and what it computes of goldens.
+class Segments:
+    """The segments of a graph that is cut at its key nodes: each a key node and what it computes of goldens.
 
     Args:
         graph: the network.
@@ -54,9 +54,9 @@ class Pieces:
         return self._inside[node]
 
     def unclear(self, errors: Iterable[NodeErrors]) -> list[str]:
-        """Return the failing key nodes whose piece holds other operators that may be to blame.
+        """Return the failing key nodes whose segment holds other operators that may be to blame.
 
-        Where a piece is one operator, that one is to blame; and if all such pieces of a type fail, others
+        Where a segment is one operator, that one is to blame; and if all such segments of a type fail, others
         that end in it and are about as far off need no closer look.
         """
         listed = list(errors)
@@ -68,7 +68,7 @@ class Pieces:
         ]
 
     def _proven(self, errors: Sequence[NodeErrors]) -> dict[str, float]:
-        """Return the operator types that fail wherever they are a whole piece, and how far at most."""
+        """Return the operator types that fail wherever they are a whole segment, and how far at most."""
         alone = [item for item in errors if not self.inside(item.node)]
         right = {item.op for item in alone if item.outcome not in FAILED}
         sizes: dict[str, float] = {}
@@ -78,18 +78,18 @@ class Pieces:
         return sizes
 
     def to_judge(self, unclear: Sequence[str]) -> list[str]:
-        """Return the nodes whose own errors tell which operator of these key nodes' pieces fails."""
+        """Return the nodes whose own errors tell which operator of these key nodes' segments fails."""
         wanted = {name for node in unclear[:REFINED] for name in (node, *self.inside(node))}
         return [name for name in self._judgeable if name in wanted]
 
     def origins(self, errors: Sequence[NodeErrors], inner: Sequence[NodeErrors]) -> list[NodeErrors]:
-        """Return the failing nodes that read nothing which fails in the same piece: where failures begin.
+        """Return the failing nodes that read nothing which fails in the same segment: where failures begin.
 
-        Of pieces that were not looked into, those are left out whose likes all turned out to be innocent.
+        Of segments that were not looked into, those are left out whose likes all turned out to be innocent.
 
         Args:
             errors: of the key nodes.
-            inner: of the nodes of pieces that were looked into, key nodes among them.
+            inner: of the nodes of segments that were looked into, key nodes among them.
         """
         known = {item.node: item for item in (*errors, *inner)}
         failed = {item.node for item in failing(known.values())}
@@ -102,12 +102,12 @@ class Pieces:
         return [item for item in begun if item.node not in unseen or item.op not in innocent]
 
     def cleared(self, errors: Sequence[NodeErrors], inner: Sequence[NodeErrors]) -> list[str]:
-        """Return the failing key nodes that are right as soon as all nodes of their piece are fetched."""
+        """Return the failing key nodes that are right as soon as all nodes of their segment are fetched."""
         right = {item.node for item in inner} - {item.node for item in failing(inner)}
         return [item.node for item in failing(errors) if item.node in right]
 
     def looked_at(self, errors: Sequence[NodeErrors], inner: Sequence[NodeErrors]) -> set[str]:
-        """Return the nodes of which it is known whether they fail, if only because their piece is right."""
+        """Return the nodes of which it is known whether they fail, if only because their segment is right."""
         judged = {item.node for item in (*errors, *inner)}
         hidden = {name for item in failing(errors) for name in self.inside(item.node)} - judged
         return set(self._judgeable) - hidden

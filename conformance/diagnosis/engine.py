@@ -26,16 +26,16 @@ from conformance.expected.roofline import ModelledTime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from conformance.diagnosis.forwards import Forwards
+    from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.model import Choice, Contributor, Culprit, NodeErrors, Quality
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
-MOST_FORWARDS = 8
-"""Network forwards of a diagnosis where own errors show the culprit; what would be one more is left out. Not
+MOST_PASSES = 8
+"""Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
 counted are those that confirm on other samples what is recommended, one for each sample."""
-LOOKS = 3
+FIRST_PASSES = 3
 """Of these, so many before anything is known: fused, node by node, chained."""
 MOST_EFFECTS = 3
 """Culprits whose effect is measured, the farthest off first: one run each."""
@@ -44,7 +44,7 @@ MOST_SAMPLES = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class Observations:
     """What the runs of the precision itself showed.
 
     Attributes:
@@ -64,19 +64,19 @@ class Diagnosing:
     """One diagnosis in progress.
 
     Args:
-        forwards: runs the network.
+        passes: runs the network.
         precision: what is diagnosed.
     """
 
-    def __init__(self, forwards: Forwards, precision: Precision) -> None:
-        self._forwards, self._precision, self._store = forwards, precision, forwards.store
+    def __init__(self, passes: ForwardPasses, precision: Precision) -> None:
+        self._passes, self._precision, self._store = passes, precision, passes.store
         self._graph = self._store.network.graph
         self._key = [node.name for node in self._store.manifest.key]
         self._judgeable = [node.name for node in self._store.manifest.nodes]
-        self._samples = [forwards.sample]
-        self._most = MOST_FORWARDS
-        self._blame = Blame(forwards, precision)
-        self._times = ModelledTime(forwards.expected, forwards.device.info().model)
+        self._samples = [passes.sample]
+        self._most = MOST_PASSES
+        self._blame = Blame(passes, precision)
+        self._times = ModelledTime(passes.expected, passes.device.info().model)
         self._remarks: list[str] = []
 
     def result(self) -> Diagnosis:
@@ -87,38 +87,36 @@ class Diagnosing:
             GoldenError: goldens or attainable errors do not fit the network.
         """
         started = time.perf_counter()
-        look = self._look(self._fused(self._samples), self._samples)
-        if look.errors and not failing(look.errors):
-            look = self._look_at_more_samples(look)
-        repairs = Repairs(self._forwards, self._times, self._precision, look.quality, self._samples)
-        culprits = self._tried(self._culprits(look, repairs), look, repairs)
+        seen = self._observe(self._fused(self._samples), self._samples)
+        if seen.errors and not failing(seen.errors):
+            seen = self._observe_more_samples(seen)
+        repairs = Repairs(self._passes, self._times, self._precision, seen.quality, self._samples)
+        culprits = self._tried(self._culprits(seen, repairs), seen, repairs)
         choices = self._confirmed(repairs)
         return self._diagnosis(
-            look,
+            seen,
             culprits=self._explained(culprits),
-            contributors=self._contributors(look.errors, culprits),
+            contributors=self._contributors(seen.errors, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision),
-            born=where_born(look.errors, culprits, self._judgeable),
+            born=where_born(seen.errors, culprits, self._judgeable),
             seconds=time.perf_counter() - started,
         )
 
-    def _diagnosis(self, look: Look, **found: object) -> Diagnosis:
-        info = self._forwards.device.info()
-        incidents = [
-            f"the device failed, and no node is to blame: {text}" for text in self._forwards.incidents
-        ]
+    def _diagnosis(self, seen: Observations, **found: object) -> Diagnosis:
+        info = self._passes.device.info()
+        incidents = [f"the device failed, and no node is to blame: {text}" for text in self._passes.incidents]
         return Diagnosis(
             network=self._store.network.name,
             precision=str(self._precision),
             device=info.kind,
             simulated=info.simulated,
             profile=info.profile,
-            sample=self._forwards.sample,
-            quality=look.quality,
-            chained_quality=look.chained_quality,
-            errors=list(look.errors),
-            forwards=self._forwards.count,
+            sample=self._passes.sample,
+            quality=seen.quality,
+            chained_quality=seen.chained_quality,
+            errors=list(seen.errors),
+            forwards=self._passes.count,
             remarks=[*self._remarks, *self._blame.remarks, *incidents, *filter(None, [self._times.remark])],
             **found,  # type: ignore[arg-type]
         )
@@ -134,66 +132,66 @@ class Diagnosing:
         return ranked(repairs.choices)
 
     def _fused(self, samples: Sequence[int]) -> Quality:
-        quality = self._forwards.fused(self._precision, samples)
-        self._forwards.keep_pictures(self._precision)
+        quality = self._passes.fused(self._precision, samples)
+        self._passes.keep_pictures(self._precision)
         return quality
 
-    def _look(self, quality: Quality, samples: Sequence[int]) -> Look:
+    def _observe(self, quality: Quality, samples: Sequence[int]) -> Observations:
         """Run the nodes by themselves, and the network with fusion broken at them."""
-        forwards = self._forwards
-        own = forwards.own(self._precision, self._key, samples)
+        passes = self._passes
+        own = passes.own(self._precision, self._key, samples)
         if not any(finding.state == "judged" for finding in own.values()):
-            return Look(quality, quality, own, [])
-        chained, chained_quality = forwards.chained(self._precision, self._key, samples)
-        return Look(quality, chained_quality, own, self._blame.errors(own, chained))
+            return Observations(quality, quality, own, [])
+        chained, chained_quality = passes.chained(self._precision, self._key, samples)
+        return Observations(quality, chained_quality, own, self._blame.errors(own, chained))
 
-    def _look_at_more_samples(self, look: Look) -> Look:
+    def _observe_more_samples(self, seen: Observations) -> Observations:
         """Run all samples one after the other: a device that hands out old results is right at first."""
-        others = [index for index in range(self._store.network.samples) if index != self._forwards.sample]
+        others = [index for index in range(self._store.network.samples) if index != self._passes.sample]
         if not others:
-            return look
-        samples = [*others[: MOST_SAMPLES - 1], self._forwards.sample]
+            return seen
+        samples = [*others[: MOST_SAMPLES - 1], self._passes.sample]
         self._most += len(samples)
-        if not plainly_worse(quality := self._fused(samples), look.quality):
-            return look
+        if not plainly_worse(quality := self._fused(samples), seen.quality):
+            return seen
         self._samples = samples
         self._remarks.append(
-            f"sample {self._forwards.sample} alone came out better; shown is the worst of the samples "
+            f"sample {self._passes.sample} alone came out better; shown is the worst of the samples "
             f"{', '.join(map(str, samples))}, run one after the other"
         )
-        found = self._look(quality, samples)
-        self._most = self._forwards.count + (MOST_FORWARDS - LOOKS) * len(samples)
+        found = self._observe(quality, samples)
+        self._most = self._passes.count + (MOST_PASSES - FIRST_PASSES) * len(samples)
         return found
 
-    def _culprits(self, look: Look, repairs: Repairs) -> list[Culprit]:
-        if not look.errors:
-            broken = any(finding.state == "broken" for finding in look.own.values())
-            return [the_device(look.own)] if broken else []
+    def _culprits(self, seen: Observations, repairs: Repairs) -> list[Culprit]:
+        if not seen.errors:
+            broken = any(finding.state == "broken" for finding in seen.own.values())
+            return [the_device(seen.own)] if broken else []
         culprits = []
-        if failing(look.errors):
-            culprits = self._blame.by_own_errors(look.own, look.errors, self._samples)
-        if fusion_spoils(look.quality, look.chained_quality):
-            culprits.append(self._blame.by_fusion(look.quality, look.chained_quality, self._samples))
+        if failing(seen.errors):
+            culprits = self._blame.by_own_errors(seen.own, seen.errors, self._samples)
+        if fusion_spoils(seen.quality, seen.chained_quality):
+            culprits.append(self._blame.by_fusion(seen.quality, seen.chained_quality, self._samples))
         self._most += self._blame.bisections
-        if culprits or look.quality.accepted:
+        if culprits or seen.quality.accepted:
             return culprits
         self._try_precisions(repairs)
-        return blamed_precision(self._precision, look.errors, repairs.accepted)
+        return blamed_precision(self._precision, seen.errors, repairs.accepted)
 
-    def _tried(self, culprits: Sequence[Culprit], look: Look, repairs: Repairs) -> list[Culprit]:
+    def _tried(self, culprits: Sequence[Culprit], seen: Observations, repairs: Repairs) -> list[Culprit]:
         """Measure what culprits do and what repairs the network, as far as runs may be spent on it."""
         if culprits and self._affords(1):
             repairs.try_precision(WIDEST)
         left_over = len(repairs.untried) if repairs.accepted(WIDEST) else 1
-        measured = list(self._measured(farthest_off_first(culprits), look.quality, left_over))
+        measured = list(self._measured(farthest_off_first(culprits), seen.quality, left_over))
         if repairs.accepted(WIDEST):
             self._try_precisions(repairs)
         if self._affords(1):
             repairs.try_host(measured)
         self._try_precisions(repairs)
         if untried := ", ".join(map(str, reversed(repairs.untried))):
-            self._remarks.append(f"{untried}: not run, to keep the forwards few")
-        errors = {item.node: item for item in look.errors}
+            self._remarks.append(f"{untried}: not run, to keep the passes few")
+        errors = {item.node: item for item in seen.errors}
         return largest_effect_first(measured, errors, self._graph.outputs)
 
     def _measured(self, culprits: Sequence[Culprit], before: Quality, left_over: int) -> Iterator[Culprit]:
@@ -202,7 +200,7 @@ class Diagnosing:
             nodes = stand_ins(culprit, culprits, self._graph, self._judgeable)
             wanted = index == 0 or (index < MOST_EFFECTS and self._affords(1 + left_over))
             if nodes and wanted:
-                after = self._forwards.fused(self._precision, self._samples, goldens=nodes)
+                after = self._passes.fused(self._precision, self._samples, goldens=nodes)
                 yield with_effect(culprit, before, after)
             else:
                 yield culprit
@@ -214,16 +212,16 @@ class Diagnosing:
 
     def _affords(self, times: int) -> bool:
         """Return whether the samples may be run so many times more."""
-        return self._forwards.count + times * len(self._samples) <= self._most
+        return self._passes.count + times * len(self._samples) <= self._most
 
     def _explained(self, culprits: Sequence[Culprit]) -> list[Culprit]:
-        repeated = with_repeats(culprits, self._forwards.repeats)
-        return with_reasons(repeated, self._precision, self._store, self._scales, self._forwards.sample)
+        repeated = with_repeats(culprits, self._passes.repeats)
+        return with_reasons(repeated, self._precision, self._store, self._scales, self._passes.sample)
 
     def _contributors(self, errors: Sequence[NodeErrors], culprits: Sequence[Culprit]) -> list[Contributor]:
-        about = (self._precision, self._store, self._scales, self._forwards.sample)
+        about = (self._precision, self._store, self._scales, self._passes.sample)
         return contributors(errors, culprits, *about)
 
     @property
     def _scales(self) -> QuantizationScales:
-        return self._forwards.expected.scales(self._precision.fixed_bits)
+        return self._passes.expected.scales(self._precision.fixed_bits)

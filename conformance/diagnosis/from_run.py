@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance import locations
 from conformance.diagnosis.blame import blamed_precision, failures, fusion_spoils, where_born
-from conformance.diagnosis.culprits import Pieces, failing, grouped
+from conformance.diagnosis.culprits import Segments, failing, grouped
 from conformance.diagnosis.model import Choice, Contributor, Culprit, Diagnosis, NodeErrors, Quality
 from conformance.diagnosis.network_errors import errors_along
 from conformance.diagnosis.quality import quality_of
@@ -38,7 +38,7 @@ def diagnosis_of_run(
 ) -> Diagnosis:
     """Return what a finished run shows of a precision.
 
-    Effects are not measured, pieces of several operators are looked into only where the run judged their
+    Effects are not measured, segments of several operators are looked into only where the run judged their
     nodes, and errors that only fusion makes are not pinned to a node.
 
     Args:
@@ -71,7 +71,7 @@ class _FinishedRun:
         self._expected = Expectations(self._store, read_margins(locations.MARGINS))
         self._times = ModelledTime(self._expected, model)
         manifest = self._store.manifest
-        self._pieces = Pieces(
+        self._segments = Segments(
             network.graph, [node.name for node in manifest.key], [node.name for node in manifest.nodes]
         )
 
@@ -102,7 +102,7 @@ class _FinishedRun:
 
     def _found(self, **found: Any) -> Diagnosis:
         device = self._device
-        said = [f"read from {self._directory}: nothing was run, so no effect and no repair was measured"]
+        source = [f"read from {self._directory}: nothing was run, so no effect and no repair was measured"]
         return Diagnosis(
             network=self._store.network.name,
             precision=str(self._precision),
@@ -112,7 +112,7 @@ class _FinishedRun:
             sample=None,
             forwards=0,
             seconds=time.perf_counter() - self._started,
-            remarks=[*said, *self._remarks, *filter(None, [self._times.remark])],
+            remarks=[*source, *self._remarks, *filter(None, [self._times.remark])],
             **found,
         )
 
@@ -171,9 +171,9 @@ class _FinishedRun:
         self, own: Mapping[str, Finding], errors: list[NodeErrors], key: list[NodeErrors]
     ) -> list[Culprit]:
         judged = {item.node for item in errors}
-        unclear = self._pieces.unclear(key)
-        seen = [name for name in unclear if judged.issuperset(self._pieces.inside(name))]
-        nodes = {inner for name in seen for inner in (name, *self._pieces.inside(name))}
+        unclear = self._segments.unclear(key)
+        seen = [name for name in unclear if judged.issuperset(self._segments.inside(name))]
+        nodes = {inner for name in seen for inner in (name, *self._segments.inside(name))}
         inner = [item for item in errors if item.node in nodes]
         if len(seen) < len(unclear):
             self._remarks.append(
@@ -182,8 +182,8 @@ class _FinishedRun:
                 "with --nodes=all, to learn which operator it is"
             )
         graph = self._store.network.graph
-        operators = [graph.nodes[name].op for name in self._pieces.looked_at(key, inner)]
-        return farthest_off_first(grouped(self._pieces.origins(key, inner), operators, failures(own)))
+        operators = [graph.nodes[name].op for name in self._segments.looked_at(key, inner)]
+        return farthest_off_first(grouped(self._segments.origins(key, inner), operators, failures(own)))
 
     def _choices(self) -> list[Choice]:
         tried = [precision for precision in PRECISIONS if self._of("fused", precision)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from conformance.graph.frozen import FrozenGraph
-    from conformance.judging.bounds import Attainable, ErrorLimits
+    from conformance.judging.bounds import Attainable, ErrorValues
     from conformance.judging.findings import Finding
     from conformance.numerics.metrics import Metrics
 
@@ -76,7 +76,7 @@ def _relative(metrics: Metrics | None, attainable: Attainable) -> float | None:
     return None if metrics is None else _rms(metrics, attainable)
 
 
-def _rms(errors: Metrics | ErrorLimits, attainable: Attainable) -> float:
+def _rms(errors: Metrics | ErrorValues, attainable: Attainable) -> float:
     """Return the root mean square of an error over that of the golden; absolute where the golden is zero."""
     return (
         math.sqrt(errors.mse / attainable.golden_square)

@@ -15,7 +15,7 @@ from conformance.precision import PRECISIONS, parse_precision
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from conformance.diagnosis.forwards import Forwards
+    from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.model import Culprit, NodeErrors, Quality
     from conformance.expected.roofline import ModelledTime
     from conformance.graph.frozen import FrozenGraph
@@ -30,7 +30,7 @@ class Repairs:
     """Ways to run a network, tried one by one while the diagnosis may run it.
 
     Args:
-        forwards: runs the network.
+        passes: runs the network.
         times: its modelled time.
         precision: what is diagnosed.
         quality: of its outputs, which have been run.
@@ -42,13 +42,13 @@ class Repairs:
 
     def __init__(
         self,
-        forwards: Forwards,
+        passes: ForwardPasses,
         times: ModelledTime,
         precision: Precision,
         quality: Quality,
         samples: Sequence[int],
     ) -> None:
-        self._forwards, self._times = forwards, times
+        self._passes, self._times = passes, times
         self._precision, self._samples = precision, samples
         self.choices = [self._choice(precision, quality)]
 
@@ -69,8 +69,8 @@ class Repairs:
     def try_precision(self, precision: Precision) -> None:
         """Run another precision, unless it has been run."""
         if precision in self.untried:
-            quality = self._forwards.fused(precision, self._samples)
-            self._forwards.keep_pictures(precision)
+            quality = self._passes.fused(precision, self._samples)
+            self._passes.keep_pictures(precision)
             self.choices.append(self._choice(precision, quality))
 
     def try_host(self, culprits: Sequence[Culprit]) -> None:
@@ -83,11 +83,11 @@ class Repairs:
         precision, blamed = plan
         operators = frozenset(culprit.what for culprit in blamed if culprit.kind == "operator")
         nodes = frozenset(culprit.what for culprit in blamed if culprit.kind != "operator")
-        graph = self._forwards.store.network.graph
+        graph = self._passes.store.network.graph
         types = operators | {graph.nodes[name].op for name in nodes}
         for hosted in dict.fromkeys([Hosted(operators, nodes), Hosted(types)]):
             try:
-                quality = self._forwards.fused(precision, self._samples, hosted=hosted)
+                quality = self._passes.fused(precision, self._samples, hosted=hosted)
             except Unsupported:
                 continue
             if quality.offered:
@@ -102,7 +102,7 @@ class Repairs:
         """
         precision = parse_precision(choice.precision)
         hosted = Hosted(frozenset(choice.host_operators), frozenset(choice.host_nodes))
-        quality = self._forwards.fused(precision, samples, hosted=hosted if hosts(choice) else None)
+        quality = self._passes.fused(precision, samples, hosted=hosted if hosts(choice) else None)
         if quality.accepted:
             return ""
         self.choices[self.choices.index(choice)] = msgspec.structs.replace(choice, quality=quality)

@@ -281,4 +281,4 @@ def _errors(diagnosis: Diagnosis) -> list[str]:
 
 def _closing(diagnosis: Diagnosis) -> list[str]:
     remarks = [f"Note: {text}." for text in diagnosis.remarks]
-    return [*remarks, f"{diagnosis.forwards} network forwards, {diagnosis.seconds:.0f} s."]
+    return [*remarks, f"{diagnosis.forwards} network passes, {diagnosis.seconds:.0f} s."]

@@ -100,7 +100,7 @@ def compare_sides(
     limits: Limits,
     *,
     sample: int | None = None,
-    report: Callable[[int, int, str], None] = lambda *_: None,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> ComparisonReport:
     """Compare every tensor of two sides.
 
@@ -109,7 +109,7 @@ def compare_sides(
         second: the other; what it holds is the order of the graph.
         limits: that errors must keep.
         sample: only this one; None for all.
-        report: called with (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         UsageError: the sides do not fit each other, or a tensor cannot be read.
@@ -120,7 +120,7 @@ def compare_sides(
     tensors = []
     for order, pair in enumerate(pairs, start=1):
         tensors.append(compare_pair(pair, order, limits))
-        report(order, len(pairs), "comparing")
+        progress(order, len(pairs), "comparing")
     outcome, reason = _outcome(tensors)
     return ComparisonReport(
         first=first.source,

@@ -123,8 +123,8 @@ class DumpManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes:
         network: its name.
-        graph_sha256: digest of the whole network's graph and weights.
-        input_sha256: digest of all of its samples.
+        graph_sha256: SHA-256 of the whole network's graph and weights.
+        input_sha256: SHA-256 of all of its samples.
         device: what the device says of itself, or ``{"kind": "golden"}``.
         precision: what the device was asked for; None where there is no such choice.
         fused: False where the network ran layer by layer; otherwise fusion is broken at the dumped nodes.

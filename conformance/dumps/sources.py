@@ -61,8 +61,8 @@ def goldens_side(store: GoldenStore) -> Side:
         f"the goldens of {network.name}",
         tensors,
         complete=False,
-        graph_sha256=network.graph.digest,
-        input_sha256=network.input_digest,
+        graph_sha256=network.graph.sha256,
+        input_sha256=network.input_sha256,
         prepare=lambda names: store.ensure([name.removesuffix(":0") for name in names]),
     )
 

@@ -47,8 +47,8 @@ class Selection:
         """Return a manifest without files."""
         return DumpManifest(
             network=self.network.name,
-            graph_sha256=self.network.graph.digest,
-            input_sha256=self.network.input_digest,
+            graph_sha256=self.network.graph.sha256,
+            input_sha256=self.network.input_sha256,
             **what,
         )
 
@@ -90,7 +90,7 @@ def dump_device(
     precision: Precision | None,
     scales: QuantizationScales,
     fuse: bool = True,
-    report: Callable[[int, int, str], None] = lambda *_: None,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> DumpManifest:
     """Run the network on a device and write what the nodes compute; return the manifest to finish with.
 
@@ -101,7 +101,7 @@ def dump_device(
         precision: asked of the device; None where it has no such choice.
         scales: of the precision's fixed-point width.
         fuse: False runs layer by layer.
-        report: called with (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         Unsupported: the device does not offer this.
@@ -113,7 +113,7 @@ def dump_device(
     with DeviceRun(
         lambda: device.open(graph, selection.nodes, precision=asked, scales=scales, fuse=fuse)
     ) as run:
-        _write_samples(selection, run, graph.inputs, writer, report)
+        _write_samples(selection, run, graph.inputs, writer, progress)
     if isinstance(run.error, Unsupported):
         raise Unsupported(f"device {info.kind!r} does not offer this at {asked}: {run.error}") from run.error
     if isinstance(run.error, ConformanceError):
@@ -122,8 +122,8 @@ def dump_device(
         raise DeviceError(run.problem.reason) from run.error
     for incident in run.incidents:
         raise DeviceError(f"the device failed on the way, so nothing was dumped: {incident}")
-    said = {"precision": str(precision) if precision else None, "fused": fuse, "notes": list(run.notes)}
-    return selection.manifest(device=named_values(info, "device"), **said)
+    facts = {"precision": str(precision) if precision else None, "fused": fuse, "notes": list(run.notes)}
+    return selection.manifest(device=named_values(info, "device"), **facts)
 
 
 def _write_samples(
@@ -131,18 +131,18 @@ def _write_samples(
     run: DeviceRun,
     inputs: Sequence[str],
     writer: DumpWriter,
-    report: Callable[[int, int, str], None],
+    progress: Callable[[int, int, str], None],
 ) -> None:
     """Run sample by sample, so that only one sample's tensors are in memory."""
     what = f"dumping {selection.network.name}"
     for done, sample in enumerate(selection.samples):
-        report(done, len(selection.samples), what)
+        progress(done, len(selection.samples), what)
         feeds = selection.network.feeds(sample)
         results = run({name: feeds[name] for name in inputs})
         problems = run.problems(selection.nodes)
         for node in selection.nodes:
             writer.add(node, sample, _tensor(results.pop(node, None), node, problems.get(node)))
-    report(len(selection.samples), len(selection.samples), what)
+    progress(len(selection.samples), len(selection.samples), what)
 
 
 def _tensor(result: object, node: str, problem: Problem | None) -> NDArray[np.float32]:

@@ -60,7 +60,7 @@ class DumpWriter:
         try:
             with path.open("xb") as file:
                 self._begun.append(path)
-                digest = self._write(file, values)
+                sha256 = self._write(file, values)
         except FileExistsError as error:
             raise UsageError(
                 f"{path} appeared while dumping; give each dump a directory of its own"
@@ -74,7 +74,7 @@ class DumpWriter:
             shape=list(values.shape),
             format=self._form.name,
             resolution=self._form.resolution,
-            sha256=digest,
+            sha256=sha256,
         )
 
     def _write(self, file: BinaryIO, values: NDArray[np.float32]) -> str:

@@ -153,7 +153,7 @@ def problem_of(error: BaseException) -> Problem:
     return Problem("broken", f"the device raised {type(error).__name__}: {error}")
 
 
-def digest(result: object) -> list[str]:
+def sha256_of(result: object) -> list[str]:
     """Return the SHA-256 of a result's bytes in a list, which is empty for what is no array of numbers."""
     if not isinstance(result, (np.ndarray, np.generic)) or result.dtype.hasobject:
         return []

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
-from conformance.evaluation.device_runs import DeviceRun, Stopwatch, digest
+from conformance.evaluation.device_runs import DeviceRun, Stopwatch, sha256_of
 from conformance.expected.golden_feeds import golden_feeds
 from conformance.graph.cut import cut
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import judge_comparisons, reached
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
 
 Array = np.ndarray[Any, Any]
-NO_LIMITS = ErrorLimits(2.0, *(float(np.finfo(np.float64).max),) * 3)
+NO_BOUND = ErrorValues(2.0, *(float(np.finfo(np.float64).max),) * 3)
 """What every error is within: for errors that are measured, not judged."""
 
 
@@ -156,7 +156,7 @@ class Evaluation:
         """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
         cases = {node: self.expected.case(node, precision, mode) for node in fetches}
         compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
-        digests: dict[str, list[str]] = {node: [] for node in fetches}
+        hashes: dict[str, list[str]] = {node: [] for node in fetches}
         with self.run(graph, fetches, precision) as run:
             for sample in self.samples:
                 results = run(golden_feeds(self.store, graph.inputs, sample))
@@ -164,7 +164,7 @@ class Evaluation:
                     result = results.pop(node, None)
                     self.watch(case, sample, result)
                     compared[node].append(self.expected.compare(node, sample, result))
-                    digests[node] += digest(result)
+                    hashes[node] += sha256_of(result)
         self.learn(run)
         problems = run.problems(fetches)
         return {
@@ -174,7 +174,7 @@ class Evaluation:
                 case,
                 "measured" if mode == "chained" else "judged",
                 judge(node, precision, compared[node]),
-                sha256=tuple(digests[node]),
+                sha256=tuple(hashes[node]),
                 seconds=run.seconds,
                 notes=run.notes,
             )
@@ -184,7 +184,7 @@ class Evaluation:
 
 def _measured(compared: Sequence[Comparison], output: Output | None) -> Verdict:
     """Return the errors of a node without a bound; of an output also what it reached."""
-    verdict = judge_comparisons(compared, NO_LIMITS)
+    verdict = judge_comparisons(compared, NO_BOUND)
     whole = output is not None and verdict.outcome == "conforms"
     found = reached(compared, output.span) if output is not None and whole else None
     return msgspec.structs.replace(verdict, bounds=None, needed=None, reached=found)

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import DeviceError
-from conformance.evaluation.device_runs import digest
+from conformance.evaluation.device_runs import sha256_of
 from conformance.expected.roofline import roofline
 from conformance.judging.findings import Finding
 
@@ -56,7 +56,7 @@ class Timed:
         self._evaluation, self._precision, self._run = evaluation, precision, device_run
         self._outputs = list(evaluation.expected.outputs)
         self._compared: dict[str, list[Comparison]] = {name: [] for name in self._outputs}
-        self._digests: dict[str, list[str]] = {name: [] for name in self._outputs}
+        self._hashes: dict[str, list[str]] = {name: [] for name in self._outputs}
         self._seconds: list[float] = []
 
     def run(self) -> None:
@@ -94,7 +94,7 @@ class Timed:
             result = results.get(name)
             where = f"{name} (run {len(self._seconds)}, sample {sample})"
             self._compared[name].append(self._evaluation.expected.compare(name, sample, result, where))
-            self._digests[name] += digest(result)
+            self._hashes[name] += sha256_of(result)
 
     def findings(self) -> list[Finding]:
         """Return a finding per output over all timed runs."""
@@ -106,7 +106,7 @@ class Timed:
         if problems := self._run.problems(self._outputs):
             return Finding.of(case, problems.get(name) or next(iter(problems.values())))
         verdict = expected.accept(name, self._compared[name])
-        return Finding(case, "judged", verdict, "", tuple(self._digests[name]), min(self._seconds))
+        return Finding(case, "judged", verdict, "", tuple(self._hashes[name]), min(self._seconds))
 
     @property
     def group(self) -> str:

@@ -20,7 +20,7 @@ from conformance.files import read_json, sha256, write_json_table_atomically
 from conformance.graph.cut import cut
 from conformance.graph.frozen import producer
 from conformance.graph.operators import MOVEMENT, SOURCES
-from conformance.judging.bounds import Attainable, largest_limits, measured_limits
+from conformance.judging.bounds import Attainable, error_values, largest_values
 from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS, FixedBits, Precision
 from conformance.quantization.parameter_file import format_scales
@@ -124,7 +124,7 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
     write_json_table_atomically(path, stored)
 
 
-def scales_digest(scales: QuantizationScales) -> str:
+def scales_sha256_of(scales: QuantizationScales) -> str:
     """Return the SHA-256 of scales as their file holds them."""
     return sha256(format_scales(scales).encode())
 
@@ -135,7 +135,7 @@ def check_scales(content: AttainableFile, scales: QuantizationScales, store: Gol
     Raises:
         GoldenError: they were made with others.
     """
-    if content.scales_sha256.get(f"int{scales.bits}") != scales_digest(scales):
+    if content.scales_sha256.get(f"int{scales.bits}") != scales_sha256_of(scales):
         raise GoldenError(
             f"attainable errors {store.path(FILE)} were made with other int{scales.bits} quantisation "
             f"scales than those of {store.network.directory}; {store.remedy}"
@@ -146,7 +146,7 @@ def make_attainable(
     store: GoldenStore,
     scales: Mapping[FixedBits, QuantizationScales],
     ideal: Profile,
-    report: Callable[[int, int, str], None] = lambda *_: None,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> AttainableFile:
     """Run the ideal device on the cut graph at every precision and write ``attainable.json``.
 
@@ -154,27 +154,27 @@ def make_attainable(
         store: goldens, with their manifest made.
         scales: quantisation scales by bit width.
         ideal: the ideal profile.
-        report: called with (done, total, what).
+        progress: called with (done, total, what).
     """
     names = [node.name for node in store.manifest.nodes]
     store.ensure(names)
     sums = term_sums(store)
     nodes: dict[str, dict[str, Attainable]] = {name: {} for name in names}
     for index, precision in enumerate(PRECISIONS):
-        report(index, len(PRECISIONS), f"attainable errors of {store.network.name}")
+        progress(index, len(PRECISIONS), f"attainable errors of {store.network.name}")
         for name, attainable in _at_precision(store, precision, scales[precision.fixed_bits], ideal, sums):
             nodes[name][str(precision)] = attainable
     provenance = store.manifest.provenance
     content = AttainableFile(
         provenance.graph_sha256,
         provenance.input_sha256,
-        {f"int{bits}": scales_digest(entry) for bits, entry in scales.items()},
+        {f"int{bits}": scales_sha256_of(entry) for bits, entry in scales.items()},
         {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in names},
         nodes,
     )
     write_attainable(store.directory / FILE, content)
     store.discard(node.name for node in store.manifest.nodes if not node.reasons)
-    report(len(PRECISIONS), len(PRECISIONS), f"attainable errors of {store.network.name}")
+    progress(len(PRECISIONS), len(PRECISIONS), f"attainable errors of {store.network.name}")
     return content
 
 
@@ -243,12 +243,12 @@ def _attainable(
         if not np.isfinite(result).all():
             raise GoldenError(f"node {name!r} is not finite on an ideal device: a bound cannot be derived")
     limits = [
-        measured_limits(compare(golden, result), golden_is_zero=not golden.any())
+        error_values(compare(golden, result), golden_is_zero=not golden.any())
         for golden, result in zip(goldens, results, strict=True)
     ]
     squares = [float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens]
     return Attainable(
-        errors=largest_limits(limits),
+        errors=largest_values(limits),
         terms=sums.terms,
         magnitude=sums.magnitude,
         magnitude_square=sums.magnitude_square,

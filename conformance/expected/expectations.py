@@ -11,9 +11,10 @@ import numpy as np
 from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
+from conformance.expected.golden_feeds import key_shapes
 from conformance.expected.scales import scales_directory
 from conformance.graph.operators import known
-from conformance.judging.bounds import Attainable, ErrorLimits, Margins, bound
+from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
@@ -47,7 +48,7 @@ class Expectations:
     def __init__(self, store: GoldenStore, margins: Margins) -> None:
         self.store, self.network, self._margins = store, store.network, margins
         self.outputs: dict[str, Output] = {output.name: output for output in self.network.outputs}
-        self.shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
+        self.shapes = key_shapes(store)
         self._operators = {node.name: node.op for node in store.manifest.nodes}
 
     @functools.cached_property
@@ -86,7 +87,7 @@ class Expectations:
                 f"{self.store.remedy}"
             ) from error
 
-    def limits(self, node: str, precision: Precision) -> ErrorLimits:
+    def bound(self, node: str, precision: Precision) -> ErrorValues:
         """Return the bound of a node's own error.
 
         Raises:
@@ -107,7 +108,7 @@ class Expectations:
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own error: within its bound or not."""
-        return judge_comparisons(compared, self.limits(node, precision))
+        return judge_comparisons(compared, self.bound(node, precision))
 
     def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of an output against the network's acceptance."""
@@ -124,7 +125,7 @@ class Expectations:
         for precision in precisions:
             self.scales(precision.fixed_bits)
             for node in chosen:
-                self.limits(node, precision)
+                self.bound(node, precision)
         for node in self._answering:
             for sample in range(self.network.samples):
                 self._truth(node, sample)

@@ -50,12 +50,12 @@ class Prepared:
     Attributes:
         step: the step.
         state: ``made``, ``fresh`` (it was there and fits), or ``kept`` (a user's own scales).
-        said: what is there now, and why it was made.
+        details: what is there now, and why it was made.
     """
 
     step: Step
     state: Literal["made", "fresh", "kept"]
-    said: str
+    details: str
 
 
 def prepare(store: GoldenStore, only: Sequence[Step] = ()) -> list[Prepared]:
@@ -106,9 +106,9 @@ def _stale_goldens(store: GoldenStore) -> str:
         made_from = store.manifest.provenance
     except ConformanceError:
         return "they are damaged" if store.path(MANIFEST).exists() else "there are none"
-    if made_from.graph_sha256 != network.graph.digest:
+    if made_from.graph_sha256 != network.graph.sha256:
         return "they are of another graph"
-    if made_from.input_sha256 != network.input_digest:
+    if made_from.input_sha256 != network.input_sha256:
         return "they are of other inputs"
     known = {node.name: node.reasons for node in store.manifest.key}
     return "" if known == key_nodes(network.graph, network.key) else "they are of other key nodes"
@@ -138,7 +138,7 @@ def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
         _make_goldens(store)
     elif step == "bounds":
         make_attainable(
-            store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES), store.report
+            store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES), store.progress
         )
     elif not _make_scales(store, forced=forced):
         return _left(store, step)

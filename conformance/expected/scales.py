@@ -75,9 +75,9 @@ def _stale(network: Network, directory: Path, bits: FixedBits) -> str:
     if origin is None:
         read_scales(directory, bits, network.graph, "put one that fits, or delete it to have it calibrated")
         return ""
-    if origin.graph_sha256 != network.graph.digest:
+    if origin.graph_sha256 != network.graph.sha256:
         return f"{path.name} is of another graph"
-    return "" if origin.input_sha256 == network.input_digest else f"{path.name} is of other inputs"
+    return "" if origin.input_sha256 == network.input_sha256 else f"{path.name} is of other inputs"
 
 
 def kept_scales(network: Network, directory: Path) -> list[FixedBits]:
@@ -114,5 +114,5 @@ def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) 
 
 def _written(network: Network, directory: Path, scales: QuantizationScales) -> bool:
     changed = write_scales(scales_path(directory, scales.bits), scales)
-    note_calibrated(scales, directory, graph_sha256=network.graph.digest, input_sha256=network.input_digest)
+    note_calibrated(scales, directory, graph_sha256=network.graph.sha256, input_sha256=network.input_sha256)
     return changed

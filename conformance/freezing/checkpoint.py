@@ -209,7 +209,7 @@ class Checkpoint:
             ) from error
 
 
-def checkpoint_digest(prefix: Path) -> str:
+def checkpoint_name(prefix: Path) -> str:
     """Return digits that differ when any variable does: the index holds the checksums of all.
 
     TensorFlow is not needed for it.

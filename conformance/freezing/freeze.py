@@ -137,14 +137,14 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
     whole = loose(file.graph_def, file.source)
     outputs = [_node_of(tensor) for tensor in request.outputs] or _ends(whole, request)
     request = dataclasses.replace(request, outputs=outputs)
-    graph, said = _prepared(whole, request)
+    graph, notes = _prepared(whole, request)
     variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
     if variables:
         raise UsageError(
             f"{path} is not frozen: it has variables, such as {variables[0]!r}, without values; freeze it "
             f"with `mlu-conformance freeze --checkpoint DIR --graph {path}`"
         )
-    return _finished(graph, request, _parameters(graph), said)
+    return _finished(graph, request, _parameters(graph), notes)
 
 
 def _ends(whole: FrozenGraph, request: Request) -> list[str]:
@@ -173,8 +173,8 @@ def _of_saved_model(directory: Path, request: Request, source: str) -> Frozen:
     signature = signature_of(meta, outputs, request.signature, source)
     if is_of_tensorflow_2(meta):
         graph, variables = frozen_function(directory, meta, outputs, signature, source)
-        graph, said = _prepared(graph, request)
-        return _finished(graph, request, variables, said)
+        graph, notes = _prepared(graph, request)
+        return _finished(graph, request, variables, notes)
     file = graph_of(meta, source)
     if file is None:
         raise UsageError(f"SavedModel {source} holds no nodes; export it again")
@@ -188,11 +188,11 @@ def _of_checkpoint(checkpoint: Checkpoint, file: GraphFile, request: Request) ->
     whole = by_value(loose(file.graph_def, file.source))
     where = places(whole, file.restore, checkpoint)
     request = dataclasses.replace(request, outputs=[_node_of(tensor) for tensor in request.outputs])
-    graph, said = _prepared(whole, request)
+    graph, notes = _prepared(whole, request)
     variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
     graph = with_values(graph, checkpoint, where)
-    said += [f"{name}: {found}" for name, found in recognised_networks(checkpoint).items()]
-    return _finished(graph, request, variables, said)
+    notes += [f"{name}: {found}" for name, found in recognised_networks(checkpoint).items()]
+    return _finished(graph, request, variables, notes)
 
 
 def _node_of(tensor: str) -> str:
@@ -218,12 +218,12 @@ def _prepared(graph: FrozenGraph, request: Request) -> tuple[FrozenGraph, list[s
     kept, idle = without_idle_dropout(kept)
     kept = pruned(kept, outputs)
     check_order(decided.graph, kept)
-    said = [f"{tensor} is {value}: the other branch is gone" for tensor, value in decided.conditions.items()]
-    said += [f"dropout {name} keeps everything: it is gone" for name in idle]
-    return kept, said + updates_gone(training, kept)
+    notes = [f"{tensor} is {value}: the other branch is gone" for tensor, value in decided.conditions.items()]
+    notes += [f"dropout {name} keeps everything: it is gone" for name in idle]
+    return kept, notes + updates_gone(training, kept)
 
 
-def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], said: list[str]) -> Frozen:
+def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], notes: list[str]) -> Frozen:
     """Return the graph once it is known to be whole, in the form that older versions read."""
     check_remains(graph)
     check_fed(graph, request.inputs)
@@ -234,4 +234,4 @@ def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], sa
             node.attr.pop(key, None)
     frozen = FrozenGraph(graph_def, whole.outputs, source=whole.source)
     names = [name for name in variables if name in frozen.nodes]
-    return Frozen(frozen, inferred_types(frozen), names, said + remarks(frozen))
+    return Frozen(frozen, inferred_types(frozen), names, notes + remarks(frozen))

@@ -98,7 +98,7 @@ class FrozenGraph:
         return tuple(node.name for node in self.graph_def.node if node.op in INPUT_OPERATORS)
 
     @functools.cached_property
-    def digest(self) -> str:
+    def sha256(self) -> str:
         """SHA-256 over every node, its inputs and attributes: equal for equal graphs on every machine."""
         total = hashlib.sha256("\0".join(self.outputs).encode())
         for node in sorted(self.graph_def.node, key=lambda node: node.name):

@@ -36,7 +36,7 @@ FARTHEST_COSINE_DISTANCE = 2.0
 Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 
-class ErrorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ErrorValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One number per criterion of :class:`~conformance.numerics.metrics.Metrics`, finite and >= 0.
 
     Attributes:
@@ -67,7 +67,7 @@ class Attainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         golden_max: largest absolute value of the golden.
     """
 
-    errors: ErrorLimits
+    errors: ErrorValues
     terms: Annotated[int, msgspec.Meta(ge=0)] = 0
     magnitude: float = 0.0
     magnitude_square: float = 0.0
@@ -129,15 +129,15 @@ def read_margins(path: Path) -> Margins:
     return read_toml(path, Margins, "margins file")
 
 
-def measured_limits(metrics: Metrics, *, golden_is_zero: bool) -> ErrorLimits:
-    """Return the smallest limits that ``metrics`` satisfies.
+def error_values(metrics: Metrics, *, golden_is_zero: bool) -> ErrorValues:
+    """Return the errors as ``metrics`` satisfies.
 
     Where the cosine is undefined, a zero golden demands nothing of it, and a zero result for a golden that is
     not zero counts as orthogonal (distance 1), so that it never passes an ordinary bound.
     """
     undefined = 0.0 if golden_is_zero else 1.0
     distance = undefined if metrics.cosine_distance is None else metrics.cosine_distance
-    return ErrorLimits(
+    return ErrorValues(
         cosine_distance=float(distance),
         mse=float(metrics.mse),
         max_abs=float(metrics.max_abs),
@@ -145,12 +145,12 @@ def measured_limits(metrics: Metrics, *, golden_is_zero: bool) -> ErrorLimits:
     )
 
 
-def largest_limits(limits: list[ErrorLimits]) -> ErrorLimits:
-    """Return the field-wise largest of ``limits``, which must not be empty."""
-    return ErrorLimits(*(max(values) for values in zip(*map(msgspec.structs.astuple, limits), strict=True)))
+def largest_values(values: list[ErrorValues]) -> ErrorValues:
+    """Return the field-wise largest of ``values``, which must not be empty."""
+    return ErrorValues(*(max(values) for values in zip(*map(msgspec.structs.astuple, values), strict=True)))
 
 
-def bound(attainable: Attainable, operator_class: OperatorClass, margins: Margins) -> ErrorLimits:
+def bound(attainable: Attainable, operator_class: OperatorClass, margins: Margins) -> ErrorValues:
     """Return the bound of a node: ``factor * attainable + allowance`` of every criterion's amplitude.
 
     An attainable error below the golden's own rounding to float32 is luck, so arithmetic is never held to
@@ -167,14 +167,14 @@ def bound(attainable: Attainable, operator_class: OperatorClass, margins: Margin
         Comput. 41 (2019), A2815-A2835.
     """
     margin = margins.classes[operator_class]
-    errors, allowance = attainable.errors, ErrorLimits(0.0, 0.0, 0.0, 0.0)
+    errors, allowance = attainable.errors, ErrorValues(0.0, 0.0, 0.0, 0.0)
     if margin.arithmetic:
         errors = _at_least_golden_rounding(attainable)
         allowance = _sum_allowance(attainable, margins.sum_allowance.factor)
     return _widened(errors, margin.factor, allowance)
 
 
-def _sum_allowance(attainable: Attainable, factor: float) -> ErrorLimits:
+def _sum_allowance(attainable: Attainable, factor: float) -> ErrorValues:
     """Return what summing ``terms`` terms in float32 may add on its own."""
     relative = factor * math.sqrt(attainable.terms) * FLOAT32_ROUNDOFF
     mse = relative**2 * attainable.magnitude_square
@@ -182,24 +182,24 @@ def _sum_allowance(attainable: Attainable, factor: float) -> ErrorLimits:
     return _from_errors(attainable, mse=mse, max_abs=largest)
 
 
-def _at_least_golden_rounding(attainable: Attainable) -> ErrorLimits:
+def _at_least_golden_rounding(attainable: Attainable) -> ErrorValues:
     """Return the attainable errors, each at least that of rounding the golden to float32."""
     mse = FLOAT32_ROUNDOFF**2 * attainable.golden_square
     rounding = _from_errors(attainable, mse=mse, max_abs=FLOAT32_ROUNDOFF * attainable.golden_max)
-    return largest_limits([attainable.errors, rounding])
+    return largest_values([attainable.errors, rounding])
 
 
-def _from_errors(attainable: Attainable, *, mse: float, max_abs: float) -> ErrorLimits:
+def _from_errors(attainable: Attainable, *, mse: float, max_abs: float) -> ErrorValues:
     """Return the limits of an error of this size: a channel may hold the largest error everywhere."""
     square = attainable.golden_square
     distance = min(mse / square / 2, FARTHEST_COSINE_DISTANCE) if square > 0 else 0.0
-    return ErrorLimits(distance, mse, max_abs, max_abs**2)
+    return ErrorValues(distance, mse, max_abs, max_abs**2)
 
 
-def _widened(errors: ErrorLimits, factor: float, allowance: ErrorLimits) -> ErrorLimits:
+def _widened(errors: ErrorValues, factor: float, allowance: ErrorValues) -> ErrorValues:
     """Return ``factor * errors + allowance``, added as amplitudes."""
     distance = _square_sum(errors.cosine_distance, factor, allowance.cosine_distance)
-    return ErrorLimits(
+    return ErrorValues(
         cosine_distance=min(distance, FARTHEST_COSINE_DISTANCE),
         mse=_square_sum(errors.mse, factor, allowance.mse),
         max_abs=factor * errors.max_abs + allowance.max_abs,
@@ -220,7 +220,7 @@ def _require_finite(numbers: msgspec.Struct) -> None:
             raise ValueError(f"{name} is {value}, but should be finite and >= 0")
 
 
-def excess(needed: ErrorLimits | None, bounds: ErrorLimits | None) -> float:
+def excess(needed: ErrorValues | None, bounds: ErrorValues | None) -> float:
     """Return the largest error over its bound, as amplitudes.
 
     Squared criteria are compared by their square roots, so that 2.0 always means twice the error.
@@ -234,7 +234,7 @@ def excess(needed: ErrorLimits | None, bounds: ErrorLimits | None) -> float:
     return math.inf if needed is None else max(_ratios(needed, bounds))
 
 
-def _ratios(needed: ErrorLimits, bounds: ErrorLimits) -> Iterable[float]:
+def _ratios(needed: ErrorValues, bounds: ErrorValues) -> Iterable[float]:
     for name, amplitude in (
         ("max_abs", 1.0),
         ("mse", 0.5),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.errors import GoldenError
-from conformance.judging.bounds import ErrorLimits, measured_limits
+from conformance.judging.bounds import ErrorValues, error_values
 from conformance.numerics.metrics import Metrics, compare, nonfinite_counts
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Comparison:
     reasons: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     metrics: Metrics | None = None
-    needed: ErrorLimits | None = None
+    needed: ErrorValues | None = None
     golden_is_zero: bool = False
     worst_values: str = ""
     answers: Counted | None = None
@@ -136,7 +136,7 @@ def _with_errors(golden: Array, result: Array, metrics: Metrics, where: str) -> 
         where,
         notes=[note] if golden_is_zero else [],
         metrics=metrics,
-        needed=measured_limits(metrics, golden_is_zero=golden_is_zero),
+        needed=error_values(metrics, golden_is_zero=golden_is_zero),
         golden_is_zero=golden_is_zero,
         worst_values=_values(f"{where}{_text(index)}", float(result[index]), float(golden[index])),
     )

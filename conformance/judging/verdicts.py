@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from conformance.errors import GoldenError
-from conformance.judging.bounds import ErrorLimits, largest_limits
+from conformance.judging.bounds import ErrorValues, largest_values
 from conformance.judging.comparison import Comparison, distinct
 from conformance.numerics.metrics import Metrics, worst
 
@@ -125,13 +125,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reasons: list[str]
     notes: list[str] = []
     metrics: Metrics | None = None
-    bounds: ErrorLimits | None = None
-    needed: ErrorLimits | None = None
+    bounds: ErrorValues | None = None
+    needed: ErrorValues | None = None
     acceptance: Acceptance | None = None
     reached: Reached | None = None
 
 
-def judge_comparisons(comparisons: Sequence[Comparison], limits: ErrorLimits) -> Verdict:
+def judge_comparisons(comparisons: Sequence[Comparison], bounds: ErrorValues) -> Verdict:
     """Judge samples of a node that were compared one by one: every error must be at most its limit.
 
     Where the golden is infinite the result must be the same infinity; such elements count as exact in the
@@ -142,15 +142,15 @@ def judge_comparisons(comparisons: Sequence[Comparison], limits: ErrorLimits) ->
         GoldenError: there is none.
     """
     _require(comparisons)
-    reasons = [reason for item in comparisons for reason in (*item.reasons, *_excesses(item, limits))]
+    reasons = [reason for item in comparisons for reason in (*item.reasons, *_excesses(item, bounds))]
     needed = [item.needed for item in comparisons if item.needed is not None]
     return Verdict(
         outcome="deviates" if reasons else "conforms",
         reasons=reasons,
         notes=[note for item in comparisons for note in item.notes],
         metrics=_worst_metrics(comparisons),
-        bounds=limits,
-        needed=largest_limits(needed) if len(needed) == len(comparisons) else None,
+        bounds=bounds,
+        needed=largest_values(needed) if len(needed) == len(comparisons) else None,
     )
 
 
@@ -188,7 +188,7 @@ def _require(comparisons: Sequence[Comparison]) -> None:
         raise GoldenError("nothing was compared, so there is no verdict; run at least one sample")
 
 
-def _excesses(item: Comparison, limits: ErrorLimits) -> list[str]:
+def _excesses(item: Comparison, bounds: ErrorValues) -> list[str]:
     """Return one sentence per error of one sample that is above its limit, the largest error first."""
     if item.needed is None or item.metrics is None:
         return []
@@ -199,7 +199,7 @@ def _excesses(item: Comparison, limits: ErrorLimits) -> list[str]:
         "worst_channel_mse": f"channel {channel} of {where} deviates (mean squared error",
         "cosine_distance": f"{where} points elsewhere than its golden (cosine distance",
     }
-    pairs = {name: (getattr(item.needed, name), getattr(limits, name)) for name in names}
+    pairs = {name: (getattr(item.needed, name), getattr(bounds, name)) for name in names}
     return [f"{names[name]} {_above(*pair)})" for name, pair in pairs.items() if pair[0] > pair[1]]
 
 

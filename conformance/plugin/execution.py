@@ -20,7 +20,7 @@ from conformance.plugin.pictures import keeper_of
 from conformance.precision import PRECISIONS
 from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
-from conformance.runs.journal import Account, Journal
+from conformance.runs.journal import Journal, ProcessStatus
 from conformance.runs.records import record_of
 from conformance.runs.waivers import waiver_problems, waivers_of
 
@@ -110,18 +110,18 @@ class Run:
             case_id=f"{finding.case}{suffix}",
         )
 
-    def account(self) -> Account:
+    def status(self) -> ProcessStatus:
         """Return what this process can say by now."""
-        return Account(
+        return ProcessStatus(
             device=named_values(self.info, "device"),
             waivers=self._waivers,
             problems=self._waiver_problems,
-            incidents=[*dict.fromkeys(self._heard("incidents")), *self._incidents],
-            notes=[*self.plan.said, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
+            incidents=[*dict.fromkeys(self._from_evaluations("incidents")), *self._incidents],
+            notes=[*self.plan.notes, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
             seconds=sum(evaluation.stopwatch.seconds for evaluation in self.evaluations.values()),
         )
 
-    def _heard(self, what: str) -> list[str]:
+    def _from_evaluations(self, what: str) -> list[str]:
         return [text for evaluation in self.evaluations.values() for text in getattr(evaluation, what)]
 
     def close(self) -> None:

@@ -83,9 +83,9 @@ def _check_once(arguments: Sequence[str]) -> None:
     single = [option for option in SUITE if option.kind not in (Kind.SWITCH, Kind.PAIRS)]
     for option in single:
         parser.add_argument(option.flag, dest=option.name, action="append", default=[])
-    said = parser.parse_known_args(arguments)[0]
+    parsed = parser.parse_known_args(arguments)[0]
     for option in single:
-        if len(values := list(dict.fromkeys(getattr(said, option.name)))) > 1:
+        if len(values := list(dict.fromkeys(getattr(parsed, option.name)))) > 1:
             raise pytest.UsageError(given_twice(option.flag, *values[:2]))
 
 

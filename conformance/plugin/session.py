@@ -40,12 +40,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     try:
         plan = plan_of(config)
-        plan.report(_progress(config))
+        plan.show_progress(_progress(config))
         if CONTROLLER in config.stash:
             config.stash[CONTROLLER].begin(plan, session.items, config.stash[STARTED])
         else:
             _start(config, plan)
-        plan.report(lambda *_: None)  # from here on every line would land in the output of some test
+        plan.show_progress(lambda *_: None)  # from here on every line would land in the output of some test
     except (ConformanceError, OSError) as error:
         stop(error, config)
 
@@ -56,7 +56,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     run = Run(plan, device, expectations)
     check(plan, expectations)
     journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED])
-    journal.hear(run.account())
+    journal.update(run.status())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
     config.stash[RUN], config.stash[JOURNAL] = run, journal
 
@@ -90,7 +90,7 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
     config = session.config
     if RUN in config.stash:
         config.stash[RUN].close()
-        journal.hear(config.stash[RUN].account())
+        journal.update(config.stash[RUN].status())
     if CONTROLLER in config.stash and session.exitstatus in ENDED:
         journal.failures += config.stash[CONTROLLER].missing()
     journal.finish()

@@ -85,7 +85,7 @@ def _failures(journal: Journal) -> list[str]:
 def _remarks(journal: Journal) -> Iterator[str]:
     yield from (f"note: {note}" for note in journal.notes)
     if journal.workers:
-        yield from (_worker_line(journal, name) for name in journal.accounts)
+        yield from (_worker_line(journal, name) for name in journal.statuses)
     device = describe(journal.info) if journal.info is not None else "none was opened"
     yield (
         f"device: {device}; {len(journal.records)} records in {journal.directory.path}; "
@@ -95,6 +95,6 @@ def _remarks(journal: Journal) -> Iterator[str]:
 
 def _worker_line(journal: Journal, name: str) -> str:
     """Return what one worker did, and on which card."""
-    serial = journal.accounts[name].info.serial
+    serial = journal.statuses[name].info.serial
     card = f", serial number {serial}" if serial else ""
     return f"{name}: {journal.count_of(name)} records ({', '.join(journal.judged_by(name))}){card}"

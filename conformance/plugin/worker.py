@@ -14,7 +14,7 @@ from conformance.plugin.execution import Run, close_device, device_of, expectati
 from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
 from conformance.plugin.selection import FAILURE, plan_of
 from conformance.plugin.stopping import STOPPED, abort
-from conformance.runs.journal import Account
+from conformance.runs.journal import ProcessStatus
 from conformance.runs.records import encode_record
 
 if TYPE_CHECKING:
@@ -43,32 +43,32 @@ class Stop(msgspec.Struct, kw_only=True):
         return (UsageError if self.exit_code == EXIT_USAGE else InfrastructureError)(self.sentence)
 
 
-class Parcel(msgspec.Struct, kw_only=True):
-    """What is new since a worker's last parcel.
+class WorkerMessage(msgspec.Struct, kw_only=True):
+    """What is new since a worker's last message.
 
     Attributes:
         worker: who sends it.
-        account: what it says of its device, if it has one open.
+        status: what it says of its device, if it has one open.
         records: lines as :func:`conformance.runs.records.encode_record` writes them.
         benchmarks: what was timed, as pytest-benchmark describes it.
         stop: why the run must end.
     """
 
     worker: str
-    account: Account | None = None
+    status: ProcessStatus | None = None
     records: list[str] = []
     benchmarks: list[dict[str, Any]] = []
     stop: Stop | None = None
 
 
-def pack(parcel: Parcel) -> str:
-    """Return a parcel as text."""
-    return msgspec.json.encode(parcel, enc_hook=str).decode()
+def pack(message: WorkerMessage) -> str:
+    """Return a message as text."""
+    return msgspec.json.encode(message, enc_hook=str).decode()
 
 
-def unpack(text: str) -> Parcel:
-    """Return the parcel of a text."""
-    return msgspec.json.decode(text, type=Parcel)
+def unpack(text: str) -> WorkerMessage:
+    """Return the message of a text."""
+    return msgspec.json.decode(text, type=WorkerMessage)
 
 
 class Worker:
@@ -106,7 +106,7 @@ class Worker:
         report = yield
         benchmarks = take_timed(self._config)
         if self._lines or benchmarks:
-            setattr(report, OURS, pack(self._parcel(benchmarks)))
+            setattr(report, OURS, pack(self._message(benchmarks)))
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -116,13 +116,15 @@ class Worker:
             self._run.close()
         else:
             close_device(self._config)
-        parcel = self._parcel(take_timed(self._config))
+        message = self._message(take_timed(self._config))
         error = self._config.stash.get(STOPPED, None)
         if error is not None:
-            parcel.stop = Stop(sentence=str(error), exit_code=error.exit_code)
-        worker_output(self._config)[OURS] = pack(parcel)
+            message.stop = Stop(sentence=str(error), exit_code=error.exit_code)
+        worker_output(self._config)[OURS] = pack(message)
 
-    def _parcel(self, benchmarks: list[dict[str, Any]]) -> Parcel:
+    def _message(self, benchmarks: list[dict[str, Any]]) -> WorkerMessage:
         lines, self._lines = self._lines, []
-        account = self._run.account() if self._run is not None else None
-        return Parcel(worker=worker_name(self._config), account=account, records=lines, benchmarks=benchmarks)
+        status = self._run.status() if self._run is not None else None
+        return WorkerMessage(
+            worker=worker_name(self._config), status=status, records=lines, benchmarks=benchmarks
+        )

@@ -19,7 +19,7 @@ from conformance.plugin.options import settings_of
 from conformance.plugin.processes import OURS, WORKERS, is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
 from conformance.plugin.stopping import abort, stop
-from conformance.plugin.worker import WORKER, Parcel, Worker, unpack
+from conformance.plugin.worker import WORKER, Worker, WorkerMessage, unpack
 from conformance.runs.journal import Journal, run_path
 from conformance.runs.records import decode_record
 
@@ -141,32 +141,32 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Take a worker's last word; one that died, or could not go on, fails the run."""
-        parcel = self._receive(getattr(node, "workeroutput", {}).pop(OURS, None))
+        message = self._receive(getattr(node, "workeroutput", {}).pop(OURS, None))
         if error and JOURNAL in self._config.stash:
             self._config.stash[JOURNAL].failures.append(
                 f"worker {node.gateway.id} died ({error}); if its device took it along, run it with --isolate"
             )
-        if parcel is not None and parcel.stop is not None:
-            self._end(parcel.worker, parcel.stop.error)
+        if message is not None and message.stop is not None:
+            self._end(message.worker, message.stop.error)
 
-    def _receive(self, text: str | None) -> Parcel | None:
+    def _receive(self, text: str | None) -> WorkerMessage | None:
         if text is None or JOURNAL not in self._config.stash:
             return None
-        journal, parcel = self._config.stash[JOURNAL], unpack(text)
+        journal, message = self._config.stash[JOURNAL], unpack(text)
         try:
-            if parcel.account is not None:
-                journal.hear(parcel.account, parcel.worker)
-            for line in parcel.records:
-                journal.add(decode_record(line.encode()), parcel.worker)
+            if message.status is not None:
+                journal.update(message.status, message.worker)
+            for line in message.records:
+                journal.add(decode_record(line.encode()), message.worker)
         except (ConformanceError, OSError) as error:
             abort(error, self._config)
-        receive_timed(self._config, parcel.benchmarks)
-        return parcel
+        receive_timed(self._config, message.benchmarks)
+        return message
 
     def _end(self, worker: str, error: ConformanceError) -> NoReturn:
         """End the run for a worker that cannot go on; a run that never began leaves no directory."""
         journal = self._config.stash[JOURNAL]
-        if journal.accounts:
+        if journal.statuses:
             error = type(error)(f"{worker}: {error}")
         else:
             journal.directory.discard()

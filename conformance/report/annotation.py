@@ -45,7 +45,7 @@ def annotated(
         graph: the network that was judged.
         records: at least one; all of this network.
         source: the run, for errors.
-        graph_sha256: the digest of the graph that was judged, where it is known.
+        graph_sha256: the SHA-256 of the graph that was judged, where it is known.
 
     Raises:
         UsageError: there is no record, or one of a node that the graph does not have, or has otherwise; or
@@ -53,10 +53,10 @@ def annotated(
     """
     if not records:
         raise UsageError(f"run {source} judged nothing, so there is nothing to annotate")
-    if graph_sha256 not in (None, graph.digest):
+    if graph_sha256 not in (None, graph.sha256):
         raise UsageError(
             f"run {source} judged another graph (sha256 {graph_sha256:.12}, {graph.source} has "
-            f"{graph.digest:.12}); annotate the graph that was judged"
+            f"{graph.sha256:.12}); annotate the graph that was judged"
         )
     by_node: dict[str, list[Record]] = {}
     for record in records:
@@ -85,8 +85,8 @@ def attributes(records: Sequence[Record]) -> dict[str, Value]:
 def in_words(record: Record) -> str:
     """Return outcome and errors: ``deviates: 2.39e+03 x bound, max_abs 0.31, mse 0.01, cosine 0.98``."""
     outcome = f"waived by {record.waiver}" if record.outcome == "waived" else record.outcome
-    said = _measured(record) or [*record.reasons, *record.notes]
-    return f"{outcome}: {', '.join(said)}" if said else outcome
+    texts = _measured(record) or [*record.reasons, *record.notes]
+    return f"{outcome}: {', '.join(texts)}" if texts else outcome
 
 
 def _measured(record: Record) -> list[str]:

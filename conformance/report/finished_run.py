@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from conformance.judging.cases import Case
 from conformance.precision import PRECISIONS
 from conformance.report.drawing import drawn, save
+from conformance.report.grid_layout import paired
 from conformance.report.grids import Grid, Shown, device_words, sheet_of, summary_lines
-from conformance.report.meeting import paired
 from conformance.report.on_device import goldens_of, picture_outputs
 from conformance.report.series import measured_in, panel_of, save_chart, series_steps, table_lines
 from conformance.runs.outputs import kept_output
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from conformance.goldens import GoldenStore
     from conformance.networks import Output
     from conformance.precision import Precision
+    from conformance.report.grid_layout import GridLayout
     from conformance.report.grids import Judgement
-    from conformance.report.meeting import Meeting
     from conformance.report.series import Panel
     from conformance.report.sheet import Sheet
     from conformance.runs.records import Record
@@ -111,14 +111,14 @@ def series_panels(
     return [panel for panel in panels if panel.curves]
 
 
-def _meeting(store: GoldenStore) -> Meeting:
+def _layout(store: GoldenStore) -> GridLayout:
     return paired(store.network, range(store.network.samples))
 
 
 def _sheet(run: FinishedRun, store: GoldenStore, grids: Sequence[Grid]) -> Sheet:
     simulated = any(record.simulated for record in run.of(store.network.name))
     words = device_words(run.device)
-    return sheet_of(store.network, words, _meeting(store), grids, simulated=simulated)
+    return sheet_of(store.network, words, _layout(store), grids, simulated=simulated)
 
 
 def _grids(run: FinishedRun, store: GoldenStore, precisions: Sequence[Precision]) -> list[Grid]:
@@ -130,7 +130,7 @@ def _grids(run: FinishedRun, store: GoldenStore, precisions: Sequence[Precision]
             found[output.name] = (output, shown)
     if not found:
         return []
-    goldens = goldens_of(store, _meeting(store), list(found))
+    goldens = goldens_of(store, _layout(store), list(found))
     return [Grid(output, goldens[output.name], shown) for output, shown in found.values()]
 
 
@@ -149,7 +149,7 @@ def _records(
 
 def _shown(run: FinishedRun, record: Record, store: GoldenStore) -> Shown:
     values = [
-        kept_output(run.directory, record, sample) for sample in _meeting(store).samples if sample is not None
+        kept_output(run.directory, record, sample) for sample in _layout(store).samples if sample is not None
     ]
     return Shown(
         record.precision,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from conformance.judging.verdicts import Reached
     from conformance.networks import Network, Output
-    from conformance.report.meeting import Meeting
+    from conformance.report.grid_layout import GridLayout
     from conformance.report.sheet import Tone
 
 Array = np.ndarray[Any, Any]
@@ -64,14 +64,14 @@ class Grid:
 
 
 def sheet_of(
-    network: Network, device: str, meeting: Meeting, grids: Sequence[Grid], *, simulated: bool
+    network: Network, device: str, layout: GridLayout, grids: Sequence[Grid], *, simulated: bool
 ) -> Sheet:
     """Return the sheet of a network's outputs.
 
     Args:
         network: whose outputs these are.
         device: what the device is, in words.
-        meeting: the inputs.
+        layout: the inputs.
         grids: one per output that is a picture.
         simulated: whether the device is emulated.
     """
@@ -79,36 +79,34 @@ def sheet_of(
     if simulated:
         title.append(Line("SIMULATED: no card computed these pictures", VERDICT, "warning"))
     accepted = f"Accepted: at least {network.acceptance.in_words}"
-    count = len(meeting.samples)
+    count = len(layout.samples)
     worst = f"; figures are those of the worst of {count} pictures" if count > 1 else ""
-    title.append(Line(f"{accepted}{worst}. How to read this: {meeting.said}.", tone="faint"))
-    return Sheet(tuple(title), tuple(_band(meeting, grid) for grid in grids))
+    title.append(Line(f"{accepted}{worst}. How to read this: {layout.explanation}.", tone="faint"))
+    return Sheet(tuple(title), tuple(_band(layout, grid) for grid in grids))
 
 
 def device_words(device: Mapping[str, Any]) -> str:
     """Return what a device is, from its information by name."""
-    said = [str(device.get(name) or "") for name in ("model", "profile")]
-    said[1] = f"profile {said[1]}" if said[1] else ""
-    more = ", ".join(filter(None, said))
+    parts = [str(device.get(name) or "") for name in ("model", "profile")]
+    parts[1] = f"profile {parts[1]}" if parts[1] else ""
+    more = ", ".join(filter(None, parts))
     kind = device.get("kind") or "no device"
     return f"{kind} ({more})" if more else str(kind)
 
 
-def _band(meeting: Meeting, grid: Grid) -> Band:
-    blocks = [_cpu_block(meeting, grid), *(_block(meeting, grid, shown) for shown in grid.results)]
-    return Band(meeting.left, meeting.top, tuple(blocks))
+def _band(layout: GridLayout, grid: Grid) -> Band:
+    blocks = [_cpu_block(layout, grid), *(_block(layout, grid, shown) for shown in grid.results)]
+    return Band(layout.left, layout.top, tuple(blocks))
 
 
-def _cpu_block(meeting: Meeting, grid: Grid) -> Block:
+def _cpu_block(layout: GridLayout, grid: Grid) -> Block:
     cells = [Cell(output_pixels(golden, grid.output)) for golden in grid.goldens]
     heading = (
         Line("CPU", HEADING),
         Line("what it should be", VERDICT),
         Line(grid.output.name, SMALL, "faint"),
     )
-    return Block(
-        heading, _rows(cells, meeting.columns), _legend(grid), bar=heat(np.linspace(0, 1, 256)[None])
-    )
+    return Block(heading, _rows(cells, layout.columns), _legend(grid), bar=heat(np.linspace(0, 1, 256)[None]))
 
 
 def _legend(grid: Grid) -> tuple[Line, ...]:
@@ -125,15 +123,15 @@ def _legend(grid: Grid) -> tuple[Line, ...]:
     return tuple(Line(text, SMALL, "faint") for text in lines)
 
 
-def _block(meeting: Meeting, grid: Grid, shown: Shown) -> Block:
+def _block(layout: GridLayout, grid: Grid, shown: Shown) -> Block:
     pairs = list(zip(grid.goldens, shown.values, strict=True))
     cells = [_result(golden, value, grid.output) for golden, value in pairs]
     differences = [_difference(golden, value, grid.output) for golden, value in pairs]
     return Block(
         _heading(shown),
-        _rows(cells, meeting.columns),
+        _rows(cells, layout.columns),
         (Line(f"difference x{GAIN:g}", SMALL, "faint"),),
-        _rows(differences, meeting.columns),
+        _rows(differences, layout.columns),
     )
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from conformance.networks import Network, Output
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
+    from conformance.report.grid_layout import GridLayout
     from conformance.report.grids import Judgement
-    from conformance.report.meeting import Meeting
 
     Array = np.ndarray[Any, Any]
 
@@ -63,25 +63,25 @@ def picture_outputs(store: GoldenStore) -> list[Output]:
     ]
 
 
-def goldens_of(store: GoldenStore, meeting: Meeting, names: Sequence[str]) -> dict[str, list[Array]]:
+def goldens_of(store: GoldenStore, layout: GridLayout, names: Sequence[str]) -> dict[str, list[Array]]:
     """Return the outputs' goldens for every cell: the stored ones of samples, others computed as they were.
 
     Raises:
         GoldenError: goldens are missing or damaged, or do not fit the network.
     """
     store.ensure(names)
-    strange = [fed for fed, sample in zip(meeting.feeds, meeting.samples, strict=True) if sample is None]
+    strange = [fed for fed, sample in zip(layout.feeds, layout.samples, strict=True) if sample is None]
     computed = iter(Reference(store.network.graph).compute(names, strange) if strange else ())
     cells: list[Mapping[str, Array]] = [
         next(computed) if sample is None else {name: store.get(name, sample) for name in names}
-        for sample in meeting.samples
+        for sample in layout.samples
     ]
     return {name: [rounded(cell[name]) for cell in cells] for name in names}
 
 
 def judged(
     network: Network,
-    meeting: Meeting,
+    layout: GridLayout,
     output: Output,
     precision: str,
     goldens: Sequence[Array],
@@ -92,7 +92,7 @@ def judged(
 
     Args:
         network: whose acceptance holds.
-        meeting: the cells of the grid.
+        layout: the cells of the grid.
         output: whose results these are.
         precision: at which.
         goldens: one per cell.
@@ -102,7 +102,7 @@ def judged(
     if problem is not None:
         return Shown(precision, values, problem.state, reason=problem.reason)
     compared = [
-        _compared(network, output, *cell) for cell in zip(meeting.samples, goldens, values, strict=True)
+        _compared(network, output, *cell) for cell in zip(layout.samples, goldens, values, strict=True)
     ]
     verdict = accept_comparisons(compared, network.acceptance, output.span)
     judgement: Judgement = "accepted" if verdict.outcome == "conforms" else "NOT accepted"
@@ -127,7 +127,7 @@ def _compared(
 def grids_on(
     device: Device,
     store: GoldenStore,
-    meeting: Meeting,
+    layout: GridLayout,
     precisions: Sequence[Precision],
     say: Callable[[str], object] = lambda _: None,
 ) -> list[Grid]:
@@ -143,14 +143,14 @@ def grids_on(
         for bits in dict.fromkeys(precision.fixed_bits for precision in precisions)
     }
     say("what the CPU computes")
-    goldens = goldens_of(store, meeting, [output.name for output in outputs])
+    goldens = goldens_of(store, layout, [output.name for output in outputs])
     found: dict[str, FusedOutputs] = {}
     for precision in precisions:
-        say(f"the fused network at {precision}, {len(meeting.feeds)} times")
+        say(f"the fused network at {precision}, {len(layout.feeds)} times")
         found[str(precision)] = _fused_outputs(
-            device, network, precision, scales[precision.fixed_bits], meeting.feeds
+            device, network, precision, scales[precision.fixed_bits], layout.feeds
         )
-    return [_grid(network, meeting, output, goldens[output.name], found) for output in outputs]
+    return [_grid(network, layout, output, goldens[output.name], found) for output in outputs]
 
 
 def _fused_outputs(
@@ -192,7 +192,7 @@ def measured_on(
 
 def _grid(
     network: Network,
-    meeting: Meeting,
+    layout: GridLayout,
     output: Output,
     goldens: Sequence[Array],
     found: Mapping[str, FusedOutputs],
@@ -200,7 +200,7 @@ def _grid(
     shown = [
         judged(
             network,
-            meeting,
+            layout,
             output,
             precision,
             goldens,

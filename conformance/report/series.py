@@ -239,6 +239,6 @@ def _label(curve: Curve) -> str:
     """Return a curve's name, and how many of its steps the line does not show."""
     errors = list(curve.errors.values())
     exact, lost = sum(error == 0 for error in errors), sum(map(math.isnan, errors))
-    said = [f"{exact} exact"] if exact else []
-    said += [f"{lost} without result"] if lost else []
-    return f"{curve.precision} ({', '.join(said)})" if said else curve.precision
+    remarks = [f"{exact} exact"] if exact else []
+    remarks += [f"{lost} without result"] if lost else []
+    return f"{curve.precision} ({', '.join(remarks)})" if remarks else curve.precision

@@ -46,7 +46,7 @@ class JudgedNetwork(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         own: its name below ``fixtures/networks``, for one of the project's own; it is looked for there.
         directory: where another one was.
         weights: the checkpoint that took the place of its weights.
-        graph_sha256: digest of the graph, weights included.
+        graph_sha256: SHA-256 of the graph, weights included.
     """
 
     name: str

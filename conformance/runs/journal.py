@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from conformance.runs.records import Record
 
 
-class Account(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ProcessStatus(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a process that judges says of its device and of its part of the run, so far.
 
     Attributes:
@@ -63,8 +63,8 @@ class Journal:
 
     Attributes:
         records: all that was judged, in the order in which it came in.
-        accounts: the last account of every process that judged, by its name.
-        failures: sentences that fail the run, beside those that follow from records and accounts.
+        statuses: the last status of every process that judged, by its name.
+        failures: sentences that fail the run, beside those that follow from records and statuses.
         problems: at the end, all sentences that fail the run although no test did.
 
     Raises:
@@ -74,7 +74,7 @@ class Journal:
     def __init__(self, plan: Plan, path: Path, started: float, workers: int = 0) -> None:
         self._plan, self._started, self.workers = plan, started, workers
         self.records: list[Record] = []
-        self.accounts: dict[str, Account] = {}
+        self.statuses: dict[str, ProcessStatus] = {}
         self.failures: list[str] = []
         self.problems: list[str] = []
         self.wall_seconds = 0.0
@@ -101,11 +101,11 @@ class Journal:
         self.records.append(record)
         self._makers.setdefault(process, []).append(record)
 
-    def hear(self, account: Account, process: str = MAIN) -> None:
-        """Take a process's account in place of its last one."""
-        before = self.accounts.get(process)
-        self.accounts[process] = account
-        if before is None or before.device != account.device:
+    def update(self, status: ProcessStatus, process: str = MAIN) -> None:
+        """Take a process's status in place of its last one."""
+        before = self.statuses.get(process)
+        self.statuses[process] = status
+        if before is None or before.device != status.device:
             self._write_environment()
 
     def note(self, text: str) -> None:
@@ -115,20 +115,20 @@ class Journal:
     @property
     def notes(self) -> list[str]:
         """What a reader should know of goldens and devices, each once."""
-        said = [note for account in self.accounts.values() for note in account.notes]
-        return list(dict.fromkeys([*self._plan.said, *said, *self._notes]))
+        from_processes = [note for status in self.statuses.values() for note in status.notes]
+        return list(dict.fromkeys([*self._plan.notes, *from_processes, *self._notes]))
 
     @property
     def info(self) -> DeviceInfo | None:
         """The device; the first of several, which must not differ. None if no process opened one."""
-        return next((account.info for account in self.accounts.values()), None)
+        return next((status.info for status in self.statuses.values()), None)
 
     @property
     def devices(self) -> list[UsedDevice]:
         """Every device that was used."""
         return [
-            UsedDevice(process=name, device=account.device, judged=self.judged_by(name))
-            for name, account in self.accounts.items()
+            UsedDevice(process=name, device=status.device, judged=self.judged_by(name))
+            for name, status in self.statuses.items()
         ]
 
     def judged_by(self, process: str) -> list[str]:
@@ -143,7 +143,7 @@ class Journal:
     @property
     def busy_share(self) -> float:
         """Part of the time, of each process, that was spent inside device runs."""
-        inside = sum(account.seconds for account in self.accounts.values())
+        inside = sum(status.seconds for status in self.statuses.values())
         return inside / (self.wall_seconds * max(self.workers, 1)) if self.wall_seconds else 0.0
 
     @property
@@ -160,10 +160,10 @@ class Journal:
 
     def finish(self) -> None:
         """Say what fails the run, and close the directory."""
-        accounts = self.accounts.values()
+        statuses = self.statuses.values()
         self.wall_seconds = time.perf_counter() - self._started
         self.problems = [
-            *dict.fromkeys(problem for account in accounts for problem in account.problems),
+            *dict.fromkeys(problem for status in statuses for problem in status.problems),
             *_first_of_each(stale_waivers(self.records)),
             *self._incidents(),
             *differences(self.devices),
@@ -178,13 +178,13 @@ class Journal:
     def _incidents(self) -> list[str]:
         return [
             f"{name}: {incident}" if self.workers else incident
-            for name, account in self.accounts.items()
-            for incident in account.incidents
+            for name, status in self.statuses.items()
+            for incident in status.incidents
         ]
 
     def _write_environment(self) -> None:
         devices = self.devices
-        waivers = [waiver for account in self.accounts.values() for waiver in account.waivers]
+        waivers = [waiver for status in self.statuses.values() for waiver in status.waivers]
         self.directory.write_environment(
             msgspec.structs.replace(
                 self._environment,

@@ -36,15 +36,15 @@ def network_of_run(environment: Environment, run: Path, name: str | None = None)
 
 
 def judged_graph(environment: Environment, name: str) -> str | None:
-    """Return the digest of the graph that a run judged under this network's name, None if it did not."""
+    """Return the SHA-256 of the graph that a run judged under this network's name, None if it did not."""
     return next((item.graph_sha256 for item in environment.networks if item.name == name), None)
 
 
 def _check_graph(judged: JudgedNetwork, network: Network, run: Path) -> None:
-    if judged.graph_sha256 != network.graph.digest:
+    if judged.graph_sha256 != network.graph.sha256:
         raise UsageError(
             f"run {run} judged another graph (sha256 {judged.graph_sha256:.12}) than {network.directory} "
-            f"holds now ({network.graph.digest:.12}); repeat the run"
+            f"holds now ({network.graph.sha256:.12}); repeat the run"
         )
 
 

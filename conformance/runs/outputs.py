@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.evaluation.device_runs import digest
+from conformance.evaluation.device_runs import sha256_of
 from conformance.files import write_atomically
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def kept_output(directory: Path, record: Record, sample: int) -> Array | None:
 
 
 def _is_of(value: Array, sha256: str) -> bool:
-    """Return whether an array, or what it was widened from, has this digest; NaN keep their bits."""
-    if digest(value) == [sha256]:
+    """Return whether an array, or what it was widened from, has this sha256_of; NaN keep their bits."""
+    if sha256_of(value) == [sha256]:
         return True
     with np.errstate(over="ignore"):
-        return any(digest(value.astype(dtype)) == [sha256] for dtype in (np.float16, np.float64))
+        return any(sha256_of(value.astype(dtype)) == [sha256] for dtype in (np.float16, np.float64))

@@ -105,14 +105,14 @@ class Plan:
         return len(self.parts) > 1
 
     @property
-    def said(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What a reader should know of goldens."""
-        return [note for part in self.parts.values() for note in part.store.said]
+        return [note for part in self.parts.values() for note in part.store.notes]
 
-    def report(self, report: Callable[[int, int, str], None]) -> None:
-        """Show long work on goldens with ``report`` from now on."""
+    def show_progress(self, progress: Callable[[int, int, str], None]) -> None:
+        """Show long work on goldens with ``progress`` from now on."""
         for part in self.parts.values():
-            part.store.report = report
+            part.store.progress = progress
 
 
 def _named(words: str) -> list[Network]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from conformance.judging.bounds import ErrorLimits, Text
+from conformance.judging.bounds import ErrorValues, Text
 from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
@@ -60,8 +60,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasons: list[str] = []
     notes: list[str] = []
     metrics: Metrics | None = None
-    bounds: ErrorLimits | None = None
-    needed: ErrorLimits | None = None
+    bounds: ErrorValues | None = None
+    needed: ErrorValues | None = None
     acceptance: Acceptance | None = None
     reached: Reached | None = None
     waiver: str | None = None

@@ -5,18 +5,18 @@ from __future__ import annotations
 from diagnosis.planted_network import expectations, planted_store
 
 from conformance.diagnosis.engine import Diagnosing
-from conformance.diagnosis.forwards import Forwards
+from conformance.diagnosis.forward_passes import ForwardPasses
 from conformance.diagnosis.report import lines
 from conformance.precision import parse_precision
 
 CONFIRMING = 1
-"""Forwards on the other sample of a network of two, where what is recommended holds there, too."""
+"""ForwardPasses on the other sample of a network of two, where what is recommended holds there, too."""
 
 
 def diagnosed(device, precision, store=None, sample=0):
     """Return the diagnosis of a device, by default on the network that faults are planted in."""
-    forwards = Forwards(device, expectations(store or planted_store()), sample)
-    return Diagnosing(forwards, parse_precision(precision)).result()
+    passes = ForwardPasses(device, expectations(store or planted_store()), sample)
+    return Diagnosing(passes, parse_precision(precision)).result()
 
 
 def report(diagnosis, store=None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.diagnosis.model import Choice, Culprit, Effect, NodeErrors, Quality
-from conformance.judging.bounds import Attainable, ErrorLimits
+from conformance.judging.bounds import Attainable, ErrorValues
 from conformance.judging.cases import Case
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Verdict
@@ -52,7 +52,7 @@ def finding(node, op="Conv2D", mse=1e-4, *, state="judged", mode="own", limit=1e
     case = Case(network="n", node=node, op=op, precision="int8-fp16", mode=mode)
     if state in ("broken", "unsupported"):
         return Finding(case, state, reason=reason)
-    found, bounds = ErrorLimits(0.0, mse, 0.0, 0.0), ErrorLimits(1.0, limit, 1.0, 1.0)
+    found, bounds = ErrorValues(0.0, mse, 0.0, 0.0), ErrorValues(1.0, limit, 1.0, 1.0)
     metrics = Metrics(
         cosine_distance=0.0, mse=mse, max_abs=0.0, worst_channel_mse=0.0, worst_channel=0, worst_index=[0]
     )
@@ -70,7 +70,7 @@ def finding(node, op="Conv2D", mse=1e-4, *, state="judged", mode="own", limit=1e
 def attainable(mse=1e-4, golden_square=1.0):
     """Return what an ideal device attains."""
     return Attainable(
-        errors=ErrorLimits(0.0, mse, 0.0, 0.0),
+        errors=ErrorValues(0.0, mse, 0.0, 0.0),
         terms=0,
         magnitude=0.0,
         magnitude_square=0.0,

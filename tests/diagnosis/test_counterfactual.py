@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
-from conformance.diagnosis.forwards import Forwards
+from conformance.diagnosis.forward_passes import ForwardPasses
 from conformance.evaluation.evaluation import Evaluation
 from conformance.precision import parse_precision
 
@@ -31,7 +31,7 @@ def inner_nodes():
 
 @functools.cache
 def forwards():
-    return Forwards(FAULTS[FAULT](), expectations(store()), 0)
+    return ForwardPasses(FAULTS[FAULT](), expectations(store()), 0)
 
 
 @pytest.mark.parametrize("precision", ["int8-fp16", "int16-fp32"])

@@ -1,4 +1,4 @@
-"""From failing nodes to culprits: pieces of the cut graph, where failures begin, what is grouped."""
+"""From failing nodes to culprits: segments of the cut graph, where failures begin, what is grouped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.emulation import frozen, placeholder
 
-from conformance.diagnosis.culprits import APART, REFINED, Pieces, failing, grouped
+from conformance.diagnosis.culprits import APART, REFINED, Segments, failing, grouped
 
 BLOCKS = 10
 """Blocks of the chain; more than are looked into."""
@@ -37,8 +37,8 @@ ALL = [name for index in range(BLOCKS) for name in (f"neg_{index}", f"exp_{index
 ]
 
 
-def pieces(key=KEY):
-    return Pieces(graph(), key, ALL)
+def segments(key=KEY):
+    return Segments(graph(), key, ALL)
 
 
 def own(names, fails=(), **more):
@@ -55,32 +55,32 @@ def test_failing_are_nodes_that_deviate_break_or_are_declined():
 
 
 def test_a_piece_is_what_a_key_node_computes_of_goldens():
-    assert pieces().inside("tanh_3") == ["neg_3", "exp_3"]
-    assert pieces().inside("last") == []
-    assert pieces(["last"]).inside("last") == [name for name in ALL if name != "last"]
+    assert segments().inside("tanh_3") == ["neg_3", "exp_3"]
+    assert segments().inside("last") == []
+    assert segments(["last"]).inside("last") == [name for name in ALL if name != "last"]
 
 
 def test_only_failing_pieces_of_several_operators_are_looked_into():
-    assert pieces().unclear(own(KEY, ["tanh_2", "last"])) == ["tanh_2"]
-    assert pieces().to_judge(["tanh_2"]) == ["neg_2", "exp_2", "tanh_2"]
-    assert len(pieces().to_judge(KEY[:-1])) == 3 * REFINED
+    assert segments().unclear(own(KEY, ["tanh_2", "last"])) == ["tanh_2"]
+    assert segments().to_judge(["tanh_2"]) == ["neg_2", "exp_2", "tanh_2"]
+    assert len(segments().to_judge(KEY[:-1])) == 3 * REFINED
 
 
 def test_a_type_that_always_fails_alone_needs_no_closer_look():
-    """Key nodes exp_0 and tanh_0: tanh_0 is a piece by itself, the other Tanh are not."""
+    """Key nodes exp_0 and tanh_0: tanh_0 is a segment by itself, the other Tanh are not."""
     key = ["exp_0", *KEY]
-    assert pieces(key).unclear(own(key, ["tanh_0", "tanh_1"])) == []
-    assert pieces(key).unclear(own(key, ["tanh_1"])) == ["tanh_1"]
+    assert segments(key).unclear(own(key, ["tanh_0", "tanh_1"])) == []
+    assert segments(key).unclear(own(key, ["tanh_1"])) == ["tanh_1"]
 
 
 def test_one_that_is_much_farther_off_is_looked_into_all_the_same():
     key = ["exp_0", *KEY]
     found = own(["exp_0"]) + own(["tanh_0", "tanh_2"], KEY) + own(["tanh_1"], KEY, excess=APART * 50 + 1)
-    assert pieces(key).unclear(found) == ["tanh_1"]
+    assert segments(key).unclear(found) == ["tanh_1"]
 
 
 def begun(found, inner, key=KEY):
-    return [item.node for item in pieces(key).origins(found, inner)]
+    return [item.node for item in segments(key).origins(found, inner)]
 
 
 def test_a_failure_begins_where_nothing_before_it_fails():
@@ -109,21 +109,21 @@ def test_likes_of_the_guilty_are_blamed_unseen():
 def test_a_piece_of_one_operator_is_blamed_whatever_its_likes_are():
     inner = own(["neg_2", "exp_2", "tanh_2"], ["exp_2", "tanh_2"])
     assert begun(own(KEY, ["tanh_2", "last"]), inner) == ["exp_2", "last"]
-    alone = ["exp_0", *KEY]  # tanh_0 is a piece by itself now
+    alone = ["exp_0", *KEY]  # tanh_0 is a segment by itself now
     assert begun(own(alone, ["tanh_0", "tanh_2"]), inner, alone) == ["tanh_0", "exp_2"]
 
 
 def test_what_is_right_when_its_piece_is_fetched_is_cleared():
     found = own(KEY, ["tanh_2", "tanh_3"])
     inner = own(["neg_2", "exp_2", "tanh_2"]) + own(["neg_3", "exp_3", "tanh_3"], ["tanh_3"])
-    assert pieces().cleared(found, inner) == ["tanh_2"]
+    assert segments().cleared(found, inner) == ["tanh_2"]
     assert begun(found, inner) == ["tanh_3"]
 
 
 def test_what_stands_in_a_failing_piece_is_not_known_to_be_right():
     found = own(KEY, ["tanh_2", "tanh_3"])
     inner = own(["neg_2", "exp_2", "tanh_2"], ["exp_2", "tanh_2"])
-    assert set(ALL) - pieces().looked_at(found, inner) == {"neg_3", "exp_3"}
+    assert set(ALL) - segments().looked_at(found, inner) == {"neg_3", "exp_3"}
 
 
 def named(items, known=operators()):  # noqa: B008 - a constant
@@ -169,4 +169,4 @@ def test_every_failure_that_begins_is_in_exactly_one_culprit(names, data):
 
 @pytest.mark.parametrize("fails", [[], ["last"]])
 def test_nothing_is_looked_into_without_need(fails):
-    assert pieces().unclear(own(KEY, fails)) == []
+    assert segments().unclear(own(KEY, fails)) == []

@@ -45,7 +45,7 @@ def finished(tmp_path_factory):
 def judged(**changes):
     """Return what an environment says of the planted network, with changes."""
     network = Network(planted_network().directory)
-    known = {"name": network.name, "directory": str(network.directory), "graph_sha256": network.graph.digest}
+    known = {"name": network.name, "directory": str(network.directory), "graph_sha256": network.graph.sha256}
     return known | changes
 
 

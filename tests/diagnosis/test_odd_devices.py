@@ -12,7 +12,7 @@ from diagnosis.planted import ALL
 from diagnosis.planted_network import planted_store
 
 from conformance.devices.base import DeviceLost, Unsupported
-from conformance.diagnosis.engine import MOST_FORWARDS
+from conformance.diagnosis.engine import MOST_PASSES
 from conformance.errors import DeviceError
 
 
@@ -52,7 +52,7 @@ def test_a_device_that_breaks_everywhere_is_itself_to_blame():
     assert (culprit.what, culprit.kind) == ("the device", "device")
     assert len(culprit.nodes) == len(planted_store().manifest.key)
     assert diagnosis.recommended is None
-    assert diagnosis.forwards <= MOST_FORWARDS + CONFIRMING
+    assert diagnosis.forwards <= MOST_PASSES + CONFIRMING
     text = report(diagnosis)
     assert "It said: the card fell off the bus." in text
     assert "is NOT good enough: there is nothing to compare." in text
@@ -185,8 +185,8 @@ def test_a_node_that_fails_only_when_fused_is_found_and_precisions_are_run_besid
     assert culprit.effect.after.psnr is None
     assert {item.precision for item in diagnosis.choices} == set(ALL)
     bisection = math.ceil(math.log2(len(planted_store().manifest.key)))
-    most = MOST_FORWARDS + bisection + planted_store().network.samples
-    assert MOST_FORWARDS < diagnosis.forwards <= most
+    most = MOST_PASSES + bisection + planted_store().network.samples
+    assert MOST_PASSES < diagnosis.forwards <= most
 
 
 def remembering(name, golden, session):

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
-from conformance.diagnosis.engine import MOST_FORWARDS
-from conformance.diagnosis.forwards import Forwards
+from conformance.diagnosis.engine import MOST_PASSES
+from conformance.diagnosis.forward_passes import ForwardPasses
 from conformance.diagnosis.model import Choice
 from conformance.diagnosis.quality import decibels, described, plainly_worse, quality_of
 from conformance.diagnosis.repairs import Repairs, ranked, recommended, settings
@@ -69,9 +69,9 @@ def test_settings_are_those_of_the_precision():
 
 def repairs(precision="int8-fp16", psnr=7.0, **tried):
     """Return repairs where other precisions have been run, such as ``int8_fp32=50.0``."""
-    forwards = Forwards(GoldenDevice(planted_store()), expectations(planted_store()), 0)
+    passes = ForwardPasses(GoldenDevice(planted_store()), expectations(planted_store()), 0)
     times = ModelledTime(expectations(planted_store()), "MLU270")
-    made = Repairs(forwards, times, parse_precision(precision), quality(psnr), [0])
+    made = Repairs(passes, times, parse_precision(precision), quality(psnr), [0])
     made.choices += [choice(name.replace("_", "-"), value) for name, value in tried.items()]
     return made
 
@@ -138,7 +138,7 @@ def test_the_time_of_an_unknown_model_is_that_of_the_mlu270_and_said_to_be():
 def test_the_emulator_of_the_card_has_times_of_its_own():
     diagnosis = diagnosed(open_device(DeviceRequest("emulator")), "int16-fp32")
     assert not any("modelled" in remark for remark in diagnosis.remarks)
-    assert diagnosis.forwards <= MOST_FORWARDS + CONFIRMING
+    assert diagnosis.forwards <= MOST_PASSES + CONFIRMING
 
 
 def test_of_several_outputs_the_worst_counts():
@@ -177,14 +177,14 @@ def test_qualities_in_decibels_and_words():
 
 def test_what_one_sample_accepts_and_another_does_not_is_not_recommended(monkeypatch):
     """With float16 nothing is accepted, with int8-fp32 the first sample alone."""
-    fused = Forwards.fused
+    fused = ForwardPasses.fused
 
     def spoiled(self, precision, samples, **options):
         found = fused(self, precision, samples, **options)
         good = str(precision) == "int16-fp32" or (str(precision) == "int8-fp32" and list(samples) == [0])
         return found if good else msgspec.structs.replace(found, accepted=False, psnr=3.0)
 
-    monkeypatch.setattr(Forwards, "fused", spoiled)
+    monkeypatch.setattr(ForwardPasses, "fused", spoiled)
     diagnosis = diagnosed(open_device(DeviceRequest("emulator", "ideal")), "int8-fp16")
     assert diagnosis.choices[diagnosis.recommended].precision == "int16-fp32"
     assert "int8-fp32 is accepted on some samples, but not on 1: cosine" in " ".join(diagnosis.remarks)

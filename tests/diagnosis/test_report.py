@@ -65,7 +65,7 @@ Use int16-fp32.
 export MLU_OP_PRECISION=float32
 Error along the network
 Note: one thing more.
-8 network forwards, 20 s.
+8 network passes, 20 s.
 """
 
 

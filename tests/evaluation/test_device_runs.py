@@ -11,7 +11,7 @@ import pytest
 
 from conformance.devices.base import DeviceError, DeviceLost, SessionBase, Unsupported
 from conformance.errors import GoldenError, UsageError
-from conformance.evaluation.device_runs import DeviceRun, Stopwatch, digest, problem_of
+from conformance.evaluation.device_runs import DeviceRun, Stopwatch, problem_of, sha256_of
 from conformance.judging.findings import Problem
 
 
@@ -162,10 +162,10 @@ def test_a_damaged_golden_is_no_problem_of_the_device():
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)])
 def test_the_digest_is_of_the_bytes(dtype, shape):
     value = np.ones(shape, dtype)
-    assert digest(value) == [hashlib.sha256(value.tobytes()).hexdigest()]
-    assert digest(np.asfortranarray(value)) == digest(value)
+    assert sha256_of(value) == [hashlib.sha256(value.tobytes()).hexdigest()]
+    assert sha256_of(np.asfortranarray(value)) == sha256_of(value)
 
 
 def test_a_scalar_has_a_digest_and_what_is_no_array_of_numbers_has_none():
-    assert digest(np.float32(1)) == [hashlib.sha256(np.float32(1).tobytes()).hexdigest()]
-    assert digest(None) == digest([1.0]) == digest("text") == digest(np.array([object()])) == []
+    assert sha256_of(np.float32(1)) == [hashlib.sha256(np.float32(1).tobytes()).hexdigest()]
+    assert sha256_of(None) == sha256_of([1.0]) == sha256_of("text") == sha256_of(np.array([object()])) == []

@@ -99,7 +99,7 @@ def test_a_finding_says_when_and_what_came_out():
     assert (finding.case.network, finding.case.op, finding.case.mode) == ("small", "Mean", "own")
     assert finding.seconds == 1.0
     assert len(finding.sha256) == 2
-    assert finding.verdict.bounds == evaluate().expected.limits("norm/mean", INT8)
+    assert finding.verdict.bounds == evaluate().expected.bound("norm/mean", INT8)
 
 
 def test_an_output_is_judged_by_the_networks_own_limits():
@@ -131,7 +131,7 @@ def test_a_node_without_attainable_error_has_no_bound():
     expected = evaluation.expected
     expected.attainable = msgspec.structs.replace(expected.attainable, nodes={})
     with refused(r"node 'out' has no attainable error at int8-fp16 .*`mlu-conformance prepare", GoldenError):
-        evaluation.expected.limits("out", INT8)
+        evaluation.expected.bound("out", INT8)
 
 
 class TroubledDevice(WatchedDevice):

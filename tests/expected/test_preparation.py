@@ -71,7 +71,7 @@ def test_variables_come_from_the_checkpoint(tmp_path, checkpoint, recipes):
     other = network.with_weights(checkpoint)
     assert all(same_bits(other.graph.constant(name), VALUES[name]) for name in VALUES)
     assert not network.graph.constant("b/bias").any()
-    assert other.graph.digest != network.graph.digest
+    assert other.graph.sha256 != network.graph.sha256
     assert other.weights == checkpoint / "model.ckpt"
     assert other.weights_origin == str(checkpoint / "model.ckpt")
     assert network.weights_origin == "the network's own"
@@ -216,7 +216,7 @@ def test_one_that_waited_finds_everything_made(network, checkpoint, tmp_path, mo
     """What it read of the old goldens before it waited, it reads again."""
     root, weighted = tmp_path / "goldens", network.with_weights(checkpoint)
     prepare(GoldenStore(weighted, root))
-    np.save(network.directory / "x.npy", np.ones((3, 4), np.float32))
+    np.save(network.directory / "x-0.npy", np.ones((3, 4), np.float32))
     waiting = GoldenStore(network.with_weights(checkpoint), root)
     assert preparation.stale(waiting, "goldens") == "they are of other inputs"
 

@@ -16,7 +16,7 @@ from support.refusals import refused
 from support.saved_checkpoints import save, save_values, variable
 
 from conformance.errors import EXIT_USAGE, UsageError
-from conformance.freezing.checkpoint import FOOTER, Checkpoint, checkpoint_digest
+from conformance.freezing.checkpoint import FOOTER, Checkpoint, checkpoint_name
 from conformance.graph.lazy_tensorflow import tensorflow
 
 MANY = 1100
@@ -126,11 +126,11 @@ def test_several_data_files(tmp_path):
 
 
 def test_the_digest_tells_checkpoints_apart(copy):
-    before = checkpoint_digest(copy)
+    before = checkpoint_name(copy)
     assert len(before) == 8
-    assert checkpoint_digest(copy) == before
+    assert checkpoint_name(copy) == before
     flip(index_of(copy), 30)
-    assert checkpoint_digest(copy) != before
+    assert checkpoint_name(copy) != before
 
 
 def test_a_missing_index(copy):
@@ -138,7 +138,7 @@ def test_a_missing_index(copy):
     with refused(r"has no index: .*model.ckpt.index is missing"):
         Checkpoint(copy)
     with refused(r"checkpoint index .*model.ckpt.index cannot be read"):
-        checkpoint_digest(copy)
+        checkpoint_name(copy)
 
 
 @pytest.mark.parametrize("left", [0, 1, 100])

@@ -138,7 +138,7 @@ def test_the_tool_writes_the_committed_checkpoint(tool, tmp_path):
     tool("small", tmp_path)
     made, committed = Checkpoint(tmp_path / "model.ckpt"), Checkpoint(SMALL / "model.ckpt")
     assert made.variables == committed.variables
-    assert freeze(tmp_path, Request([LAST])).graph.digest == freeze(SMALL, Request([LAST])).graph.digest
+    assert freeze(tmp_path, Request([LAST])).graph.sha256 == freeze(SMALL, Request([LAST])).graph.sha256
 
 
 def test_tensorflow_1_computes_the_same_bits_of_both_graphs(tool, tmp_path):
@@ -177,5 +177,5 @@ def test_beautygan_freezes_to_the_same_bits(tool, tmp_path):
     assert expected[LAST].std() > 0.1
 
     with_weights = network.with_weights(tmp_path / "saved")
-    assert with_weights.graph.digest == network.graph.digest
+    assert with_weights.graph.sha256 == network.graph.sha256
     shutil.rmtree(tmp_path / "saved")

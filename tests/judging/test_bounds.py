@@ -16,12 +16,12 @@ from conformance.judging.bounds import (
     FLOAT32_ROUNDOFF,
     OPERATOR_CLASSES,
     Attainable,
-    ErrorLimits,
+    ErrorValues,
     Margins,
     bound,
+    error_values,
     excess,
-    largest_limits,
-    measured_limits,
+    largest_values,
     read_margins,
 )
 from conformance.numerics.metrics import compare
@@ -31,7 +31,7 @@ MARGINS = read_margins(MARGINS_FILE)
 FIELDS = ("cosine_distance", "mse", "max_abs", "worst_channel_mse")
 
 amounts = st.floats(0, 1e3, allow_subnormal=False)
-limits = st.builds(ErrorLimits, st.floats(0, 1), amounts, amounts, amounts)
+limits = st.builds(ErrorValues, st.floats(0, 1), amounts, amounts, amounts)
 attainables = st.builds(
     Attainable,
     errors=limits,
@@ -47,7 +47,7 @@ def attainable(
     errors: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0), **fields: float
 ) -> Attainable:
     plain = {"terms": 0, "magnitude": 0.0, "magnitude_square": 0.0, "golden_square": 0.0, "golden_max": 0.0}
-    return Attainable(errors=ErrorLimits(*errors), **(plain | fields))
+    return Attainable(errors=ErrorValues(*errors), **(plain | fields))
 
 
 def margins_text(**replaced: str) -> str:
@@ -110,7 +110,7 @@ def test_a_missing_margins_file_is_refused(tmp_path):
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_limit_that_is_no_amount_is_an_error(field, wrong):
     with pytest.raises(ValueError, match=f"{field} is"):
-        ErrorLimits(**(dict.fromkeys(FIELDS, 0.0) | {field: wrong}))
+        ErrorValues(**(dict.fromkeys(FIELDS, 0.0) | {field: wrong}))
 
 
 @pytest.mark.parametrize("field", ["terms", "magnitude", "magnitude_square", "golden_square", "golden_max"])
@@ -127,20 +127,20 @@ def test_an_attainable_survives_json(value):
 def test_json_limits_with_null_or_an_unknown_key_are_refused():
     for text in (b'{"cosine_distance":null,"mse":0,"max_abs":0,"worst_channel_mse":0}', b'{"mean":0}'):
         with pytest.raises(msgspec.ValidationError):
-            msgspec.json.decode(text, type=ErrorLimits)
+            msgspec.json.decode(text, type=ErrorValues)
 
 
 @given(st.lists(limits, min_size=1))
 def test_largest_limits_are_field_wise(values):
-    largest = largest_limits(values)
+    largest = largest_values(values)
     for field in FIELDS:
         assert getattr(largest, field) == max(getattr(value, field) for value in values)
 
 
 def test_a_zero_result_counts_as_orthogonal_and_a_zero_golden_demands_no_cosine():
     zero, one = np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)
-    assert measured_limits(compare(one, zero), golden_is_zero=False).cosine_distance == 1.0
-    assert measured_limits(compare(zero, one), golden_is_zero=True).cosine_distance == 0.0
+    assert error_values(compare(one, zero), golden_is_zero=False).cosine_distance == 1.0
+    assert error_values(compare(zero, one), golden_is_zero=True).cosine_distance == 0.0
 
 
 # --- the bound
@@ -194,9 +194,9 @@ def test_the_ideal_device_is_within_its_bound(value, kind):
         assert getattr(limit, name) >= getattr(value.errors, name)
 
 
-@given(attainables.map(lambda value: msgspec.structs.replace(value, errors=ErrorLimits(0.0, 0.0, 0.0, 0.0))))
+@given(attainables.map(lambda value: msgspec.structs.replace(value, errors=ErrorValues(0.0, 0.0, 0.0, 0.0))))
 def test_exact_movement_must_stay_exact(value):
-    assert bound(value, "movement", MARGINS) == ErrorLimits(0.0, 0.0, 0.0, 0.0)
+    assert bound(value, "movement", MARGINS) == ErrorValues(0.0, 0.0, 0.0, 0.0)
 
 
 def test_movement_gets_its_factor_and_nothing_else():
@@ -212,7 +212,7 @@ def test_a_factor_of_one_keeps_the_attainable_error_to_the_bit(tmp_path):
     plain = '[class.movement]\nfactor=1.0\narithmetic=false\nreason="r"\n'
     margins = read_text(tmp_path, margins_text(movement=plain))
     errors = (1.1e-8, 1.3e-7, 1.7e-3, 1.9e-7)
-    assert bound(attainable(errors, terms=7, magnitude=1.0), "movement", margins) == ErrorLimits(*errors)
+    assert bound(attainable(errors, terms=7, magnitude=1.0), "movement", margins) == ErrorValues(*errors)
 
 
 def test_arithmetic_is_not_held_to_less_than_the_goldens_rounding():
@@ -273,19 +273,19 @@ def test_equal_terms_are_allowed_to_a_blocked_float32_sum():
     assert largest_error(running_sums(x, np.float32), x) > limit.max_abs  # their roundings agree, one by one
 
 
-BOUNDS = ErrorLimits(1e-6, 1e-4, 1e-2, 1e-4)
+BOUNDS = ErrorValues(1e-6, 1e-4, 1e-2, 1e-4)
 
 
 @pytest.mark.parametrize(
     ("needed", "expected"),
     [
-        (ErrorLimits(0.0, 0.0, 0.0, 0.0), 0.0),
+        (ErrorValues(0.0, 0.0, 0.0, 0.0), 0.0),
         (BOUNDS, 1.0),
-        (ErrorLimits(0.0, 0.0, 2e-2, 0.0), 2.0),
-        (ErrorLimits(0.0, 4e-4, 0.0, 0.0), 2.0),
-        (ErrorLimits(0.0, 0.0, 0.0, 9e-4), 3.0),
-        (ErrorLimits(25e-6, 0.0, 0.0, 0.0), 5.0),
-        (ErrorLimits(25e-6, 4e-4, 6e-2, 9e-4), 6.0),
+        (ErrorValues(0.0, 0.0, 2e-2, 0.0), 2.0),
+        (ErrorValues(0.0, 4e-4, 0.0, 0.0), 2.0),
+        (ErrorValues(0.0, 0.0, 0.0, 9e-4), 3.0),
+        (ErrorValues(25e-6, 0.0, 0.0, 0.0), 5.0),
+        (ErrorValues(25e-6, 4e-4, 6e-2, 9e-4), 6.0),
     ],
 )
 def test_excess_is_the_largest_ratio_of_amplitudes(needed, expected):
@@ -293,9 +293,9 @@ def test_excess_is_the_largest_ratio_of_amplitudes(needed, expected):
 
 
 def test_excess_of_what_must_be_exact_and_is_not_is_infinite():
-    exact = ErrorLimits(0.0, 0.0, 0.0, 0.0)
+    exact = ErrorValues(0.0, 0.0, 0.0, 0.0)
     assert excess(exact, exact) == 0.0
-    assert excess(ErrorLimits(0.0, 0.0, 1e-30, 0.0), exact) == math.inf
+    assert excess(ErrorValues(0.0, 0.0, 1e-30, 0.0), exact) == math.inf
 
 
 def test_excess_is_infinite_where_no_bound_would_do_and_zero_where_there_is_none():

@@ -12,10 +12,10 @@ from hypothesis.extra import numpy as hnp
 from support.judged import judge, judge_samples
 
 from conformance.errors import GoldenError
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 
-EXACT = ErrorLimits(0.0, 0.0, 0.0, 0.0)
-LOOSE = ErrorLimits(2.0, 1e30, 1e30, 1e30)
+EXACT = ErrorValues(0.0, 0.0, 0.0, 0.0)
+LOOSE = ErrorValues(2.0, 1e30, 1e30, 1e30)
 FIELDS = ("cosine_distance", "mse", "max_abs", "worst_channel_mse")
 
 arrays = hnp.arrays(
@@ -67,7 +67,7 @@ def test_a_float64_difference_below_float32_is_seen():
 def test_a_scalar_that_a_session_returns_as_a_numpy_scalar_is_compared():
     value = np.array(2.0, np.float32)
     assert judge(value, np.float32(2.0), EXACT).outcome == "conforms"
-    assert only_reason(judge(value, np.float32(3.0), ErrorLimits(2.0, 9.0, 0.5, 9.0))).startswith(
+    assert only_reason(judge(value, np.float32(3.0), ErrorValues(2.0, 9.0, 0.5, 9.0))).startswith(
         "out=3, but should be 2 (largest error"
     )
 
@@ -188,7 +188,7 @@ def test_one_perturbation_above_the_bound_deviates(value, data):
     limit = data.draw(st.floats(1e-3, 1e3))
     result = value.astype(np.float64)
     result[index] += data.draw(st.sampled_from([-1, 1])) * limit * 1.001
-    verdict = judge(value, result, ErrorLimits(2.0, 1e30, limit, 1e30))
+    verdict = judge(value, result, ErrorValues(2.0, 1e30, limit, 1e30))
     assert "largest error" in only_reason(verdict)
 
 
@@ -202,7 +202,7 @@ def test_what_a_verdict_needs_is_the_least_that_passes(value, noise):
         size = getattr(needed, field)
         if size > 0:
             less = {name: getattr(needed, name) for name in FIELDS} | {field: size * 0.999}
-            assert judge(value, result, ErrorLimits(**less)).outcome == "deviates"
+            assert judge(value, result, ErrorValues(**less)).outcome == "deviates"
 
 
 @pytest.mark.parametrize(
@@ -219,14 +219,14 @@ def test_every_criterion_fails_alone(field, phrase):
     result[..., 5] += 0.5
     needed = judge(golden(), result, LOOSE).needed
     less = {name: getattr(needed, name) for name in FIELDS} | {field: getattr(needed, field) / 2}
-    assert phrase in only_reason(judge(golden(), result, ErrorLimits(**less), where="n"))
+    assert phrase in only_reason(judge(golden(), result, ErrorValues(**less), where="n"))
 
 
 def test_the_reason_says_where_what_and_by_how_much():
     value = np.ones((1, 4, 8, 16), np.float32)
     result = value.copy()
     result[0, 3, 7, 12] = 1.02
-    reason = only_reason(judge(value, result, ErrorLimits(1.0, 1.0, 0.001, 1.0)))
+    reason = only_reason(judge(value, result, ErrorValues(1.0, 1.0, 0.001, 1.0)))
     assert reason == "out[0,3,7,12]=1.02, but should be 1 (largest error 0.02 > bound 0.001)"
 
 
@@ -240,7 +240,7 @@ def test_all_failed_criteria_are_said():
 
 
 def test_scaling_by_two_is_found_although_the_cosine_is_one():
-    verdict = judge(golden(), golden() * 2, ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6))
+    verdict = judge(golden(), golden() * 2, ErrorValues(1e-6, 1e-6, 1e-3, 1e-6))
     assert verdict.outcome == "deviates"
     assert not any("cosine" in reason for reason in verdict.reasons)
 
@@ -249,13 +249,13 @@ def test_one_zeroed_channel_of_256_is_found_by_the_worst_channel():
     value = np.random.RandomState(4).standard_normal((1, 8, 8, 256)).astype(np.float32)
     result = value.copy()
     result[..., 77] = 0
-    reason = only_reason(judge(value, result, ErrorLimits(0.01, 0.01, 10.0, 0.1), where="n"))
+    reason = only_reason(judge(value, result, ErrorValues(0.01, 0.01, 10.0, 0.1), where="n"))
     assert reason.startswith("channel 77 of n deviates")
 
 
 def test_a_zero_golden_demands_the_absolute_bound_and_notes_that_there_is_no_cosine():
     zero, near = np.zeros((2, 3), np.float32), np.full((2, 3), 1e-4, np.float32)
-    limits = ErrorLimits(0.0, 1e-6, 1e-3, 1e-6)
+    limits = ErrorValues(0.0, 1e-6, 1e-3, 1e-6)
     verdict = judge(zero, near, limits)
     assert verdict.outcome == "conforms"
     assert verdict.notes == ["the cosine of out is undefined, because the golden is zero everywhere"]
@@ -264,20 +264,20 @@ def test_a_zero_golden_demands_the_absolute_bound_and_notes_that_there_is_no_cos
 
 def test_a_zero_result_of_a_golden_that_is_not_zero_fails_the_cosine():
     value = np.full((2, 3), 1e-4, np.float32)
-    reason = only_reason(judge(value, value * 0, ErrorLimits(0.5, 1.0, 1.0, 1.0)))
+    reason = only_reason(judge(value, value * 0, ErrorValues(0.5, 1.0, 1.0, 1.0)))
     assert "cosine distance 1 > bound 0.5" in reason
 
 
 def test_errors_beyond_the_largest_float64_deviate():
     value = np.array([[1e300, 1.0]])
-    verdict = judge(value, -value, ErrorLimits(2.0, 1e300, 1e301, 1e308))
+    verdict = judge(value, -value, ErrorValues(2.0, 1e300, 1e301, 1e308))
     assert "mean squared error 1.798e+308 > bound 1e+300" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -1.0])
 def test_a_bound_that_is_no_amount_is_an_error(wrong):
     with pytest.raises(ValueError, match="should be finite and >= 0"):
-        judge(golden(), golden(), ErrorLimits(0.0, wrong, 0.0, 0.0))
+        judge(golden(), golden(), ErrorValues(0.0, wrong, 0.0, 0.0))
 
 
 # --- samples
@@ -285,7 +285,7 @@ def test_a_bound_that_is_no_amount_is_an_error(wrong):
 
 def test_the_worst_sample_decides_and_is_named():
     results = [golden(), golden() + np.float32(0.5)]
-    verdict = judge_samples([golden(), golden()], results, ErrorLimits(2.0, 1.0, 0.1, 1.0), where="n")
+    verdict = judge_samples([golden(), golden()], results, ErrorValues(2.0, 1.0, 0.1, 1.0), where="n")
     assert "sample 1 of n[" in only_reason(verdict)
     assert verdict.metrics is not None
     assert verdict.metrics.max_abs == pytest.approx(0.5, rel=1e-5)

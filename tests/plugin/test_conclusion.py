@@ -7,7 +7,7 @@ import pytest
 from support.judged import judge
 from support.records import case
 
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding, Problem
 from conformance.judging.waivers import WaiverLedger
 from conformance.plugin.conclusion import require
@@ -15,7 +15,7 @@ from conformance.runs.records import record_of
 
 CASE = case(node="a/mean")
 ONES = np.ones((1, 2, 2, 3), np.float32)
-LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
+LIMITS = ErrorValues(1e-6, 1e-6, 1e-3, 1e-6)
 RIGHT, WRONG = judge(ONES, ONES, LIMITS), judge(ONES, 2 * ONES, LIMITS)
 
 

@@ -17,10 +17,10 @@ from conformance.plugin import xdist as distribution
 from conformance.plugin.execution import JOURNAL
 from conformance.plugin.processes import OURS
 from conformance.plugin.selection import group_of
-from conformance.plugin.worker import Parcel, Stop, pack, unpack
+from conformance.plugin.worker import Stop, WorkerMessage, pack, unpack
 from conformance.plugin.xdist import Controller, pytest_xdist_auto_num_workers
 from conformance.runs.directory import read_records
-from conformance.runs.journal import Account, Journal
+from conformance.runs.journal import Journal, ProcessStatus
 from conformance.runs.records import encode_record
 
 SUITE = "conformance/suite/test_nodes.py::test_node"
@@ -129,18 +129,18 @@ def test_workers_on_other_machines_are_refused():
 
 
 def test_a_parcel_arrives_as_it_was_sent():
-    account = Account(
+    status = ProcessStatus(
         device={"kind": "card", "settings": {"int8-fp16": {"A": "1"}}}, notes=["×"], seconds=0.5
     )
-    sent = Parcel(
+    sent = WorkerMessage(
         worker="gw0",
-        account=account,
+        status=status,
         records=["{}\n"],
         benchmarks=[{"stats": {"data": [0.1]}}],
         stop=Stop(sentence="lost", exit_code=3),
     )
     assert unpack(pack(sent)) == sent
-    assert unpack(pack(Parcel(worker="gw1"))) == Parcel(worker="gw1")
+    assert unpack(pack(WorkerMessage(worker="gw1"))) == WorkerMessage(worker="gw1")
 
 
 @pytest.mark.parametrize("code", [3, 4])
@@ -165,14 +165,14 @@ def journal_of(controller):
 def report(text, worker="gw0"):
     """Return the report of a test that carries the record of a case."""
     lines = [encode_record(record(case=text)).decode()]
-    parcel = Parcel(worker=worker, account=Account(device={"kind": "card"}), records=lines)
-    return SimpleNamespace(nodeid="t", when="call", passed=True, **{OURS: pack(parcel)})
+    message = WorkerMessage(worker=worker, status=ProcessStatus(device={"kind": "card"}), records=lines)
+    return SimpleNamespace(nodeid="t", when="call", passed=True, **{OURS: pack(message)})
 
 
-def node(stop=None, account=None):
+def node(stop=None, status=None):
     """Return a worker that has ended."""
-    parcel = Parcel(worker="gw1", stop=stop, account=account)
-    return SimpleNamespace(gateway=SimpleNamespace(id="gw1"), workeroutput={OURS: pack(parcel)})
+    message = WorkerMessage(worker="gw1", stop=stop, status=status)
+    return SimpleNamespace(gateway=SimpleNamespace(id="gw1"), workeroutput={OURS: pack(message)})
 
 
 def test_records_of_reports_are_written_as_they_come_in(controller):
@@ -200,10 +200,10 @@ def test_a_worker_that_died_fails_the_run(controller):
 
 
 def test_a_worker_that_has_ended_well_is_no_problem(controller):
-    controller.pytest_testnodedown(node(account=Account(device={"kind": "card"})), None)
+    controller.pytest_testnodedown(node(status=ProcessStatus(device={"kind": "card"})), None)
     journal_of(controller).finish()
     assert journal_of(controller).problems == []
-    assert journal_of(controller).accounts["gw1"].device == {"kind": "card"}
+    assert journal_of(controller).statuses["gw1"].device == {"kind": "card"}
 
 
 @pytest.mark.parametrize(("code", "error"), [(3, pytest.exit.Exception), (4, pytest.UsageError)])

@@ -15,14 +15,14 @@ from support.records import record as made
 from conformance.errors import UsageError
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import load_frozen_graph
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.cases import Outcome
 from conformance.judging.verdicts import Acceptance, Reached
 from conformance.numerics.metrics import Metrics
 from conformance.report.annotation import SEVEREST_FIRST, annotated, attributes, in_words
 
 ERRORS = {"cosine_distance": 0.02, "mse": 0.01, "max_abs": 0.31, "worst_channel_mse": 0.04}
-BOUNDS = ErrorLimits(**ERRORS | {"mse": 1e-6})
+BOUNDS = ErrorValues(**ERRORS | {"mse": 1e-6})
 
 
 def metrics(**changed):
@@ -31,7 +31,7 @@ def metrics(**changed):
 
 def record(**changed):
     given = {"case": "n/a-int8-fp16-own", "outcome": "deviates", "device": "emulator"}
-    measured = {"metrics": metrics(), "bounds": BOUNDS, "needed": ErrorLimits(**ERRORS)}
+    measured = {"metrics": metrics(), "bounds": BOUNDS, "needed": ErrorValues(**ERRORS)}
     return made(**(given | measured | changed))
 
 
@@ -170,7 +170,7 @@ def test_records_that_do_not_fit_the_graph(records, sentence):
 
 
 def test_a_digest_of_another_graph():
-    annotated(graph(), [record()], "r", graph().digest)
+    annotated(graph(), [record()], "r", graph().sha256)
     with pytest.raises(
         UsageError, match=r"run r judged another graph \(sha256 0123456789ab, graph has .*annotate"
     ):
@@ -179,6 +179,6 @@ def test_a_digest_of_another_graph():
 
 def test_no_number_of_a_record_is_lost():
     """Every error that a record may hold is an attribute."""
-    held = {field.name for field in msgspec.structs.fields(ErrorLimits)}
+    held = {field.name for field in msgspec.structs.fields(ErrorValues)}
     found = {name.removeprefix("_conformance_int8_fp16_own_") for name in attributes([record()])}
     assert held < found

@@ -15,8 +15,8 @@ from conformance.judging.verdicts import Acceptance
 from conformance.networks import Network
 from conformance.precision import PRECISIONS
 from conformance.report.drawing import drawn
+from conformance.report.grid_layout import layout_of, paired
 from conformance.report.grids import Grid, device_words, figures, sheet_of, summary_lines
-from conformance.report.meeting import meeting_of, paired
 from conformance.report.on_device import goldens_of, grids_on, judged, picture_outputs
 from conformance.report.pixels import NOT_FINITE
 from conformance.report.sheet import laid_out
@@ -29,24 +29,24 @@ def store():
 
 
 @pytest.fixture(scope="module")
-def meeting(store):
-    return meeting_of(store.network)
+def layout(store):
+    return layout_of(store.network)
 
 
 @pytest.fixture(scope="module")
-def goldens(store, meeting):
+def goldens(store, layout):
     (output,) = picture_outputs(store)
-    return goldens_of(store, meeting, [output.name])[output.name]
+    return goldens_of(store, layout, [output.name])[output.name]
 
 
 @pytest.fixture
-def shown(store, meeting, goldens):
+def shown(store, layout, goldens):
     """Return the heading of results that ``change`` makes of the goldens."""
 
     def judge(change=lambda value: value, problem=None):
         output = store.network.outputs[0]
         values = [change(golden) for golden in goldens]
-        return judged(store.network, meeting, output, "int8-fp16", goldens, values, problem)
+        return judged(store.network, layout, output, "int8-fp16", goldens, values, problem)
 
     return judge
 
@@ -55,9 +55,9 @@ def texts(block):
     return [line.text for line in block.heading]
 
 
-def block_of(store, meeting, goldens, found):
+def block_of(store, layout, goldens, found):
     made = sheet_of(
-        store.network, "a device", meeting, [Grid(store.network.outputs[0], goldens, [found])], simulated=True
+        store.network, "a device", layout, [Grid(store.network.outputs[0], goldens, [found])], simulated=True
     )
     return made, made.bands[0].blocks[1]
 
@@ -71,19 +71,19 @@ def test_what_is_no_sample_is_computed_as_goldens_are(store, goldens):
     assert not list((store.directory / "tensors").glob("*.3.npy"))  # nothing was stored
 
 
-def test_goldens_of_samples_are_the_stored_ones_and_damage_is_found(tmp_path, meeting):
+def test_goldens_of_samples_are_the_stored_ones_and_damage_is_found(tmp_path, layout):
     copy = kept_pictures().copied(tmp_path)
     store = copy.store
     store.ensure(["made/up"])
     (path,) = (copy.goldens / "painted/tensors").glob("made%2Fup.1.npy")
     np.save(path, np.load(path) + 1)
     with pytest.raises(GoldenError, match=r"made%2Fup.1.npy"):
-        goldens_of(copy.store, meeting, ["made/up"])
+        goldens_of(copy.store, layout, ["made/up"])
 
 
-def test_every_cell_is_where_its_row_and_column_meet(store, meeting):
-    grids = grids_on(CpuDevice(), store, meeting, PRECISIONS[-1:])
-    made = sheet_of(store.network, "cpu", meeting, grids, simulated=True)
+def test_every_cell_is_where_its_row_and_column_meet(store, layout):
+    grids = grids_on(CpuDevice(), store, layout, PRECISIONS[-1:])
+    made = sheet_of(store.network, "cpu", layout, grids, simulated=True)
     picture, places = drawn(made), {id(item.what): item.box for item in laid_out(made).cells}
     for block in made.bands[0].blocks:
         for cells, red in zip(block.cells, REDS.values(), strict=True):
@@ -95,11 +95,11 @@ def test_every_cell_is_where_its_row_and_column_meet(store, meeting):
             assert cell.pixels.max() <= 3  # of 255, of eight times the difference
 
 
-def test_a_block_says_precision_acceptance_worst_cosine_and_worst_psnr(store, meeting, goldens, shown):
+def test_a_block_says_precision_acceptance_worst_cosine_and_worst_psnr(store, layout, goldens, shown):
     found = shown(lambda value: value + np.float32(0.005))
     assert (found.judgement, found.precision) == ("accepted", "int8-fp16")
     assert found.reached.psnr == pytest.approx(52.04, abs=0.01)  # 20 log10(2 / 0.005)
-    made, block = block_of(store, meeting, goldens, found)
+    made, block = block_of(store, layout, goldens, found)
     assert texts(block)[:2] == ["int8-fp16", "accepted"]
     assert f"cosine {found.reached.cosine:.7f}" in texts(block)
     assert "52.0 dB" in texts(block)
@@ -110,10 +110,10 @@ def test_a_block_says_precision_acceptance_worst_cosine_and_worst_psnr(store, me
     assert "the worst of 6 pictures" in said
 
 
-def test_the_figures_are_those_of_the_worst_cell(store, meeting, goldens):
+def test_the_figures_are_those_of_the_worst_cell(store, layout, goldens):
     values = [golden.copy() for golden in goldens]
     values[4] += np.float32(0.2)
-    found = judged(store.network, meeting, store.network.outputs[0], "p", goldens, values)
+    found = judged(store.network, layout, store.network.outputs[0], "p", goldens, values)
     assert found.judgement == "NOT accepted"
     assert found.reached.psnr == pytest.approx(20, abs=0.01)
 
@@ -122,11 +122,11 @@ def test_equal_results_have_no_psnr(shown):
     assert figures(shown())[1] == "exact"
 
 
-def test_nan_is_magenta_not_accepted_and_has_no_figure(store, meeting, goldens, shown):
+def test_nan_is_magenta_not_accepted_and_has_no_figure(store, layout, goldens, shown):
     found = shown(lambda value: np.where(np.arange(3) == 1, np.nan, value).astype(np.float32))
     assert (found.judgement, found.reached) == ("NOT accepted", None)
     assert "NaN" in figures(found)[0]
-    made, block = block_of(store, meeting, goldens, found)
+    made, block = block_of(store, layout, goldens, found)
     for cell in (*block.cells[0], *block.differences[0]):
         assert (cell.pixels == NOT_FINITE).all()
     assert any("magenta" in line.text for line in made.bands[0].blocks[0].below)
@@ -142,27 +142,27 @@ def test_nan_is_magenta_not_accepted_and_has_no_figure(store, meeting, goldens, 
         (lambda _: np.float32(3), "no picture"),
     ],
 )
-def test_what_cannot_be_shown_is_a_grey_panel_that_says_why(store, meeting, goldens, shown, change, said):
+def test_what_cannot_be_shown_is_a_grey_panel_that_says_why(store, layout, goldens, shown, change, said):
     found = shown(change)
     assert found.judgement == "NOT accepted"
-    _, block = block_of(store, meeting, goldens, found)
+    _, block = block_of(store, layout, goldens, found)
     for cell in (*block.cells[0], *block.differences[1]):
         assert (cell.pixels, cell.instead) == (None, said)
     assert block.heading[1].tone == "bad"
 
 
 @pytest.mark.parametrize("state", ["broken", "unsupported"])
-def test_a_device_that_gives_nothing_is_said_to(store, meeting, goldens, shown, state):
+def test_a_device_that_gives_nothing_is_said_to(store, layout, goldens, shown, state):
     found = shown(lambda _: None, Problem(state, "it burnt down"))
     assert found.judgement == state
-    assert "it burnt down" in texts(block_of(store, meeting, goldens, found)[1])
+    assert "it burnt down" in texts(block_of(store, layout, goldens, found)[1])
 
 
-def test_a_lost_cell_leaves_the_others_to_be_seen(store, meeting, goldens):
+def test_a_lost_cell_leaves_the_others_to_be_seen(store, layout, goldens):
     values = [None, *goldens[1:]]
-    found = judged(store.network, meeting, store.network.outputs[0], "p", goldens, values)
+    found = judged(store.network, layout, store.network.outputs[0], "p", goldens, values)
     assert found.judgement == "NOT accepted"
-    _, block = block_of(store, meeting, goldens, found)
+    _, block = block_of(store, layout, goldens, found)
     assert [cell.pixels is None for cell in block.cells[0]] == [True, False, False]
 
 
@@ -174,9 +174,9 @@ def test_answers_are_counted_where_an_output_gives_them(tmp_path):
     output = network.outputs[0]
     output.answers = Answers(measure="class", truth=[f"truth-{sample}.npy" for sample in range(3)])
     network.acceptance = Acceptance(answers=0.9)
-    meeting = paired(network, [0, 1])
-    goldens = goldens_of(GoldenStore(network, kept.goldens), meeting, ["made/up"])["made/up"]
-    found = judged(network, meeting, output, "p", goldens, goldens)
+    layout = paired(network, [0, 1])
+    goldens = goldens_of(GoldenStore(network, kept.goldens), layout, ["made/up"])["made/up"]
+    found = judged(network, layout, output, "p", goldens, goldens)
     # sample 0 is redder than it is green, so its answers are the true class 0; sample 1 is greener
     assert found.reached.answers == 0.0
     assert found.judgement == "NOT accepted"
@@ -201,7 +201,7 @@ def test_a_device_is_named_by_kind_model_and_profile():
     assert device_words({}) == "no device"
 
 
-def test_a_card_is_not_said_to_be_simulated(store, meeting, goldens, shown):
+def test_a_card_is_not_said_to_be_simulated(store, layout, goldens, shown):
     grid = Grid(store.network.outputs[0], goldens, [shown()])
-    made = sheet_of(store.network, "card", meeting, [grid], simulated=False)
+    made = sheet_of(store.network, "card", layout, [grid], simulated=False)
     assert "SIMULATED" not in " ".join(line.text for line in made.title)

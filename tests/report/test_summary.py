@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from support.records import record
 
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.verdicts import Reached
 from conformance.report.summary import HEADINGS, summary_lines, summary_rows
 
-BOUNDS = ErrorLimits(1e-6, 1e-4, 1e-2, 1e-4)
+BOUNDS = ErrorValues(1e-6, 1e-4, 1e-2, 1e-4)
 
 
 def own(outcome="conforms", times=1.0, **changes):
     """Return the record of a node whose largest error is ``times`` its bound."""
-    needed = ErrorLimits(0.0, 0.0, times * BOUNDS.max_abs, 0.0)
+    needed = ErrorValues(0.0, 0.0, times * BOUNDS.max_abs, 0.0)
     return record(outcome, bounds=BOUNDS, needed=needed, **changes)
 
 

@@ -10,14 +10,14 @@ from support.records import record as made
 from conformance.devices.base import DeviceInfo
 from conformance.errors import InfrastructureError, UsageError
 from conformance.runs.directory import read_environment, read_records
-from conformance.runs.journal import Account, Journal, run_path
+from conformance.runs.journal import Journal, ProcessStatus, run_path
 
 INFO = DeviceInfo(kind="cambricon", model="MLU270", simulated=False, firmware="1.1.4", serial="1")
 
 
-def account(**changes):
+def status(**changes):
     device = dataclasses.asdict(dataclasses.replace(INFO, **changes.pop("info", {})))
-    return Account(device=device, **changes)
+    return ProcessStatus(device=device, **changes)
 
 
 def record(case="a", outcome="conforms", **changes):
@@ -34,9 +34,9 @@ def journal(plan, tmp_path):
 def test_the_environment_is_there_before_a_device_is_and_follows_the_devices(journal):
     path = journal.directory.path
     assert (read_environment(path).device, read_environment(path).devices) == ({}, [])
-    journal.hear(account(waivers=["w"]), "gw1")
+    journal.update(status(waivers=["w"]), "gw1")
     assert read_environment(path).device["serial"] == "1"
-    journal.hear(account(waivers=["w"], info={"serial": "2"}), "gw0")
+    journal.update(status(waivers=["w"], info={"serial": "2"}), "gw0")
     journal.add(record(), "gw0")
     journal.finish()
     found = read_environment(path)
@@ -49,8 +49,8 @@ def test_the_environment_is_there_before_a_device_is_and_follows_the_devices(jou
 
 
 def test_cards_may_differ_in_their_numbers_only(journal):
-    journal.hear(account(info={"serial": "1"}), "gw0")
-    journal.hear(account(info={"serial": "2"}), "gw1")
+    journal.update(status(info={"serial": "1"}), "gw0")
+    journal.update(status(info={"serial": "2"}), "gw1")
     journal.finish()
     assert journal.problems == []
 
@@ -59,9 +59,9 @@ def test_cards_may_differ_in_their_numbers_only(journal):
     "name", ["kind", "model", "simulated", "driver", "firmware", "runtime", "framework", "profile"]
 )
 def test_what_devices_of_one_run_must_have_in_common(journal, name):
-    journal.hear(account(), "gw0")
-    journal.hear(account(info={name: True if name == "simulated" else "other"}), "gw1")
-    journal.hear(account(), "gw2")
+    journal.update(status(), "gw0")
+    journal.update(status(info={name: True if name == "simulated" else "other"}), "gw1")
+    journal.update(status(), "gw2")
     journal.add(record())
     journal.finish()
     (problem,) = journal.problems
@@ -73,7 +73,7 @@ def test_what_devices_of_one_run_must_have_in_common(journal, name):
 
 def test_what_all_processes_say_is_said_once_and_incidents_name_theirs(journal):
     for name in ("gw0", "gw1"):
-        journal.hear(account(problems=["w has expired"], incidents=["it hung"], notes=["slow"]), name)
+        journal.update(status(problems=["w has expired"], incidents=["it hung"], notes=["slow"]), name)
     journal.failures.append("gw2 died")
     journal.note("shared cores")
     journal.finish()
@@ -83,7 +83,7 @@ def test_what_all_processes_say_is_said_once_and_incidents_name_theirs(journal):
 
 def test_an_incident_of_the_only_process_needs_no_name(plan, tmp_path):
     journal = Journal(plan, tmp_path / "run", started=0.0)
-    journal.hear(account(incidents=["it hung"]))
+    journal.update(status(incidents=["it hung"]))
     journal.finish()
     assert journal.problems == ["it hung"]
 
@@ -111,8 +111,8 @@ def test_a_run_in_which_no_test_failed_passes_only_if_it_judged(journal, outcome
 def test_the_busy_share_is_of_all_workers(journal, monkeypatch):
     monkeypatch.setattr("time.perf_counter", lambda: 10.0)
     for name in ("gw0", "gw1"):
-        journal.hear(account(seconds=4.0), name)
-    journal.hear(account(seconds=6.0), "gw1")
+        journal.update(status(seconds=4.0), name)
+    journal.update(status(seconds=6.0), "gw1")
     journal.finish()
     assert journal.busy_share == pytest.approx(0.5)
 
@@ -146,8 +146,8 @@ def test_a_directory_is_given_up_only_while_it_has_no_records(plan, tmp_path):
 
 
 def test_an_account_gives_back_the_device_without_what_it_does_not_know():
-    assert account().info == INFO
-    assert Account(device=dataclasses.asdict(INFO) | {"cores": 4}).info == INFO
+    assert status().info == INFO
+    assert ProcessStatus(device=dataclasses.asdict(INFO) | {"cores": 4}).info == INFO
 
 
 def test_the_run_directory_is_the_users_or_named_after_time_network_and_device(plan, tmp_path, monkeypatch):

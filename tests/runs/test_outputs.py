@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import records
 
-from conformance.evaluation.device_runs import digest
+from conformance.evaluation.device_runs import sha256_of
 from conformance.runs.outputs import OutputKeeper, kept_output, output_path
 
 NAME = "a/b c"
@@ -17,8 +17,8 @@ def case(**changes):
 
 
 def record(*values, **changes):
-    digests = [text for value in values for text in digest(value)]
-    return records.record(node=NAME, mode="fused", sha256=digests, **changes)
+    hashes = [text for value in values for text in sha256_of(value)]
+    return records.record(node=NAME, mode="fused", sha256=hashes, **changes)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.judged import judge, judge_acceptance
 from support.records import case, record
 
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance
 from conformance.judging.waivers import WaiverLedger
@@ -20,7 +20,7 @@ from conformance.runs.records import decode_record, encode_record, finding_of, r
 
 CASE = case(node="a/mean")
 ONES = np.ones((1, 2, 2, 3), np.float32)
-LIMITS = ErrorLimits(1e-6, 1e-6, 1e-3, 1e-6)
+LIMITS = ErrorValues(1e-6, 1e-6, 1e-3, 1e-6)
 
 
 class EveryCase(WaiverLedger):

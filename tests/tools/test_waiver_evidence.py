@@ -14,15 +14,15 @@ sys.path.insert(0, str(TOOLS))
 from waiver_evidence import evidence, unexplained, with_evidence
 
 from conformance.errors import UsageError
-from conformance.judging.bounds import ErrorLimits
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.verdicts import Acceptance, Reached
 from conformance.judging.waivers import read_waivers
 
-LIMITS = ErrorLimits(0.01, 0.01, 0.1, 0.01)
+LIMITS = ErrorValues(0.01, 0.01, 0.1, 0.01)
 
 
 def own(node, times, precision="int8-fp16", op="Mean"):
-    needed = ErrorLimits(0.0, 0.0, 0.1 * times, 0.0)
+    needed = ErrorValues(0.0, 0.0, 0.1 * times, 0.0)
     outcome = "deviates" if times > 1 else "conforms"
     named = {"case": f"{node}-{precision}", "node": node, "op": op, "precision": precision}
     return record(outcome, **named, bounds=LIMITS, needed=needed)

@@ -173,8 +173,8 @@ def _places(informed: Mapping[str, str], listed: Mapping[str, str]) -> dict[int,
     the order of the bus, as the kernel finds them; this is inferred. A bus that the driver does not know,
     although it knows others, is a card that it could not start: it gets a number that no other card has.
     """
-    said = {bus: versions.information_index(text) for bus, text in informed.items()}
-    places = {index: bus for bus, index in said.items() if index is not None}
+    reported = {bus: versions.information_index(text) for bus, text in informed.items()}
+    places = {index: bus for bus, index in reported.items() if index is not None}
     ordered = sorted(informed or listed)
     for index, bus in enumerate(ordered):
         if bus not in places.values() and index not in places:

@@ -103,15 +103,15 @@ class CambriconDevice:
 
     def info(self) -> DeviceInfo:
         """Return card, driver, firmware, framework; stock TensorFlow is a kind of its own, and simulated."""
-        card, said = self._card, self._greeting
+        card, greeting = self._card, self._greeting
         return DeviceInfo(
-            kind="cambricon-stock" if said.stock else "cambricon",
-            model="stock TensorFlow on the CPU" if said.stock else card.model or "unknown",
-            simulated=said.stock,
+            kind="cambricon-stock" if greeting.stock else "cambricon",
+            model="stock TensorFlow on the CPU" if greeting.stock else card.model or "unknown",
+            simulated=greeting.stock,
             driver=card.driver or self._survey.driver,
             firmware=card.firmware,
             runtime=f"Neuware {self._survey.neuware}" if self._survey.neuware else "",
-            framework=f"tensorflow {said.tensorflow} (Python {said.python})",
+            framework=f"tensorflow {greeting.tensorflow} (Python {greeting.python})",
             serial=card.serial,
             settings={str(precision): self._settings(precision) for precision in PRECISIONS},
         )
@@ -194,8 +194,8 @@ class CambriconDevice:
         return RemoteSession(self._host, launch, graph, fetches, self._opening())
 
     def _notes(self, precision: Precision) -> list[str]:
-        said = self._greeting
-        stock = [STOCK_NOTE.format(said.tensorflow)] if said.stock else []
+        greeting = self._greeting
+        stock = [STOCK_NOTE.format(greeting.tensorflow)] if greeting.stock else []
         environment = self._environment(precision, Path("quant.txt"), fuse=True)
         return [*stock, *self._options.contradictions(environment, precision)]
 
@@ -241,9 +241,9 @@ class CambriconDevice:
         self._lock.close()
 
 
-def _greeting(said: Mapping[str, Any]) -> Greeting:
+def _greeting(greeting: Mapping[str, Any]) -> Greeting:
     try:
-        return msgspec.convert(said, Greeting)
+        return msgspec.convert(greeting, Greeting)
     except msgspec.ValidationError as error:
         raise DeviceError(f"{WHAT} does not say what it is: {error}") from error
 

@@ -107,16 +107,16 @@ def _checked(trial: Trial) -> ContractReport:
 def _found(clause: Clause, trial: Trial) -> list[list[str] | None]:
     """Return what is wrong, at each precision where the clause is tried; None where it is declined."""
     if clause.scope == "device":
-        return [_heard(clause, trial, trial.precisions[-1])]
+        return [_tried(clause, trial, trial.precisions[-1])]
     precisions = trial.offered if clause.scope == "each" else trial.offered[-1:]
-    found = {precision: _heard(clause, trial, precision) for precision in precisions}
+    found = {precision: _tried(clause, trial, precision) for precision in precisions}
     return [
         None if sentences is None else [f"at {precision}: {sentence}" for sentence in sentences]
         for precision, sentences in found.items()
     ]
 
 
-def _heard(clause: Clause, trial: Trial, precision: Precision) -> list[str] | None:
+def _tried(clause: Clause, trial: Trial, precision: Precision) -> list[str] | None:
     """Return what is wrong, which is also whatever the device raises; None if the clause is declined."""
     found: list[str] = []
     error = attempt(lambda: found.extend(clause.check(trial, precision)))

@@ -26,10 +26,10 @@ from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes
 from conformance.judging.bounds import (
     Attainable,
-    ErrorLimits,
+    ErrorValues,
     bound,
-    largest_limits,
-    measured_limits,
+    error_values,
+    largest_values,
     read_margins,
 )
 from conformance.numerics.metrics import compare
@@ -97,7 +97,7 @@ class ContractNetwork:
         return calibrate(largest_magnitudes(self.whole.graph, self.whole.feeds), bits)
 
     @functools.cache  # noqa: B019
-    def limits(self, program: Program, precision: Precision) -> Mapping[str, ErrorLimits]:
+    def limits(self, program: Program, precision: Precision) -> Mapping[str, ErrorValues]:
         """Return each node's bound: what the ideal device attains on the same graph and feeds, with margins.
 
         Nothing is allowed for summing in float32: every sum of the network is one of fixed-point numbers,
@@ -147,10 +147,10 @@ def _cut(whole: Program, goldens: Mapping[str, Sequence[Array]]) -> Program:
 
 def _attainable(goldens: Sequence[Array], results: Sequence[Array]) -> Attainable:
     limits = [
-        measured_limits(compare(*pair), golden_is_zero=False) for pair in zip(goldens, results, strict=True)
+        error_values(compare(*pair), golden_is_zero=False) for pair in zip(goldens, results, strict=True)
     ]
     return Attainable(
-        errors=largest_limits(limits),
+        errors=largest_values(limits),
         terms=0,
         magnitude=0.0,
         magnitude_square=0.0,

@@ -111,8 +111,8 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except ConformanceError as error:
-        said = str(error) or f"the device raised {type(error).__name__} and said no more"
-        raise Refused(_kind_of_refusal(error), said) from error
+        sentence = str(error) or f"the device raised {type(error).__name__} and said no more"
+        raise Refused(_kind_of_refusal(error), sentence) from error
 
 
 def _scales(convfirst: list[str], **more: Any) -> QuantizationScales:
@@ -125,8 +125,8 @@ def _kind_of_refusal(error: BaseException) -> str:
 
 
 def _said(kind: str, sentence: str) -> dict[str, Any]:
-    said: dict[str, Any] = refusal(kind, sentence)
-    return said
+    answer: dict[str, Any] = refusal(kind, sentence)
+    return answer
 
 
 def _is_sendable(value: object) -> bool:

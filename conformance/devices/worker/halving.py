@@ -86,9 +86,9 @@ class SurvivingSession(SessionBase):
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What the device says of the runs, and how they were divided."""
-        said = [note for part in self._parts for note in part.notes]
+        notes = [note for part in self._parts for note in part.notes]
         parts = [f"compiled in {len(self._parts)} parts"] if len(self._parts) > 1 else []
-        return tuple(dict.fromkeys([*self._notes, *said, *parts]))
+        return tuple(dict.fromkeys([*self._notes, *notes, *parts]))
 
     @property
     def device_seconds(self) -> float:

@@ -61,7 +61,7 @@ class RemoteSession:
         opening: what the request to open says besides.
 
     Attributes:
-        notes, problems, incidents: what the worker said of the session last, as a session itself does.
+        notes, problems, incidents: what the worker says of the session, as a session itself does.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RemoteSession:
             path = self._host.path / f"graph-{self._number}.pb"
             path.write_bytes(portable_graph_def(self.graph).SerializeToString())
             names = {"graph": str(path), "feeds": self.graph.inputs, "fetches": self.fetches}
-            self._hear(self._asked("open", Facts, **names, **self._opening))
+            self._take_over(self._asked("open", Facts, **names, **self._opening))
             path.unlink(missing_ok=True)
             self._generation = self._host.generation
 
@@ -106,7 +106,7 @@ class RemoteSession:
         placed = fed.place({name: np.asarray(_fed(feeds, name)) for name in self.graph.inputs})
         arena = pool.free()
         ran = self._asked("run", Ran, arena=str(fed.path), feeds=placed, results=str(arena.path))
-        self._hear(ran)
+        self._take_over(ran)
         try:
             return arena.take(ran.results), ran.seconds
         except DeviceError as error:
@@ -126,9 +126,9 @@ class RemoteSession:
         except msgspec.ValidationError as error:
             raise self._host.failed(f"answered {command!r} with garbage ({error})") from None
 
-    def _hear(self, said: Facts) -> None:
-        self.notes, self.incidents = tuple(said.notes), tuple(said.incidents)
-        self.problems = {name: _problem(refusal) for name, refusal in said.problems.items()}
+    def _take_over(self, facts: Facts) -> None:
+        self.notes, self.incidents = tuple(facts.notes), tuple(facts.incidents)
+        self.problems = {name: _problem(refusal) for name, refusal in facts.problems.items()}
 
 
 def _problem(refusal: Refusal) -> DeviceError:

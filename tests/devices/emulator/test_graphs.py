@@ -197,13 +197,13 @@ def test_attributes_that_a_file_leaves_out():
     plain = small_network.graph()
     graph = stripped(plain)
     assert "data_format" not in graph.nodes["mix"].attr
-    assert graph.digest != plain.digest
+    assert graph.sha256 != plain.sha256
     feeds = small_network.feeds()
     for request in ("mlu270", "ideal", "mlu270,convolution_sums=fp16,resize_nearest=half-pixel"):
         left, right = (run(each, feeds, request=request)[0] for each in (graph, plain))
         assert all(same_bits(left[name], right[name]) for name in left)
-    assert FrozenGraph(graph.graph_def, graph.outputs).digest == graph.digest
-    assert FrozenGraph(plain.graph_def, plain.outputs).digest == plain.digest
+    assert FrozenGraph(graph.graph_def, graph.outputs).sha256 == graph.sha256
+    assert FrozenGraph(plain.graph_def, plain.outputs).sha256 == plain.sha256
 
 
 def test_devices_and_colocations_of_another_machine_do_not_matter():

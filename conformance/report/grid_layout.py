@@ -25,7 +25,7 @@ CROSSED = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Meeting:
+class GridLayout:
     """The inputs of a grid, row by row.
 
     Attributes:
@@ -33,14 +33,14 @@ class Meeting:
         top: the pictures above each column; empty where a row has a single column.
         feeds: what the network is fed, one per cell.
         samples: the sample that a cell is, one per cell; None where no sample pairs these inputs.
-        said: how to read it, and what was left out.
+        explanation: how to read it, and what was left out.
     """
 
     left: Rows
     top: tuple[Cell, ...]
     feeds: list[Feeds]
     samples: list[int | None]
-    said: str
+    explanation: str
 
     @property
     def columns(self) -> int:
@@ -48,7 +48,7 @@ class Meeting:
         return max(1, len(self.top))
 
 
-def meeting_of(network: Network) -> Meeting:
+def layout_of(network: Network) -> GridLayout:
     """Return every picture of the first input with every one of the second, where a network has just these.
 
     Any other network's samples are taken one by one; so are those whose answers are counted, because only a
@@ -61,7 +61,7 @@ def meeting_of(network: Network) -> Meeting:
     return paired(network, range(network.samples))
 
 
-def crossed(network: Network) -> Meeting:
+def crossed(network: Network) -> GridLayout:
     """Return the pictures of the first input at the left, those of the second on top, all met by all."""
     rows, columns = network.description.input
     left, top = _distinct(rows), _distinct(columns)
@@ -74,28 +74,28 @@ def crossed(network: Network) -> Meeting:
         }
         for row, column in pairs
     ]
-    said = f"{rows.name} at the left, {columns.name} on top, the result where they meet"
-    return Meeting(
+    explanation = f"{rows.name} at the left, {columns.name} on top, the result where they meet"
+    return GridLayout(
         tuple((_cell(network, rows, row),) for row in left[:MOST]),
         tuple(_cell(network, columns, column) for column in top[:MOST]),
         feeds,
         samples,
-        said + _left_out(max(len(left), len(top)), "files of an input"),
+        explanation + _left_out(max(len(left), len(top)), "files of an input"),
     )
 
 
-def paired(network: Network, samples: Sequence[int]) -> Meeting:
+def paired(network: Network, samples: Sequence[int]) -> GridLayout:
     """Return a row per sample, its input pictures at the left."""
     chosen, entries = samples[:MOST], _pictures(network)
     rows = tuple(tuple(_cell(network, entry, sample) for entry in entries) for sample in chosen)
     names = " and ".join(entry.name for entry in entries)
-    said = f"a row per sample, {names} at the left" if entries else "a row per sample"
-    return Meeting(
+    explanation = f"a row per sample, {names} at the left" if entries else "a row per sample"
+    return GridLayout(
         rows if entries else (),
         (),
         [network.feeds(sample) for sample in chosen],
         list(chosen),
-        said + _left_out(len(samples), "samples"),
+        explanation + _left_out(len(samples), "samples"),
     )
 
 

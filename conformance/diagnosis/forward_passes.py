@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Watch = Callable[[Case, int, Any], None]
 
 
-class Forwards:
+class ForwardPasses:
     """Runs a network on a device in the ways that a diagnosis needs.
 
     Args:
@@ -74,7 +74,7 @@ class Forwards:
         self._say(f"own errors of {len(nodes)} nodes at {precision}")
         watch = self._looking_for_repeats(samples, precision)
         evaluation = self._evaluation(self.device, nodes, samples, watch)
-        return self._heard(evaluation, evaluation.own(precision))
+        return self._unless_lost(evaluation, evaluation.own(precision))
 
     def chained(
         self, precision: Precision, nodes: Sequence[str], samples: Sequence[int]
@@ -87,7 +87,7 @@ class Forwards:
         self._say(f"errors along the network at {precision}")
         outputs = [output.name for output in self.store.network.outputs]
         evaluation = self._evaluation(self.device, dict.fromkeys([*nodes, *outputs]), samples)
-        found = self._heard(evaluation, evaluation.chained(precision))
+        found = self._unless_lost(evaluation, evaluation.chained(precision))
         return found, quality_of([found[name] for name in outputs], self.store.network.acceptance)
 
     def fused(
@@ -113,7 +113,7 @@ class Forwards:
             if goldens or broken
             else evaluation.fused(precision)
         )
-        return quality_of(self._heard(evaluation, found).values(), self.store.network.acceptance)
+        return quality_of(self._unless_lost(evaluation, found).values(), self.store.network.acceptance)
 
     def _evaluation(
         self, device: Device, nodes: Iterable[str], samples: Sequence[int], watch: Watch | None = None
@@ -127,7 +127,7 @@ class Forwards:
             stopwatch=self._stopwatch,
         )
 
-    def _heard(self, evaluation: Evaluation, found: dict[str, Finding]) -> dict[str, Finding]:
+    def _unless_lost(self, evaluation: Evaluation, found: dict[str, Finding]) -> dict[str, Finding]:
         """Return what was found, after a look at what the device said of itself."""
         if evaluation.lost is not None:
             raise evaluation.lost

@@ -88,6 +88,14 @@ def test_the_shipped_network_reads():
     assert find_network("beautygan", ROOT / "fixtures/networks").samples == 2
 
 
+FILES = 'files = ["image-1.png", "image-2.png"]'
+
+
+def recipe(text, match="*"):
+    """Return what to replace, and by what, for a recipe of weights."""
+    return "[acceptance]", f"[[weights]]\nmatch='{match}'\n{text}\n[acceptance]"
+
+
 BAD_DESCRIPTIONS = [
     ("[network]", "[network", "Expected ']'"),
     ('name = "small"', "", r"missing required field `name` - at `\$.network`"),
@@ -95,12 +103,8 @@ BAD_DESCRIPTIONS = [
     ('name = "small"', "name = 3", r"Expected `str`, got `int` - at `\$.network.name`"),
     ('graph = "graph.pb"', 'grph = "graph.pb"', r"(unknown field `grph`|missing required field `graph`)"),
     ('graph = "graph.pb"', 'graph = "graph.pb"\nseed = 3', "unknown field `seed`"),
-    ('files = ["image-1.png", "image-2.png"]', "files = []", r"length >= 1 - at `\$.input\[0\].files`"),
-    (
-        'files = ["image-1.png", "image-2.png"]',
-        'files = "image-1.png"',
-        r"Expected `array`.*\$.input\[0\].files",
-    ),
+    (FILES, "files = []", r"length >= 1 - at `\$.input\[0\].files`"),
+    (FILES, 'files = "image-1.png"', r"Expected `array`.*\$.input\[0\].files"),
     ("size = [12, 10]", "size = [12]", r"length 2.*\$.input\[0\].size"),
     ("size = [12, 10]", 'size = ["12", 10]', r"Expected `int`.*\$.input\[0\].size"),
     ("scale = 0.0078125", "scale = nan", r"scale nan should be finite.*\$.input\[0\]"),
@@ -116,11 +120,7 @@ BAD_DESCRIPTIONS = [
     ("psnr = 40.0", "answers = 90", r"answers is 90.0, but should be above 0 and at most 1.*\$.acceptance"),
     ('name = "style"', 'name = "image"', "input 'image' is given twice"),
     ('name = "score"', 'name = "picture"', "output 'picture' is given twice"),
-    (
-        "[acceptance]",
-        "[[weights]]\nmatch='*'\nkind='zeros'\n[acceptance]",
-        r"'zeros' - at `\$.weights\[0\].kind`",
-    ),
+    (*recipe("kind='zeros'"), r"'zeros' - at `\$.weights\[0\].kind`"),
     (
         'name = "score"',
         'name = "score:1"',
@@ -128,17 +128,9 @@ BAD_DESCRIPTIONS = [
     ),
     ('name = "style"', 'name = "style:1"', r"'style:1' is output 1 of node 'style', .*\$.input\[1\]"),
     ('name = "score"', 'name = "picture:0"', "output 'picture' is given twice"),
-    ("[acceptance]", "[[weights]]\nmatch='*'\nkind='file'\n[acceptance]", r"kind is 'file' and file is ''"),
-    (
-        "[acceptance]",
-        "[[weights]]\nmatch='*'\nkind='constant'\nvalue=nan\n[acceptance]",
-        r"value nan should be finite.*\$.weights\[0\]",
-    ),
-    (
-        "[acceptance]",
-        "[[weights]]\nmatch='*'\nkind='truncated-normal'\nstd=-1.0\n[acceptance]",
-        r"> 0.0 - at `\$.weights\[0\].std`",
-    ),
+    (*recipe("kind='file'"), r"kind is 'file' and file is ''"),
+    (*recipe("kind='constant'\nvalue=nan"), r"value nan should be finite.*\$.weights\[0\]"),
+    (*recipe("kind='truncated-normal'\nstd=-1.0"), r"> 0.0 - at `\$.weights\[0\].std`"),
 ]
 
 
@@ -170,44 +162,23 @@ def test_a_network_at_a_path(directory):
 
 
 BAD_CONTENTS = [
-    (
-        'files = ["image-1.png", "image-2.png"]',
-        'files = ["image-1.png"]',
-        "'style' in .*network.toml has 2 files, but 'image' has 1",
-    ),
-    (
-        'graph = "graph.pb"',
-        'graph = "other.pb"',
-        "network.toml names the graph 'other.pb', but .*other.pb is no file",
-    ),
+    (FILES, 'files = ["image-1.png"]', "'style' in .*network.toml has 2 files, but 'image' has 1"),
+    ('graph = "graph.pb"', 'graph = "other.pb"', "names the graph 'other.pb', but .*other.pb is no file"),
     ('graph = "graph.pb"', 'graph = "network.toml"', "frozen graph .*network.toml is not a GraphDef"),
-    (
-        '"image-2.png"',
-        '"image-3.png"',
-        "network.toml names the file of input 'image' 'image-3.png', but .* is no file",
-    ),
+    ('"image-2.png"', '"image-3.png"', "names the file of input 'image' 'image-3.png', but .* is no file"),
     ('"image-2.png"', '"graph.pb"', "input .*graph.pb cannot be read as an image"),
     ('"image-2.png"', '"style-1.npy"', None),
     (
         'name = "style"',
         'name = "stile"',
-        "network.toml feeds image, stile, but .* has the inputs image, style; mend stile, style",
+        "image, stile, but .* has the inputs image, style; mend stile, style",
     ),
     ('name = "score"', 'name = "scores"', r"node 'scores' is not in .*graph.pb \(near names: score"),
-    (
-        "size = [12, 10]",
-        "size = [10, 12]",
-        r"image-1.png is 12x10 \(height x width\), but input 'image' wants 10x12",
-    ),
+    ("size = [12, 10]", "size = [10, 12]", r"png is 12x10 \(height x width\), but input 'image' wants 10x12"),
     ("size = [12, 10]", "", "image-1.png is 12x10 .*, but input 'image' wants a `size`"),
+    (*recipe("kind='constant'", "kernel*"), "weights 'kernel.' in .*network.toml match no constant"),
     (
-        "[acceptance]",
-        "[[weights]]\nmatch='kernel*'\nkind='constant'\n[acceptance]",
-        "weights 'kernel.' in .*network.toml match no constant",
-    ),
-    (
-        "[acceptance]",
-        "[[weights]]\nmatch='*axis*'\nkind='constant'\n[acceptance]",
+        *recipe("kind='constant'", "*axis*"),
         "weights '.axis.' in .*network.toml match 'join/axis', which holds int32; narrow the pattern",
     ),
 ]
@@ -248,10 +219,7 @@ BAD_ARRAYS = [
     (stored(GOOD[:0]), "style-2.npy holds 0 values of type float32"),
     (stored(np.full_like(GOOD, np.nan)), "style-2.npy holds NaN or Inf"),
     (stored(np.full_like(GOOD, 1e300, np.float64)), "style-2.npy holds NaN or Inf"),
-    (
-        stored(GOOD[..., :2]),
-        "style-2.npy has shape 1x12x10x2, but input 'style' of .*graph.pb wants .x12x10x3",
-    ),
+    (stored(GOOD[..., :2]), "has shape 1x12x10x2, but input 'style' of .*graph.pb wants .x12x10x3"),
     (stored(GOOD[0]), "style-2.npy has shape 12x10x3, but input 'style'"),
     (stored(np.float32(1)), "style-2.npy has shape of a single number, but input 'style'"),
 ]

@@ -190,10 +190,7 @@ def test_a_cut_off_line_is_told(changed):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (
-            lambda changed: changed(without(mode="own")),
-            "judged no node at int16-fp32 by its own error; diagnose",
-        ),
+        (lambda changed: changed(without(mode="own")), "no node at int16-fp32 by its own error; diagnose"),
         (
             lambda changed: changed(without(precision="int16-fp32")),
             "judged no node at int16-fp32 by its own error, but did at int8-fp32; diagnose another precision",

@@ -40,7 +40,7 @@ def test_inputs_outputs_and_nodes(graph):
 def test_a_saved_graph_is_read_back(graph, tmp_path):
     graph.save(tmp_path / "graph.pb")
     again = load_frozen_graph(tmp_path / "graph.pb", ["o"])
-    assert again.digest == graph.prune(["o"]).sha256
+    assert again.sha256 == graph.prune(["o"]).sha256
     assert again.inputs == ("x",)
     assert again.source == str(tmp_path / "graph.pb")
 
@@ -80,10 +80,7 @@ def test_constants_are_filled_in_a_copy(graph):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (
-            {"kernel": np.zeros((1, 3))},
-            r"weights of 'kernel' have shape \(1, 3\), but the graph wants \(3, 1\)",
-        ),
+        ({"kernel": np.zeros((1, 3))}, r"of 'kernel' have shape \(1, 3\), but the graph wants \(3, 1\)"),
         ({"product": np.zeros((2, 1))}, "weights are given for 'product' of graph, which is not a constant"),
         ({"kernal": np.zeros((3, 1))}, r"node 'kernal' is not in graph .near names: kernel"),
     ],

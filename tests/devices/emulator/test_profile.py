@@ -73,11 +73,7 @@ def test_wrong_requests(request_, said):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            'value = "half-away"',
-            'value = "half-down"',
-            "fixed_point_rounding='half-down' of .* must be one of",
-        ),
+        ('value = "half-away"', 'value = "half-down"', "rounding='half-down' of .* must be one of"),
         (
             'alternatives = ["full", "symmetric"]',
             'alternatives = ["full"]',

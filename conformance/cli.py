@@ -66,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     try:
-        code = options.command(with_environment(options, os.environ))
+        code = options.command(with_environment(options, os.environ)) or EXIT_FINE
         sys.stdout.flush()
+        return int(code)
     except ConformanceError as error:
         return _failed(str(error), error.exit_code)
     except BrokenPipeError:  # whoever read has seen enough; Python would complain of it once more on exit
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{where} cannot be used: {error.strerror or error}", EXIT_INFRASTRUCTURE)
     except KeyboardInterrupt:
         return _failed("interrupted; what was written is whole", EXIT_INTERRUPTED)
-    return EXIT_FINE if code is None else int(code)
+    return EXIT_FINE
 
 
 def _failed(sentence: str, code: int) -> int:

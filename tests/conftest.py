@@ -4,8 +4,6 @@
 tests`` runs all of them, file by file in a worker per core, and passes on what it is given, such as ``-n0``.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import signal

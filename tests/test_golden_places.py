@@ -1,7 +1,5 @@
 """Where goldens are read and made: in a checkout, a directory of the user's, an installation."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

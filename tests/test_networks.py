@@ -1,7 +1,5 @@
 """A network's description and inputs: read as written; every mistake is one sentence with file and key."""
 
-from __future__ import annotations
-
 import io
 import shutil
 

@@ -1,7 +1,5 @@
 """``mlu-conformance annotate`` on a real run of the suite, and on runs that are damaged or do not fit."""
 
-from __future__ import annotations
-
 import functools
 import json
 import shutil

@@ -1,7 +1,5 @@
 """What commands share: twins in the environment, options given twice, and every way to name a network."""
 
-from __future__ import annotations
-
 import re
 import shutil
 

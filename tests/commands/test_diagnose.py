@@ -1,7 +1,5 @@
 """``mlu-conformance diagnose``: what it writes, on a device and from a run, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """``mlu-conformance dump`` on the small network: what it writes, and what it says where it cannot."""
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np

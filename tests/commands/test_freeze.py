@@ -1,7 +1,5 @@
 """``mlu-conformance freeze``: what it writes, what it says, and how it ends on every bad input."""
 
-from __future__ import annotations
-
 import functools
 import shutil
 from pathlib import Path

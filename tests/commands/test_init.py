@@ -1,7 +1,5 @@
 """``mlu-conformance init``: from a model file to a network that is prepared and judged, as a user goes."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

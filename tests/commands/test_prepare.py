@@ -1,7 +1,5 @@
 """``mlu-conformance prepare``: each step is made when what it depends on changed, and only then."""
 
-from __future__ import annotations
-
 import dataclasses
 import shutil
 

@@ -1,7 +1,5 @@
 """``mlu-conformance show``: what it writes and says, and what it refuses in one sentence."""
 
-from __future__ import annotations
-
 import pytest
 from PIL import Image
 from support.kept_network import kept_network

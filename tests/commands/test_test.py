@@ -1,7 +1,5 @@
 """``mlu-conformance test`` as a user calls it: from any directory, with pytest's arguments."""
 
-from __future__ import annotations
-
 import pytest
 from support.kept_network import KEY_NODES, kept_network
 from support.suite_run import ROOT, no_worker

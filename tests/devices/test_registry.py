@@ -1,7 +1,5 @@
 """Which device a word means, and what a user hears of a wrong one."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import sys
 import types

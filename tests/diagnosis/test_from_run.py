@@ -1,7 +1,5 @@
 """What a finished run shows, without a device."""
 
-from __future__ import annotations
-
 import functools
 import shutil
 

@@ -1,7 +1,5 @@
 """What a diagnosis says, and in which order."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import msgspec

@@ -1,7 +1,5 @@
 """Devices that say what is wrong with them, for ``--device dumps.ailing_devices:FACTORY``."""
 
-from __future__ import annotations
-
 import functools
 
 from suite.faulty_devices import NODE, FaultyDevice, FaultySession

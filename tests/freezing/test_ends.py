@@ -1,7 +1,5 @@
 """The last float nodes of a graph, and the first float tensors after what takes no numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.refusals import refused

@@ -1,7 +1,5 @@
 """Whatever the user gives for a checkpoint finds it, or says in one sentence why not."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

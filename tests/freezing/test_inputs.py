@@ -1,7 +1,5 @@
 """What is fed, what is fixed, what takes its default; and graphs in every form that they are given in."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import same_bits

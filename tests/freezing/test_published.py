@@ -1,7 +1,5 @@
 """A download of the published checkpoint is recognised, by every byte; damage names the variable."""
 
-from __future__ import annotations
-
 import itertools
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Running graphs: feeds are checked, the graph is meant literally, errors are sentences."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import weakref

@@ -1,7 +1,5 @@
 """Frozen graphs: read, pruned, filled, hashed; every wrong file is one sentence."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import frozen, placeholder

@@ -1,7 +1,5 @@
 """Fixed point against rational arithmetic: laws are checked in fractions, never in the code's own floats."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """The options as pytest takes them: help, what is refused before anything runs, what reaches a run."""
 
-from __future__ import annotations
-
 import re
 import sys
 

@@ -1,7 +1,5 @@
 """Where things stand on a sheet: nothing overlaps, nothing is outside, nothing is too wide."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``-n``: several processes judge, each on a device of its own, and together they make one run."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 

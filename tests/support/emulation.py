@@ -1,7 +1,5 @@
 """The shortest way from a few lines of TensorFlow to a frozen graph, and from there through the emulator."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The small network with its goldens below one directory."""
 
-from __future__ import annotations
-
 import shutil
 
 from support import small_network

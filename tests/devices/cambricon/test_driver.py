@@ -1,7 +1,5 @@
 """The card as a device: which card, which worker, what it is told, and what is left when it ends."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

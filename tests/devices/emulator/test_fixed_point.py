@@ -1,7 +1,5 @@
 """Convolutions and matmuls in fixed point are exact: equal to int64 arithmetic, worst cases included."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view

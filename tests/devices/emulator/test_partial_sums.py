@@ -1,7 +1,5 @@
 """Partial sums of convolutions and matmuls in half and in float32, tap by tap and block by block."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import (

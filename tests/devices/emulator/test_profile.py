@@ -1,7 +1,5 @@
 """Profiles: the shipped ones are complete, switches can be turned, wrong files and requests are named."""
 
-from __future__ import annotations
-
 import pytest
 from support.emulation import ROOT, profile
 from support.refusals import refused

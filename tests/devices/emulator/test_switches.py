@@ -1,7 +1,5 @@
 """Every switch of a profile changes some result, and changes it as stated."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Any device in a process of its own: it does the same there, and may end as it likes."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

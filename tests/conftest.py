@@ -1,10 +1,8 @@
 """What all tests of the suite share: the modules of ``support``, the command line, networks made once.
 
-``pytest tests -m "not slow"`` is the quick loop: it leaves out the tenth of the tests that takes most of the
-time, those that run the whole suite, train, start processes that import TensorFlow, or diagnose.
+``pytest tests -m "not slow"`` is the quick loop: it leaves out those that take most of the time. ``tox run -e
+tests`` runs all of them, file by file in a worker per core, and passes on what it is given, such as ``-n0``.
 """
-
-from __future__ import annotations
 
 import gc
 import os
@@ -21,6 +19,15 @@ from conformance.options import OPTIONS, read_settings
 from conformance.runs.environment import JudgedNetwork
 
 TESTS = Path(__file__).resolve().parent
+SLOW = (
+    *("suite/", "devices/contract/", "devices/isolated/", "devices/cambricon/test_stock_tensorflow.py"),
+    *(f"devices/emulator/test_{name}.py" for name in ("determinism", "graphs", "partial_sums", "pooling")),
+    *(f"diagnosis/test_{name}.py" for name in ("counterfactual", "planted_faults", "repairs", "from_run")),
+    *(f"commands/test_{name}.py" for name in ("annotate", "init", "prepare", "show", "test")),
+    *("networks/test_beautygan_weights.py", "tools/test_training.py", "plugin/test_run_directory.py"),
+    *("test_golden_processes.py", "test_packaging.py"),
+)
+"""Tests that run the whole suite, train, diagnose, or wait for processes that import TensorFlow."""
 
 # No test asserts a wall-clock time: a busy machine that draws or runs examples slowly is no error
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,8 +45,14 @@ sys.path.insert(0, str(TESTS))
 def pytest_configure(config):
     from support.toy_network import shared_directory
 
-    config.addinivalue_line("markers", "slow: among the slowest tenth; -m 'not slow' is the quick loop")
+    config.addinivalue_line("markers", "slow: one of those that take most of the time")
     shared_directory()  # before pytest-xdist starts its workers, which inherit where it is
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(TESTS) and str(item.path.relative_to(TESTS)).startswith(SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

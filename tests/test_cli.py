@@ -1,7 +1,5 @@
 """The command line on a small network kept anywhere: what it writes, what it says, how it ends."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Directories are claimed only when empty; tables have one entry per line, and are read back as they were."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Fingerprints tell equal tensors, tensors that differ in last bits, and others apart."""
 
-from __future__ import annotations
-
 import hashlib
 
 import msgspec

@@ -1,11 +1,10 @@
 """Where goldens are read and made: in a checkout, a directory of the user's, an installation."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
 import pytest
+from support.refusals import refused
 from support.small_goldens import CONV, make
 
 from conformance import __version__, cli, golden_places, locations
@@ -76,9 +75,7 @@ def test_a_checkout_keeps_everything_in_its_goldens(project, cache):
 
 def test_a_directory_of_the_users_holds_everything_even_for_an_installation(installed, cache, tmp_path):
     store = store_of(installed, tmp_path / "mine")
-    with pytest.raises(
-        GoldenError, match=r"no goldens in .*/mine/small; make them with .* --golden-dir .*/mine`"
-    ):
+    with refused(r"no goldens in .*/mine/small; make them with .* --golden-dir .*/mine`", GoldenError):
         ensure(store)
     store.create()
     assert sorted(path.name for path in (tmp_path / "mine/small").iterdir() if path.suffix != ".lock") == [
@@ -183,14 +180,12 @@ def test_the_cache_is_in_the_home_directory_unless_the_user_says_where(monkeypat
 def test_a_user_without_a_home_is_told_so(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", classmethod(lambda _: (_ for _ in ()).throw(RuntimeError("no home"))))
-    with pytest.raises(InfrastructureError, match="neither XDG_CACHE_HOME nor HOME is set; set one, or give"):
+    with refused("neither XDG_CACHE_HOME nor HOME is set; set one, or give", InfrastructureError):
         user_cache()
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(installed, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(
-        GoldenError, match=r"cannot be written: Not a directory; choose another place with --golden"
-    ):
+    with refused(r"cannot be written: Not a directory; choose another place with --golden", GoldenError):
         ensure(store_of(installed))

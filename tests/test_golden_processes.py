@@ -1,7 +1,5 @@
 """Goldens made by processes that meet, or that are interrupted in the middle of a file."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import subprocess

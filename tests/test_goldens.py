@@ -1,7 +1,5 @@
 """Goldens: right, made once, verified each time; whatever is damaged, foreign or half-written is detected."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

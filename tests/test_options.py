@@ -1,7 +1,5 @@
 """The table of options: the command line, else the environment, else the default; contradictions are said."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is built: the package with the data of the checkout, used as an installation; what an sdist holds."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Progress: a bar that is rewritten on a terminal, a line per piece of work in a log."""
 
-from __future__ import annotations
-
 from conformance.progress import BAR, Progress
 
 

@@ -1,7 +1,5 @@
 """The files at the root that run the suite: what `pytest` collects there, and what tox lets through."""
 
-from __future__ import annotations
-
 import configparser
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Recipes that fill a graph's constants: drawn, constant, or stored in a file."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import frozen, placeholder

@@ -1,7 +1,5 @@
 """``mlu-conformance annotate`` on a real run of the suite, and on runs that are damaged or do not fit."""
 
-from __future__ import annotations
-
 import functools
 import json
 import shutil
@@ -104,12 +102,11 @@ def test_an_older_file_is_replaced_and_nothing_else_is_left(said, finished, tmp_
     assert annotations(tmp_path / "a.pb")
 
 
-def test_a_network_that_was_moved_is_found_where_the_user_says(said, finished, run, tmp_path):
+def test_a_network_that_was_moved_is_found_where_the_user_says(said, refusal, finished, run, tmp_path):
     network = finished[0].copied(tmp_path / "moved").directory
     text = (run / ENVIRONMENT).read_text()
     (run / ENVIRONMENT).write_text(text.replace(str(finished[0].directory), "/no/such/place"))
-    code, _, error = said(run, "-o", tmp_path / "a.pb")
-    assert code == 4
+    error = refusal(run, "-o", tmp_path / "a.pb")
     assert "/no/such/place/network.toml cannot be read" in error
     assert f"run {run} had it there; put it back, or give --network" in error
     assert said(run, "-o", tmp_path / "a.pb", "--network", network)[0] == 0
@@ -186,20 +183,14 @@ def test_bad_arguments(refusal, finished, tmp_path):
     for arguments, sentence in (
         ([finished[1]], "the following arguments are required: -o/--output"),
         ([tmp_path / "none", "-o", output], "none holds no run"),
-        (
-            [finished[1], "-o", output, "--precision=int8"],
-            "precision 'int8' does not exist (near names: int8-",
-        ),
+        ([finished[1], "-o", output, "--precision=int8"], "'int8' does not exist (near names: int8-"),
         (
             [finished[1], "-o", output, "--precision=int16-fp16"],
             f"run {finished[1]} judged nothing at int16-fp16; it has int8-fp16, int8-fp32",
         ),
         ([finished[1], "-o", output, "--network=beautygan"], "is 'beautygan'; give the right --network"),
         ([finished[1], "-o", output, "--network=beautygam"], "(near names: beautygan)"),
-        (
-            [finished[1], "-o", tmp_path / "directory"],
-            "cannot be written (Is a directory); name another file",
-        ),
+        ([finished[1], "-o", tmp_path / "directory"], "be written (Is a directory); name another file"),
         ([finished[1], "-o", finished[0].directory / "small.pb"], "is the graph of network 'small' itself"),
     ):
         assert sentence in refusal(*arguments)

@@ -1,7 +1,5 @@
 """``mlu-conformance compare``: two devices end to end, every kind of file, and how it ends."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

@@ -1,7 +1,5 @@
 """``mlu-conformance devices`` on machines made for a test: what it prints, and how it ends."""
 
-from __future__ import annotations
-
 import functools
 import importlib.metadata
 import json

@@ -1,7 +1,5 @@
 """``mlu-conformance diagnose``: what it writes, on a device and from a run, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -117,10 +115,7 @@ def test_a_run_of_several_precisions_asks_for_one(said, faulty_run, tmp_path):
         ([PRECISION, "no_such_network"], "network 'no_such_network' "),
         ([PRECISION, "--from-run={tmp}"], "holds no run"),
         (["--from-run={tmp}", "--weights={tmp}"], "--weights and --from-run contradict each other"),
-        (
-            [PRECISION, "--sample=one", "{network}"],
-            "--sample 'one' is no number of a sample; give one like 0",
-        ),
+        ([PRECISION, "--sample=one", "{network}"], "'one' is no number of a sample; give one like 0"),
         ([PRECISION, "--device=emulatr", "{network}"], r"device 'emulatr' is unknown \(near names: emulator"),
         ([PRECISION, "--device=cpu", "-o", "{network}", "{network}"], "is not empty .*; name a new or empty"),
         ([PRECISION, "--weights={tmp}", "{network}"], "is empty; give a directory with"),

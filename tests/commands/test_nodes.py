@@ -1,7 +1,5 @@
 """``mlu-conformance nodes``: the census, the key nodes with every reason, selections, JSON."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

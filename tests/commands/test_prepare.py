@@ -1,12 +1,11 @@
 """``mlu-conformance prepare``: each step is made when what it depends on changed, and only then."""
 
-from __future__ import annotations
-
 import dataclasses
 import shutil
 
 import numpy as np
 import pytest
+from support.damage import edited
 from support.kept_network import KEY_NODES, KeptNetwork, kept_network, write_network
 
 from conformance import cli, locations
@@ -24,13 +23,12 @@ def kept(tmp_path):
 
 
 @pytest.fixture
-def prepared(capsys):
+def prepared(said):
     """Prepare a network; return the exit code, the state of each step that was printed, and all text."""
 
     def run(network, *arguments):
-        capsys.readouterr()
-        given = ["prepare", str(network.directory), "--golden-dir", str(network.goldens), *arguments]
-        code, (text, error) = cli.main(given), capsys.readouterr()
+        given = (network.directory, "--golden-dir", network.goldens, *arguments)
+        code, text, error = said("prepare", *given)
         states = {line.split()[0]: line.split()[1] for line in text.splitlines()}
         return code, states, text + error
 
@@ -45,12 +43,6 @@ def contents(*directories):
         for path in paths
         if path.is_file() and path.suffix != ".lock"
     }
-
-
-def edited(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def other_inputs(network):
@@ -284,13 +276,8 @@ def test_quantize_and_prepare_agree_on_whose_scales_they_are(prepared, kept):
         (["--weights", "nowhere"], "there is no checkpoint nowhere"),
     ],
 )
-def test_bad_arguments(capsys, kept, arguments, sentence):
-    try:
-        code = cli.main(["prepare", str(kept.directory), *arguments])
-    except SystemExit as end:
-        code = end.code
-    assert code == 4
-    assert sentence in capsys.readouterr().err
+def test_bad_arguments(refusal, kept, arguments, sentence):
+    assert sentence in refusal("prepare", kept.directory, *arguments)
 
 
 def test_scales_of_the_vendors_framework_are_kept(prepared, kept, monkeypatch):

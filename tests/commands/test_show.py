@@ -1,7 +1,5 @@
 """``mlu-conformance show``: what it writes and says, and what it refuses in one sentence."""
 
-from __future__ import annotations
-
 import pytest
 from PIL import Image
 from support.kept_network import kept_network
@@ -112,10 +110,7 @@ def test_a_series_that_fits_nothing_is_one_sentence(refusal, tmp_path):
         (["-o", "{tmp}/taken.png", "{network}"], "taken.png cannot be written; name another place"),
         (["--golden-dir={tmp}/none", "{network}"], "has no goldens in"),
         (["--from-run={tmp}"], "holds no run"),
-        (
-            ["--from-run={tmp}", "--weights={tmp}", "{network}"],
-            "--weights and --from-run contradict each other",
-        ),
+        (["--from-run={tmp}", "--weights={tmp}", "{network}"], "and --from-run contradict each other"),
         (["--weights={tmp}/none", "{network}"], "none"),
     ],
 )

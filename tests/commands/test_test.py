@@ -1,7 +1,5 @@
 """``mlu-conformance test`` as a user calls it: from any directory, with pytest's arguments."""
 
-from __future__ import annotations
-
 import pytest
 from support.kept_network import KEY_NODES, kept_network
 from support.suite_run import ROOT, no_worker
@@ -107,7 +105,7 @@ def test_what_deviates_is_exit_1_and_can_be_named_to_run_again(said, network):
     code, text = said(*network, "--no-waivers", "-m", "mlu and own and int8 and fp16", "--tb=no")
     assert code == 1, text
     failed = [line.split()[1] for line in text.splitlines() if line.startswith("FAILED ")]
-    code, text = said(*network, "--no-waivers", failed[0], "--tb=no")
+    code, text = said(*network, "--no-waivers", failed[0], "--tb=no", "--run-dir=again")
     assert (code, "1 failed" in text) == (1, True), text
 
 

@@ -1,7 +1,5 @@
 """A diagnosis in one call."""
 
-from __future__ import annotations
-
 from diagnosis.planted_network import expectations, planted_store
 
 from conformance.diagnosis.engine import Diagnosing

@@ -1,7 +1,5 @@
 """A device that returns goldens, so that a test decides alone what it does wrong; nothing is computed."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from conformance.devices.base import DeviceInfo, SessionBase, Unsupported

@@ -1,7 +1,5 @@
 """Errors, culprits and qualities made by hand."""
 
-from __future__ import annotations
-
 from conformance.diagnosis.model import Choice, Culprit, Effect, NodeErrors, Quality
 from conformance.judging.bounds import Attainable, ErrorValues
 from conformance.judging.cases import Case

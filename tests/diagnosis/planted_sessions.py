@@ -1,7 +1,5 @@
 """Ways to put a fault into the emulator: each opens a session that has the fault at some nodes."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 

@@ -1,7 +1,5 @@
 """Which nodes add most where no operator is wrong, and whose scale is stretched by which channel."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

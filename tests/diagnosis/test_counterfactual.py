@@ -1,7 +1,5 @@
 """Goldens in place of nodes: as if these were exact, and nothing else were changed."""
 
-from __future__ import annotations
-
 import functools
 
 import pytest

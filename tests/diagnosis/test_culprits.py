@@ -1,7 +1,5 @@
 """From failing nodes to culprits: segments of the cut graph, where failures begin, what is grouped."""
 
-from __future__ import annotations
-
 import functools
 
 import pytest

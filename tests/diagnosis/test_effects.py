@@ -1,7 +1,5 @@
 """Whose goldens are put in place, and who comes first."""
 
-from __future__ import annotations
-
 import functools
 import math
 

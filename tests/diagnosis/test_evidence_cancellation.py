@@ -1,7 +1,5 @@
 """Cancellation and magnification: known factors, and rounding carried out as the oracle of what it costs."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

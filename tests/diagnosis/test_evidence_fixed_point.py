@@ -1,7 +1,5 @@
 """Fixed point: known signal-to-noise ratios, and the project's exact quantiser as the oracle."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """What a half cannot hold: NumPy's own float16 as the oracle of overflow, lost digits and lost addends."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import assume, given

@@ -1,7 +1,5 @@
 """The evidence of a node of a graph: which questions its operator and the precision ask of which tensors."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Sums in half: known cases, laws, and real running sums, a loop's and the emulator's, as the oracles."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

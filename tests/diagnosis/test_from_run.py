@@ -1,7 +1,5 @@
 """What a finished run shows, without a device."""
 
-from __future__ import annotations
-
 import functools
 import shutil
 
@@ -190,10 +188,7 @@ def test_a_cut_off_line_is_told(changed):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (
-            lambda changed: changed(without(mode="own")),
-            "judged no node at int16-fp32 by its own error; diagnose",
-        ),
+        (lambda changed: changed(without(mode="own")), "no node at int16-fp32 by its own error; diagnose"),
         (
             lambda changed: changed(without(precision="int16-fp32")),
             "judged no node at int16-fp32 by its own error, but did at int8-fp32; diagnose another precision",

@@ -1,7 +1,5 @@
 """Bisection over breaks of fusion, and when fusion is suspected at all."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

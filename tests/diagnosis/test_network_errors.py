@@ -1,7 +1,5 @@
 """Own, inherited and chained errors, what is amplified, and which branch a node is of."""
 
-from __future__ import annotations
-
 import functools
 import math
 

@@ -1,7 +1,5 @@
 """Devices that break, decline, get lost or return no numbers: a diagnosis says so plainly."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

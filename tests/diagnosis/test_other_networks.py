@@ -1,7 +1,5 @@
 """Networks of other shapes: one input, one sample, no fixed-point operator, three branches."""
 
-from __future__ import annotations
-
 import functools
 
 import pytest

@@ -1,7 +1,5 @@
 """Diagnose names the planted fault first, and nothing on a device without one."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 from diagnosis.diagnosing import CONFIRMING, diagnosed, report

@@ -1,7 +1,5 @@
 """The command that prints the table of planted faults, and the document that it writes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

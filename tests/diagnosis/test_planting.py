@@ -1,7 +1,5 @@
 """A fault acts inside the computation, there and nowhere else."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from diagnosis.planted import FAULTS

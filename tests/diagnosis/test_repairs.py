@@ -1,7 +1,5 @@
 """Which way to run a network is best, what is left to the host, and what to set."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 

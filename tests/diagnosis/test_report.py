@@ -1,7 +1,5 @@
 """What a diagnosis says, and in which order."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import msgspec
@@ -108,10 +106,7 @@ def test_a_cheaper_precision_is_mentioned():
     ("kind", "sentence"),
     [
         ("node", "Culprit 1: a. It fails by itself, at 10 times its bound."),
-        (
-            "fused",
-            "Culprit 1: a. By itself it is right; what follows it is wrong while fusion runs across it.",
-        ),
+        ("fused", "1: a. By itself it is right; what follows it is wrong while fusion runs across it."),
         ("precision", "Culprit 1: the precision itself, at 2 nodes of type a. Each is within its bound"),
         ("device", "Culprit 1: a. It could compute none of the 2 key nodes."),
     ],

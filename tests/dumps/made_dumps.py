@@ -1,7 +1,5 @@
 """Small dumps, made without a device."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two tensors beside each other: errors, NaN and Inf, shapes, and what a format cannot show."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

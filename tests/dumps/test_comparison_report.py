@@ -1,7 +1,5 @@
 """A comparison as a whole: which tensor is the worst, and what decides."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Limits: read from words, kept or not, and never kept by a format that cannot show it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

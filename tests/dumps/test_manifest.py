@@ -1,7 +1,5 @@
 """File names of dumps: as engineers write them, all different, and telling which tensor they hold."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

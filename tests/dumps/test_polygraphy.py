@@ -1,7 +1,5 @@
 """What Polygraphy saved, in the forms that its versions wrote, read without it."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """What can be compared: dumps, files of every format, goldens; and what each damaged one is answered with."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

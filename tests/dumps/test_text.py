@@ -1,7 +1,5 @@
 """Numbers in text: what is written reads back, what is no number is named with its line."""
 
-from __future__ import annotations
-
 import io
 import math
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """A dump on disk: whole or none, in a directory of its own, and read back only as it was written."""
 
-from __future__ import annotations
-
 import pytest
 from dumps.made_dumps import PLAIN, VALUES, dump, edited
 from support.refusals import refused

@@ -1,7 +1,5 @@
 """What a device returns is checked before it is believed; what it raises is sorted."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import types

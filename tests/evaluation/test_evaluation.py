@@ -1,7 +1,5 @@
 """One run per precision and mode judges every node, each fed as its mode demands."""
 
-from __future__ import annotations
-
 import msgspec
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Timing: the device's own clock, the samples in turn, and every timed output judged."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.small_evaluation import evaluate

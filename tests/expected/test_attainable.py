@@ -1,7 +1,5 @@
 """Attainable errors: what an ideal device adds at a node fed with goldens, and how large its sums are."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A user's weights: filled in from a checkpoint, under a name of their own, with goldens of their own."""
 
-from __future__ import annotations
-
 import msgspec
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Terms of sums: how many there are, and the sum of their absolute values."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import placeholder

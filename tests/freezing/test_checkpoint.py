@@ -1,7 +1,5 @@
 """Reading checkpoints: the index as TensorFlow wrote it, every byte verified, every damage named."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Bounds of random masks are bounds: no number that TensorFlow computes lies outside of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Whatever the user gives for a checkpoint finds it, or says in one sentence why not."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -144,10 +142,7 @@ def one_file(directory):
         (stale, r"names 'model.ckpt-300', but .*-300.index is missing \(near names: model.ckpt-"),
         (nameless, r"checkpoint does not name a checkpoint; give a prefix"),
         (without_index, r"lacks model.ckpt-200.index; copy it beside the data file"),
-        (
-            only_data,
-            r"holds model.ckpt-200.data-00000-of-00001, but not model.ckpt-200.index; copy that, too",
-        ),
+        (only_data, r"model.ckpt-200.data-00000-of-00001, but not model.ckpt-200.index; copy that, too"),
         (empty, r"copy is empty; give a directory with"),
         (pictures, r"holds 0.png, 1.png, 2.png, …, but no checkpoint; give a directory with"),
         (keras_inside, r"Keras file .*weights.h5 is no checkpoint; .* write a SavedModel"),

@@ -1,7 +1,5 @@
 """What is fed, what is fixed, what takes its default; and graphs in every form that they are given in."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import same_bits
@@ -84,21 +82,12 @@ def test_placeholders_are_fixed(saved):
         (Request(["halves:1"]), "--output halves:1: only the first output of a node"),
         (Request(["scaled"], inputs=["y"]), r"node 'y' is not in"),
         (Request(["scaled"], inputs=["x", "rows"]), "--input rows: the outputs do not depend on it"),
-        (
-            Request(["chosen"], inputs=["x", "rows"]),
-            "need placeholder 'flag', too; add --input flag, or fix it",
-        ),
+        (Request(["chosen"], inputs=["x", "rows"]), "placeholder 'flag', too; add --input flag, or fix it"),
         (Request(["scaled"], inputs=["halves:2"]), r"--input halves:2 in .* \(Split\) has 2 outputs"),
         (Request(["scaled"], fixed={"flag": "true"}), "--set flag: the outputs do not depend on it"),
-        (
-            Request(["scaled"], fixed={"plain": "1"}),
-            r"--set plain=1: 'plain' in .* is no placeholder but Mul",
-        ),
+        (Request(["scaled"], fixed={"plain": "1"}), r"plain=1: 'plain' in .* is no placeholder but Mul"),
         (Request(["scaled"], fixed={"nothing": "1"}), "node 'nothing' is not in"),
-        (
-            Request(["chosen"], fixed={"flag": "1.5"}),
-            r"--set flag=1.5: 'flag' in .* is bool; give such a value",
-        ),
+        (Request(["chosen"], fixed={"flag": "1.5"}), r"flag=1.5: 'flag' in .* is bool; give such a value"),
         (Request(["chosen"], fixed={"rows": "some"}), r"--set rows=some: 'rows' in .* is int32; give such"),
         (Request(["chosen"], fixed={"rows": "1.5"}), "--set rows=1.5: int32 does not hold that value"),
         (Request(["scaled"], fixed={"x": "1"}), r"--set x=1: 'x' in .* has shape \(None, 4\); feed it"),

@@ -1,7 +1,5 @@
 """A download of the published checkpoint is recognised, by every byte; damage names the variable."""
 
-from __future__ import annotations
-
 import itertools
 import shutil
 from pathlib import Path
@@ -16,11 +14,7 @@ from conformance import locations
 from conformance.errors import UsageError
 from conformance.freezing.checkpoint import Checkpoint
 from conformance.freezing.freeze import Request, freeze
-from conformance.freezing.published import (
-    read_published,
-    recognised,
-    recognised_networks,
-)
+from conformance.freezing.published import read_published, recognised, recognised_networks
 
 NAMES = ("g/kernel", "g/gamma", "g/beta")
 

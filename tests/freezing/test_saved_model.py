@@ -1,7 +1,5 @@
 """SavedModels of both kinds freeze to the bits that their signatures compute."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

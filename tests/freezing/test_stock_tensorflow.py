@@ -7,8 +7,6 @@ they may differ in last places. Bit for bit the frozen graph is compared within 
 TensorFlow always, in TensorFlow 1.15 where an interpreter has it (``tools/stock_tensorflow.py`` makes one).
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

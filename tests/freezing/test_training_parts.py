@@ -1,7 +1,5 @@
 """What training alone needs is gone where that can be decided, and named where it stays."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import same_bits

@@ -1,7 +1,5 @@
 """Frozen outputs have the very bits that the checkpoint's graph computes, whatever kind its variables are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import same_bits

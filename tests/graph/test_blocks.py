@@ -1,7 +1,5 @@
 """Repeated blocks: on rows that hypothesis makes up, on small graphs, and on what must not count as one."""
 
-from __future__ import annotations
-
 import itertools
 
 import networkx as nx

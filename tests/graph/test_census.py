@@ -1,7 +1,5 @@
 """The census of operators: counts on small graphs and on BeautyGAN."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """A cut graph: every node sees goldens, so a planted fault is seen where it is and nowhere else."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support import small_network

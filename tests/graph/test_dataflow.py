@@ -1,7 +1,5 @@
 """What depends on the inputs, in which order, of which type; what cannot be observed."""
 
-from __future__ import annotations
-
 import itertools
 
 import networkx as nx

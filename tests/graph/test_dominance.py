@@ -1,7 +1,5 @@
 """Dominators, held against their definition: without its dominator, a node is out of reach."""
 
-from __future__ import annotations
-
 import networkx as nx
 from hypothesis import given, settings
 from hypothesis import strategies as st

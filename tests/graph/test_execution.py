@@ -1,7 +1,5 @@
 """Running graphs: feeds are checked, the graph is meant literally, errors are sentences."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import weakref
@@ -47,16 +45,10 @@ def test_a_batch_of_any_size(runner):
     [
         ({"x": np.ones((1, 3))}, "inputs count are missing or unknown; feed x, count"),
         ({"x": np.ones((1, 3)), "count": 1, "y": 1}, "inputs y are missing or unknown; feed x, count"),
-        (
-            {"x": np.ones((1, 4)), "count": 1},
-            r"input 'x' has shape \(1, 4\), but the graph wants \(None, 3\)",
-        ),
-        ({"x": np.ones(3), "count": 1}, r"input 'x' has shape \(3,\), but the graph wants \(None, 3\)"),
+        ({"x": np.ones((1, 4)), "count": 1}, r"'x' has shape \(1, 4\), but the graph wants \(None, 3\)"),
+        ({"x": np.ones(3), "count": 1}, r"input 'x' has shape \(3,\), but the graph wants \(None, 3"),
         ({"x": np.ones((1, 3)), "count": [1]}, r"input 'count' has shape \(1,\), but the graph wants \(\)"),
-        (
-            {"x": [["a", "b", "c"]], "count": 1},
-            "input 'x' cannot be fed as float32: could not convert string",
-        ),
+        ({"x": [["a", "b", "c"]], "count": 1}, "'x' cannot be fed as float32: could not convert string"),
     ],
 )
 def test_wrong_feeds(runner, feeds, said):

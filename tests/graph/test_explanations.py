@@ -1,7 +1,5 @@
 """Reasons in words: each kind on a small graph, all of them on BeautyGAN."""
 
-from __future__ import annotations
-
 import collections
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Frozen graphs: read, pruned, filled, hashed; every wrong file is one sentence."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import frozen, placeholder
@@ -80,10 +78,7 @@ def test_constants_are_filled_in_a_copy(graph):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (
-            {"kernel": np.zeros((1, 3))},
-            r"weights of 'kernel' have shape \(1, 3\), but the graph wants \(3, 1\)",
-        ),
+        ({"kernel": np.zeros((1, 3))}, r"of 'kernel' have shape \(1, 3\), but the graph wants \(3, 1\)"),
         ({"product": np.zeros((2, 1))}, "weights are given for 'product' of graph, which is not a constant"),
         ({"kernal": np.zeros((3, 1))}, r"node 'kernal' is not in graph .near names: kernel"),
     ],

@@ -1,7 +1,5 @@
 """The table of operators: its entries fit each other, TensorFlow, and the classes of the margins."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import pytest

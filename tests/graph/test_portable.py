@@ -1,7 +1,5 @@
 """A graph for an older TensorFlow means the same to this one, and says nothing that need not be said."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import frozen, placeholder

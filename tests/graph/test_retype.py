@@ -1,7 +1,5 @@
 """Retyping to float64: what has a kernel computes in float64, the rest keeps float32 between two casts."""
 
-from __future__ import annotations
-
 import numpy as np
 from support.emulation import frozen, in_float64, placeholder
 

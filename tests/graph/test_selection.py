@@ -1,7 +1,5 @@
 """Key nodes: each rule on small graphs, all of them on BeautyGAN."""
 
-from __future__ import annotations
-
 import collections
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What operators sum: numbers and words by hand, and numbers by summing ones with TensorFlow."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -77,10 +77,7 @@ def test_a_plain_margins_file_is_read(tmp_path):
     [
         ({"other": ""}, "class 'other' has no margin"),
         ({"other": '[class.othre]\nfactor=2.0\nreason="r"\n'}, "othre"),
-        (
-            {"other": '[class.other]\nfactor=0.5\nreason="r"\n'},
-            "factor is 0.5, but should be finite and >= 1",
-        ),
+        ({"other": '[class.other]\nfactor=0.5\nreason="r"\n'}, "is 0.5, but should be finite and >= 1"),
         ({"other": '[class.other]\nfactor=nan\nreason="r"\n'}, "factor is nan"),
         ({"other": '[class.other]\nfactor=inf\nreason="r"\n'}, "factor is inf"),
         ({"other": '[class.other]\nfactor=2.0\nreason=" "\n'}, "reason"),

@@ -23,12 +23,7 @@ from conformance.judging.waivers import (
     unmatched,
 )
 
-GOOD = {
-    "id": "mean-fp16",
-    "network": "beautygan",
-    "nodes": ["generator/*/moments/mean"],
-    "operators": None,
-}
+GOOD = {"id": "mean-fp16", "network": "beautygan", "nodes": ["generator/*/moments/mean"], "operators": None}
 MEAN = Case(
     network="beautygan", node="generator/IN_1/moments/mean", op="Mean", precision="int8-fp16", mode="own"
 )

@@ -1,7 +1,5 @@
 """The committed BeautyGAN graph is the published one, and ``tools/build_beautygan.py`` writes exactly it."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

@@ -1,7 +1,5 @@
 """The input pictures are what NOTICE and ``tools/draw_faces.py`` say they are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The committed weights transfer makeup: between people whom no training saw, as their figures say."""
 
-from __future__ import annotations
-
 import json
 import sys
 

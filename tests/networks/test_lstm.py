@@ -1,7 +1,5 @@
 """The LSTM that adds: its files are what the tools write, and its weights solve the task."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """The depthwise network: its graph and weights are what the tools write, and it tells shapes apart."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

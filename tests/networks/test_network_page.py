@@ -1,7 +1,5 @@
 """``docs/network.md`` names every key of ``network.toml`` and of a waiver file, and no other."""
 
-from __future__ import annotations
-
 import re
 
 import msgspec

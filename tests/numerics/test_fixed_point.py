@@ -1,7 +1,5 @@
 """Fixed point against rational arithmetic: laws are checked in fractions, never in the code's own floats."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 
@@ -10,12 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.numerics.fixed_point import (
-    limits,
-    position_and_scale,
-    quantization_scale,
-    quantize,
-)
+from conformance.numerics.fixed_point import limits, position_and_scale, quantization_scale, quantize
 
 BITS = st.sampled_from([4, 8, 16, 31])
 MAGNITUDES = st.floats(1e-290, 1e290)

@@ -1,7 +1,5 @@
 """Rounding to half floats against all boundaries of the 2^16 halves and against NumPy's own conversion."""
 
-from __future__ import annotations
-
 import bisect
 import itertools
 import math

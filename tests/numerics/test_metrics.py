@@ -1,7 +1,5 @@
 """Metrics against decimal arithmetic of 120 digits, and against the traps that single metrics fall into."""
 
-from __future__ import annotations
-
 import decimal
 import json
 import math

@@ -1,7 +1,5 @@
 """benchmark.json: pytest-benchmark's own format, in the run directory, with the device named."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

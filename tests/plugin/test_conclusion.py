@@ -1,7 +1,5 @@
 """What a finding becomes: a record, and the outcome of its test."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.judged import judge

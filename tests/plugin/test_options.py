@@ -1,7 +1,5 @@
 """The options as pytest takes them: help, what is refused before anything runs, what reaches a run."""
 
-from __future__ import annotations
-
 import re
 import sys
 
@@ -31,10 +29,7 @@ def pytest_markers(capsys):
     ("argument", "sentence"),
     [
         ("--device=emulater", "device 'emulater' is unknown (near names: emulator)"),
-        (
-            "--device=no_such_module:factory",
-            "No module named 'no_such_module'; put its directory on PYTHONPATH",
-        ),
+        ("--device=no_such_module:factory", "named 'no_such_module'; put its directory on PYTHONPATH"),
         ("--profile=mlu370", "profile 'mlu370' is not in"),
         ("--profile=mlu270,reduction=fp32", "switch 'reduction'"),
         ("--profile=mlu270,reduction_sum=fp64", "must be one of float-type, fp32, exact"),

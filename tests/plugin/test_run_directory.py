@@ -1,7 +1,5 @@
 """The run directory: what is in it, when it is refused, and what an interrupted run leaves."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

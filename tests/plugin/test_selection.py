@@ -1,7 +1,5 @@
 """Which cases a run has, and that finding out needs no TensorFlow."""
 
-from __future__ import annotations
-
 import pytest
 from support.fresh_python import without_tensorflow
 from support.kept_network import KEY_NODES

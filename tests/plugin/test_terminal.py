@@ -1,7 +1,5 @@
 """What a run says: the device before anything runs, the table at the end."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

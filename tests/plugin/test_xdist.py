@@ -1,7 +1,5 @@
 """How cases are spread over workers, and what a controller does with what they send."""
 
-from __future__ import annotations
-
 import functools
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """Naive calibration: max|x| of every fixed-point input and filter over all samples, as the scales say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """The quantisation parameter file: round trips, and one clear sentence for every malformed file."""
 
-from __future__ import annotations
-
 import math
 import re
 

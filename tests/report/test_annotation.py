@@ -1,7 +1,5 @@
 """What a record becomes in a graph: words, numbers, names of attributes."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import msgspec

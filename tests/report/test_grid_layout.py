@@ -1,7 +1,5 @@
 """Which inputs meet: every one with every other, or the samples one by one."""
 
-from __future__ import annotations
-
 import msgspec
 import numpy as np
 import pytest

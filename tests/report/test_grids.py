@@ -1,7 +1,5 @@
 """Grids: what each block says and shows, whatever the device returned."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.picture_network import GREENS, REDS, kept_pictures

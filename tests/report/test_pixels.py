@@ -1,7 +1,5 @@
 """Arrays as pixels: scaling, magenta for what is not finite, differences by heat."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Errors against the time step: which nodes are a series, and what records make of it."""
 
-from __future__ import annotations
-
 import math
 import re
 import sys

@@ -1,7 +1,5 @@
 """Where things stand on a sheet: nothing overlaps, nothing is outside, nothing is too wide."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -10,17 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.report.drawing import drawn, save
-from conformance.report.sheet import (
-    LARGEST,
-    SMALLEST,
-    WIDEST,
-    Band,
-    Block,
-    Cell,
-    Line,
-    Sheet,
-    laid_out,
-)
+from conformance.report.sheet import LARGEST, SMALLEST, WIDEST, Band, Block, Cell, Line, Sheet, laid_out
 
 
 def colour(*rgb):

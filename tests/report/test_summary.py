@@ -1,7 +1,5 @@
 """The table at the end of a run: counts, worst node, worst output, no figure where there is none."""
 
-from __future__ import annotations
-
 from support.records import record
 
 from conformance.judging.bounds import ErrorValues

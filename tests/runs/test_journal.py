@@ -1,7 +1,5 @@
 """The run as a whole: one writer, one environment, and what fails it although no test did."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """Outputs that a run keeps: which, whole, and only as they were judged."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support import records

@@ -1,7 +1,5 @@
 """Records: one line each, and nothing is written that would not read back."""
 
-from __future__ import annotations
-
 import math
 
 import msgspec

@@ -1,7 +1,5 @@
 """Devices whose framework calibrates, rightly or not, for ``--device suite.calibrating_devices:FACTORY``."""
 
-from __future__ import annotations
-
 import functools
 
 from conformance.devices.cpu import CpuDevice

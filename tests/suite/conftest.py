@@ -1,7 +1,5 @@
 """The small network, and running the suite on it with a faulty device."""
 
-from __future__ import annotations
-
 import pytest
 from support.suite_run import run_suite
 

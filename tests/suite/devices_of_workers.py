@@ -1,7 +1,5 @@
 """Devices that only workers may open, for ``--device suite.devices_of_workers:FACTORY``."""
 
-from __future__ import annotations
-
 import functools
 import os
 

@@ -3,8 +3,6 @@
 Each wraps a device that conforms: stock TensorFlow in float32, or the emulator of ideal arithmetic.
 """
 
-from __future__ import annotations
-
 import functools
 import types
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The suite's test of the framework's own calibration, on devices that calibrate rightly and wrongly."""
 
-from __future__ import annotations
-
 import pytest
 from support.kept_network import kept_network
 from support.suite_run import run_suite

@@ -1,7 +1,5 @@
 """What is missing, damaged or empty is one sentence and an exit code, never a pass and never a traceback."""
 
-from __future__ import annotations
-
 import re
 import shutil
 

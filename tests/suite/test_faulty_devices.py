@@ -1,7 +1,5 @@
 """A device that does one thing wrong fails in the node that was touched, and in no other."""
 
-from __future__ import annotations
-
 import pytest
 from support.kept_network import KEY_NODES
 

@@ -1,7 +1,5 @@
 """The pictures of a run: what it keeps and draws, with workers too, and that none of it decides a run."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image

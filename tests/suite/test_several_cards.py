@@ -1,7 +1,5 @@
 """``-n``: several processes judge, each on a device of its own, and together they make one run."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 
@@ -167,18 +165,8 @@ def test_a_worker_that_dies_fails_the_run_and_names_what_is_missing(spread):
     [
         ("suite.faulty_devices:broken_factory", [], 3, "could not be made: OSError: no driver"),
         ("emulater", [], 4, "device 'emulater' is unknown (near names: emulator)"),
-        (
-            "suite.devices_of_workers:CardOfAWorker",
-            ["--dist=each"],
-            4,
-            "--dist each runs every case on every",
-        ),
-        (
-            "suite.devices_of_workers:CardOfAWorker",
-            ["--nodes=gone"],
-            4,
-            "--nodes 'gone' matches no node of small",
-        ),
+        ("suite.devices_of_workers:CardOfAWorker", ["--dist=each"], 4, "each runs every case on every"),
+        ("suite.devices_of_workers:CardOfAWorker", ["--nodes=gone"], 4, "'gone' matches no node of small"),
     ],
 )
 def test_a_run_that_cannot_start_is_one_sentence_and_leaves_nothing(

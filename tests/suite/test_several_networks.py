@@ -1,7 +1,5 @@
 """One run over several networks: one directory, cases that name their network, each judged as if alone."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np

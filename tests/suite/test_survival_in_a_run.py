@@ -1,7 +1,5 @@
 """A run goes on whatever a card's process does: right outcome, right case, the rest judged, nothing left."""
 
-from __future__ import annotations
-
 import functools
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Waivers in a real run: running sums deviate at fp16, and only a right waiver lets that pass."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 

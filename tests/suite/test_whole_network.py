@@ -1,7 +1,5 @@
 """Chained, fused and timed tests find a network that is wrong as a whole, and a device that cheats."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -3,8 +3,6 @@
 Nodes mean what they are called: all of them return the feed ``x``, except those that :data:`FAULTS` names.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -1,7 +1,5 @@
 """Damaging files in one place."""
 
-from __future__ import annotations
-
 
 def edited(path, old, new):
     """Replace what must be in a text file, wherever it stands."""

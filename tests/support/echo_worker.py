@@ -4,8 +4,6 @@
 the session say something besides.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

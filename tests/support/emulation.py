@@ -1,7 +1,5 @@
 """The shortest way from a few lines of TensorFlow to a frozen graph, and from there through the emulator."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.retype import to_float64
+from conformance.numerics.half import round_to_half
 from conformance.precision import parse_precision
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
 from conformance.quantization.parameter_file import QuantizationScales
@@ -91,6 +90,11 @@ def in_float64(graph, feeds):
 def halves(values):
     """Return ``values`` rounded to the nearest half, as float32."""
     return np.asarray(values).astype(np.float16).astype(np.float32)
+
+
+def half_away(values):
+    """Return ``values`` rounded as the card rounds them to a half, as float32."""
+    return round_to_half(values, ties="away", overflow="saturate", tiny="smallest").astype(np.float32)
 
 
 def are_halves(values):

@@ -3,8 +3,6 @@
 Each comes with the clauses that it breaks. What ``suite.faulty_devices`` holds returns wrong results instead.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 

@@ -1,7 +1,5 @@
 """Code in an interpreter of its own, which must do without TensorFlow."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

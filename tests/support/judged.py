@@ -1,7 +1,5 @@
 """Samples compared and judged in one call."""
 
-from __future__ import annotations
-
 from conformance.judging.comparison import compare_sample
 from conformance.judging.verdicts import accept_comparisons, judge_comparisons
 

@@ -1,7 +1,5 @@
 """The worker of isolated devices without TensorFlow, whose import takes long; the devices see no graph."""
 
-from __future__ import annotations
-
 import sys
 
 from conformance.devices.cambricon.worker import main

@@ -1,7 +1,5 @@
 """Watching processes from outside, and interrupting the one that waits for them."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import time

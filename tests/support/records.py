@@ -1,7 +1,5 @@
 """Cases and records made by hand."""
 
-from __future__ import annotations
-
 from conformance.judging.cases import Case
 from conformance.runs.records import Record
 

@@ -1,7 +1,5 @@
 """What a user must be told: one sentence, raised as an error of the project's own."""
 
-from __future__ import annotations
-
 import contextlib
 
 import pytest

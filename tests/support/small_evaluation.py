@@ -1,7 +1,5 @@
 """The small network with goldens: what is expected on it, and a device on it."""
 
-from __future__ import annotations
-
 from support.kept_network import kept_network
 
 from conformance import locations

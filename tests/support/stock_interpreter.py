@@ -1,7 +1,5 @@
 """The interpreter with stock TensorFlow 1.15 that stands in for the vendor's, where this machine has one."""
 
-from __future__ import annotations
-
 import functools
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The real worker under the present TensorFlow, which it would refuse, though its sessions run there."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Waivers made by hand, and as TOML."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 

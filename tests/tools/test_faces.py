@@ -1,7 +1,5 @@
 """``tools/faces`` draws what the descriptions say: again the same pixels, makeup in its masks alone."""
 
-from __future__ import annotations
-
 import sys
 
 import msgspec

@@ -1,7 +1,5 @@
 """``docs/options.md`` is what the tables say now, and names everything that can be given."""
 
-from __future__ import annotations
-
 from support.tool_modules import tool_module
 
 from conformance.cli import COMMANDS

@@ -1,7 +1,5 @@
 """The drawn shapes: the same for the same seed, every class another, whole and told from the backdrop."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``tools/train_beautygan.py`` trains the network of the frozen graph, can go on later, is judged."""
 
-from __future__ import annotations
-
 import math
 import os
 import sys

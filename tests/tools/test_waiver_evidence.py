@@ -1,7 +1,5 @@
 """The evidence of a waiver is what a run measured of what it covers, no more and no less."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -1,7 +1,5 @@
 """Calibration by a framework that does what the vendor's is known to do, and by those that do not."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

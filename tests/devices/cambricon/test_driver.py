@@ -1,7 +1,5 @@
 """The card as a device: which card, which worker, what it is told, and what is left when it ends."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -88,21 +86,9 @@ def test_what_the_framework_sees_is_recorded_per_precision(device):
 @pytest.mark.parametrize(
     ("cards", "options", "sentence"),
     [
-        (
-            NONE,
-            {},
-            r"no Cambricon card is visible \(/dev/cambricon_dev\*: none; .*--device=emulator to emulate",
-        ),
-        (
-            Survey((DARK,), "", "", ()),
-            {},
-            r"no card can be used: card 1 MLU270-S4 0000:02:00.0 without device file",
-        ),
-        (
-            ONE,
-            {"card": "1"},
-            r"no card of those asked for \(1\) can be used: card 0 .*; card 1 .*choose another",
-        ),
+        (NONE, {}, r"no Cambricon card is visible \(/dev/cambricon_dev\*: none; .*=emulator to emulate"),
+        (Survey((DARK,), "", "", ()), {}, r"can be used: card 1 MLU270-S4 0000:02:00.0 without device file"),
+        (ONE, {"card": "1"}, r"of those asked for \(1\) can be used: card 0 .*; card 1 .*choose another"),
     ],
 )
 def test_a_card_that_is_not_there_or_cannot_be_used(device, cards, options, sentence):

@@ -1,7 +1,5 @@
 """Finding the vendor's Python among small scripts that answer what the test says."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os

@@ -1,7 +1,5 @@
 """The lock of a card between real processes: contention, death, inheritance, and what the loser is told."""
 
-from __future__ import annotations
-
 import contextlib
 import getpass
 import json

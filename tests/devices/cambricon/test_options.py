@@ -1,7 +1,5 @@
 """What ``--device-option`` means to the card's driver, and the environment that the framework sees."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The driver on stock TensorFlow 1.15, and isolated devices: the contract, and a run of the suite."""
 
-from __future__ import annotations
-
 import functools
 
 import pytest

@@ -1,7 +1,5 @@
 """The device contract: sound devices keep it, faulty ones break it, and every clause is broken by one."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from pathlib import Path

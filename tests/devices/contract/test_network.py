@@ -1,7 +1,5 @@
 """The contract's network: what TensorFlow 1 runs, what faulty devices need, bounds that let nothing by."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

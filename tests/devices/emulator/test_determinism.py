@@ -1,7 +1,5 @@
 """The same bits in every run, with one thread and with two, in this process and in another."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

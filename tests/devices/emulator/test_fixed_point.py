@@ -1,17 +1,14 @@
 """Convolutions and matmuls in fixed point are exact: equal to int64 arithmetic, worst cases included."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
-from support.emulation import emulated, frozen, placeholder, plain_scales, rewritten, same_bits
+from support.emulation import emulated, frozen, half_away, placeholder, plain_scales, rewritten, same_bits
 
 from conformance.devices.base import Unsupported
 from conformance.devices.emulator import fixed_point
 from conformance.errors import UsageError
 from conformance.numerics.fixed_point import quantize
-from conformance.numerics.half import round_to_half
 from conformance.quantization.parameter_file import QuantizationScales
 
 # Powers of two: integers over them are exact in float32, and are quantised back to themselves.
@@ -25,7 +22,7 @@ def stored(integers, divisor, float_bits):
     real = integers.astype(np.float64) / divisor
     if float_bits == 32:
         return real.astype(np.float32)
-    return round_to_half(real, ties="away", overflow="saturate", tiny="smallest").astype(np.float32)
+    return half_away(real)
 
 
 def same_pads(sizes, taps, strides):

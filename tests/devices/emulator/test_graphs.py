@@ -1,7 +1,5 @@
 """Any frozen graph runs: operators without a model, several outputs, side nodes, loops and branches."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support import small_network

@@ -1,7 +1,5 @@
 """The ideal profile computes exactly and rounds once; the oracle is float64 TensorFlow rounded by NumPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import frozen, halves, placeholder, run, same_bits

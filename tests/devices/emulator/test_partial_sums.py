@@ -1,17 +1,19 @@
 """Partial sums of convolutions and matmuls in half and in float32, tap by tap and block by block."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
-from support.emulation import emulated, frozen, naive_scales, placeholder, plain_scales, run, same_bits
+from support.emulation import (
+    emulated,
+    frozen,
+    half_away,
+    naive_scales,
+    placeholder,
+    plain_scales,
+    run,
+    same_bits,
+)
 
 from conformance.numerics.fixed_point import quantize
-from conformance.numerics.half import round_to_half
-
-
-def half_away(values):
-    return round_to_half(values, ties="away", overflow="saturate", tiny="smallest").astype(np.float32)
 
 
 def tap_by_tap(x, w, strides, padding, divisor, bits, float_bits):

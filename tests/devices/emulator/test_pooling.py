@@ -1,7 +1,5 @@
 """AvgPool and Softmax add one term after the other and round each time, as plain loops do."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Profiles: the shipped ones are complete, switches can be turned, wrong files and requests are named."""
 
-from __future__ import annotations
-
 import pytest
 from support.emulation import ROOT, profile
 from support.refusals import refused
@@ -73,11 +71,7 @@ def test_wrong_requests(request_, said):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            'value = "half-away"',
-            'value = "half-down"',
-            "fixed_point_rounding='half-down' of .* must be one of",
-        ),
+        ('value = "half-away"', 'value = "half-down"', "rounding='half-down' of .* must be one of"),
         (
             'alternatives = ["full", "symmetric"]',
             'alternatives = ["full"]',

@@ -1,7 +1,5 @@
 """An LSTM as a TensorFlow 1 loop and unrolled: the emulator makes the same bits of both."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import PRECISIONS, frozen, in_float64, naive_scales, run, same_bits

@@ -1,7 +1,5 @@
 """The compiled rounding to half is the law of ``numerics.half``, at every boundary of the 2^16 halves."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mean and Sum add one term after the other and round each time, as a plain loop does."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from support.emulation import emulated, frozen, halves, placeholder, profile, run, same_bits

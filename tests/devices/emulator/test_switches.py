@@ -1,16 +1,23 @@
 """Every switch of a profile changes some result, and changes it as stated."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pytest
-from support.emulation import are_halves, emulated, frozen, halves, placeholder, plain_scales, run, same_bits
+from support.emulation import (
+    are_halves,
+    emulated,
+    frozen,
+    half_away,
+    halves,
+    placeholder,
+    plain_scales,
+    run,
+    same_bits,
+)
 
 from conformance.devices.emulator.profile import ALTERNATIVES
 from conformance.numerics.fixed_point import position_and_scale, quantize
-from conformance.numerics.half import round_to_half
 
 TESTED = {
     "arithmetic": "test_arithmetic",
@@ -33,10 +40,6 @@ TESTED = {
 def test_every_switch_has_a_test():
     assert set(TESTED) == set(ALTERNATIVES)
     assert set(TESTED.values()) <= set(globals())
-
-
-def half_away(values):
-    return round_to_half(values, ties="away", overflow="saturate", tiny="smallest").astype(np.float32)
 
 
 def multiplication(w=((1.0,),), shape=(5, 1)):

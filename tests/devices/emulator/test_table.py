@@ -1,7 +1,5 @@
 """The table of operators and the emulator agree on what is modelled, in both directions."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Any device in a process of its own: it does the same there, and may end as it likes."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np
@@ -117,11 +115,7 @@ def test_a_device_that_cannot_be_had(isolated, options, error, sentence):
 @pytest.mark.parametrize(
     ("at", "fault", "sentence"),
     [
-        (
-            "run",
-            "segv",
-            "the process of device 'support.crashing_devices:CrashingDevice' was ended by SIGSEGV",
-        ),
+        ("run", "segv", "process of device 'support.crashing_devices:CrashingDevice' was ended by SIGSEGV"),
         ("run", "system-exit", "ended with exit code 6"),
         ("open", "exit", "ended with exit code 5; last output: about to exit"),
         ("run", "refuse", "^the card is hot$"),

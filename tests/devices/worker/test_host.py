@@ -1,7 +1,5 @@
 """A worker at hand: started, replaced, given up; and gone when the process that started it is."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

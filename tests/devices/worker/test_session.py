@@ -1,7 +1,5 @@
 """What passes between a session and its worker: every array as it is, and no answer that makes no sense."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -9,16 +9,15 @@ import msgspec
 from conformance.diagnosis.evidence import Reason, evidence_of
 from conformance.diagnosis.model import Contributor
 from conformance.diagnosis.network_errors import branches_of
-from conformance.graph.frozen import producer
+from conformance.graph.frozen import data_inputs, producer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
     from conformance.diagnosis.model import Culprit, NodeErrors
     from conformance.goldens import GoldenStore
-    from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -63,7 +62,7 @@ def explained(
 ) -> dict[str, list[Reason]]:
     """Return what the goldens of one sample show of each node, strongest first."""
     graph, known = store.network.graph, {node.name for node in store.manifest.nodes}
-    near = [name for node in nodes for name in _near(graph, node)]
+    near = [name for node in nodes for name in (node, *map(producer, data_inputs(graph.nodes[node])))]
     store.ensure(name for name in near if name in known)
 
     def values(name: str) -> np.ndarray[Any, Any]:
@@ -91,13 +90,15 @@ def with_repeats(culprits: Sequence[Culprit], repeats: Mapping[str, tuple[int, i
         repeats: nodes that returned what is right for the sample that ran before: (sample, before).
     """
     return [
-        msgspec.structs.replace(culprit, reasons=[*_repeated(culprit.nodes, repeats), *culprit.reasons])
+        msgspec.structs.replace(
+            culprit,
+            reasons=[
+                *(_old_result(node, *repeats[node]) for node in culprit.nodes if node in repeats),
+                *culprit.reasons,
+            ],
+        )
         for culprit in culprits
     ]
-
-
-def _repeated(nodes: Collection[str], repeats: Mapping[str, tuple[int, int]]) -> list[Reason]:
-    return [_old_result(node, *repeats[node]) for node in nodes if node in repeats]
 
 
 def _old_result(node: str, sample: int, before: int) -> Reason:
@@ -116,11 +117,6 @@ def _looked_at(culprit: Culprit, branches: Mapping[str, str]) -> list[str]:
     for node in culprit.nodes:
         firsts.setdefault(branches.get(node, ""), node)
     return list(dict.fromkeys([culprit.worst, culprit.nodes[0], *firsts.values()]))[:MOST_NODES]
-
-
-def _near(graph: FrozenGraph, node: str) -> list[str]:
-    """Return a node and what it reads."""
-    return [node, *(producer(tensor) for tensor in graph.nodes[node].input if not tensor.startswith("^"))]
 
 
 def contributors(

@@ -18,7 +18,7 @@ from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.terms import TermSums, term_sums
 from conformance.files import read_json, sha256, write_json_table_atomically
 from conformance.graph.cut import cut
-from conformance.graph.frozen import producer
+from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.operators import MOVEMENT, SOURCES
 from conformance.judging.bounds import Attainable, error_values, largest_values
 from conformance.numerics.metrics import compare
@@ -77,11 +77,7 @@ def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]
 
 
 def _whole(node: str, entries: Mapping[str, Attainable | str]) -> dict[str, Attainable]:
-    """Return the entries of a node, each in full.
-
-    Raises:
-        ValueError: one names a precision that has none of its own.
-    """
+    """Return the entries of a node, each in full."""
     whole = {}
     for precision, entry in entries.items():
         found = entries.get(entry) if isinstance(entry, str) else entry
@@ -191,7 +187,7 @@ def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[
         node = graph.nodes[pending.pop(0)]
         if node.op not in MOVEMENT | SOURCES:
             return str(node.op)
-        sources = {producer(tensor): None for tensor in node.input if not tensor.startswith("^")}
+        sources = dict.fromkeys(map(producer, data_inputs(node)))
         pending += [source for source in sources if source not in key and source not in seen]
         seen.update(sources)
     return str(graph.nodes[name].op)

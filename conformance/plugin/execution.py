@@ -112,17 +112,15 @@ class Run:
 
     def status(self) -> ProcessStatus:
         """Return what this process can say by now."""
+        found = [text for evaluation in self.evaluations.values() for text in evaluation.incidents]
         return ProcessStatus(
             device=named_values(self.info, "device"),
             waivers=self._waivers,
             problems=self._waiver_problems,
-            incidents=[*dict.fromkeys(self._from_evaluations("incidents")), *self._incidents],
+            incidents=[*dict.fromkeys(found), *self._incidents],
             notes=[*self.plan.notes, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
             seconds=sum(evaluation.stopwatch.seconds for evaluation in self.evaluations.values()),
         )
-
-    def _from_evaluations(self, what: str) -> list[str]:
-        return [text for evaluation in self.evaluations.values() for text in getattr(evaluation, what)]
 
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""

@@ -43,7 +43,9 @@ def waiver_problems(plan: NetworkPlan, info: DeviceInfo, waivers: list[Waiver], 
     problems = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
     path = _path(plan, info)
     if path is not None and path.parent == locations.WAIVERS:
-        problems += unknown_networks(read_waivers(path), [plan.network.name, *_known_networks()])
+        problems += unknown_networks(
+            read_waivers(path), [plan.network.name, *network_names(locations.NETWORKS)]
+        )
     return [problem.sentence for problem in problems]
 
 
@@ -76,7 +78,3 @@ def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
 def _profile(info: DeviceInfo) -> str:
     """Return the profile's name without the switches that were turned."""
     return info.profile.partition(",")[0]
-
-
-def _known_networks() -> list[str]:
-    return network_names(locations.NETWORKS)

@@ -153,11 +153,7 @@ class CambriconDevice:
         )
 
     def _write_parameters(self, path: Path, scales: QuantizationScales) -> None:
-        """Write a fresh parameter file, which the framework may change, or copy the user's own.
-
-        Raises:
-            UsageError: the user's own cannot be read.
-        """
+        """Write a fresh parameter file, which the framework may change, or copy the user's own."""
         given = self._options.variables.get(QUANT_PARAM)
         if given is None:
             write(path, scales)

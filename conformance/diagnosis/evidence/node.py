@@ -18,7 +18,7 @@ from conformance.diagnosis.evidence.quantization_step import (
 )
 from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
 from conformance.diagnosis.evidence.statement import Reason, Tensor
-from conformance.graph.frozen import output_index, producer
+from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.operators import AVERAGES, FIXED_POINT, SUMS, known
 from conformance.graph.retype import attribute
 
@@ -88,8 +88,7 @@ def evidence_of(
 
 def _subject(name: str, graph: FrozenGraph, values: Callable[[str], np.ndarray[Any, Any]]) -> _Subject:
     node = graph.require(name)
-    tensors = [tensor for tensor in node.input if not tensor.startswith("^")]
-    operands = [_operand(index, tensor, graph, values) for index, tensor in enumerate(tensors)]
+    operands = [_operand(index, tensor, graph, values) for index, tensor in enumerate(data_inputs(node))]
     return _Subject(name, node, known(node.op), _golden(name, graph, values), operands)
 
 

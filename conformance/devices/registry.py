@@ -9,7 +9,7 @@ import importlib
 import importlib.metadata
 import inspect
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import AUTO, CAMBRICON, CPU, EMULATOR, Device, DeviceInfo, DeviceRequest
 from conformance.errors import ConformanceError, DeviceError, InfrastructureError, UsageError, near_names
@@ -24,6 +24,24 @@ BUILT_IN = (AUTO, EMULATOR, CPU, CAMBRICON)
 ENTRY_POINTS = "conformance.devices"
 
 
+def request_of(options: Any) -> DeviceRequest:
+    """Return the device that options of the table, by their names as attributes, ask for."""
+    return DeviceRequest(
+        options.device,
+        profile=options.profile,
+        options=options.device_option,
+        timeout=options.device_timeout,
+        isolate=options.isolate,
+    )
+
+
+def automatic() -> str:
+    """Return the driver of a visible card, which never falls back to the emulator, or the emulator."""
+    from conformance.devices.cambricon.cards import survey
+
+    return CAMBRICON if survey().cards else EMULATOR
+
+
 def open_device(request: DeviceRequest) -> Device:
     """Return the device that a user asks for.
 
@@ -31,7 +49,7 @@ def open_device(request: DeviceRequest) -> Device:
         UsageError: the name, module, factory, profile or an option is unknown.
         InfrastructureError: the device exists but cannot be had.
     """
-    name = _automatic() if request.name == AUTO else request.name
+    name = automatic() if request.name == AUTO else request.name
     if name == CAMBRICON:
         from conformance.devices.cambricon.driver import CambriconDevice
 
@@ -62,13 +80,6 @@ def opened_device(request: DeviceRequest) -> Iterator[Device]:
         device.close()
     except Exception as error:
         raise DeviceError(f"the device could not be closed: {type(error).__name__}: {error}") from error
-
-
-def _automatic() -> str:
-    """Return the driver of a visible card, which never falls back to the emulator, or the emulator."""
-    from conformance.devices.cambricon.cards import survey
-
-    return CAMBRICON if survey().cards else EMULATOR
 
 
 def _in_this_process(name: str, request: DeviceRequest) -> Device:

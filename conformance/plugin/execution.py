@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance import locations
-from conformance.devices.base import DeviceRequest, KeepsLogs
-from conformance.devices.registry import open_device
+from conformance.devices.base import KeepsLogs
+from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
@@ -155,15 +155,7 @@ def device_of(config: pytest.Config) -> Device:
     """
     settings = config.stash[SETTINGS]
     if DEVICE not in config.stash:
-        config.stash[DEVICE] = open_device(
-            DeviceRequest(
-                settings.device,
-                profile=settings.profile,
-                options=settings.device_option,
-                timeout=settings.device_timeout,
-                isolate=settings.isolate,
-            )
-        )
+        config.stash[DEVICE] = open_device(request_of(settings))
     device = config.stash[DEVICE]
     if settings.require_hardware and device.info().simulated:
         from conformance.devices.cambricon.cards import no_hardware, survey

@@ -104,11 +104,6 @@ class Layout:
     size: tuple[int, int]
     things: tuple[Placed, ...]
 
-    @property
-    def cells(self) -> list[Placed]:
-        """The pictures."""
-        return [thing for thing in self.things if isinstance(thing.what, Cell)]
-
 
 def laid_out(sheet: Sheet) -> Layout:
     """Return where everything of a sheet stands; no wider than ``WIDEST`` unless one block alone is."""

@@ -127,6 +127,12 @@ def _window(graph: FrozenGraph, node: Node) -> Shape:
     return (None,) * 4 if given is None else tuple(int(edge) for edge in given)
 
 
+def same_padding(length: int, size: int, step: int) -> tuple[int, int]:
+    """Return TensorFlow's SAME padding of an axis before and after: as even as can be, the odd one after."""
+    total = max((-(-length // step) - 1) * step + size - length, 0)
+    return total // 2, total - total // 2
+
+
 def _spatial(node: Node, sizes: Shape) -> Shape:
     """Return the sizes of a window without those along samples and channels."""
     return sizes[2:] if attribute(node, "data_format").s.startswith(b"NC") else sizes[1:-1]

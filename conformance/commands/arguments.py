@@ -68,6 +68,11 @@ def add_option(
     _takes(command, option)
 
 
+def add_list(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **more: Any) -> None:
+    """Add an option that may be given again: its values make a list, which is empty by default."""
+    command.add_argument(flag, action="append", default=[], metavar=metavar, help=text, **more)
+
+
 def add_device(command: argparse.ArgumentParser) -> None:
     """Add ``--device`` and everything that says more about it."""
     add_options(command, *DEVICE)

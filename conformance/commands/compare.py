@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import add_option, add_options, golden_store, network_of, sample_number
+from conformance.commands.arguments import (
+    add_list,
+    add_option,
+    add_options,
+    golden_store,
+    network_of,
+    sample_number,
+)
 from conformance.commands.printing import note, progress, say
 from conformance.errors import UsageError
 from conformance.files import json_text, write_json_atomically
@@ -29,13 +36,8 @@ def add(commands: Commands) -> None:
     command.add_argument("--goldens", metavar="NETWORK", help="compare with this network's goldens instead")
     add_options(command, "golden_dir")
     add_option(command, "sample", also="; also which one it is where a file does not say (default: all)")
-    command.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="CRITERION=NUMBER",
-        help="least cosine, or largest mse, max_abs or worst_channel_mse, else exit 1; may be given again",
-    )
+    limit = "least cosine, or largest mse, max_abs or worst_channel_mse, else exit 1; may be given again"
+    add_list(command, "--limit", "CRITERION=NUMBER", limit)
     command.add_argument(
         "--sort",
         choices=("worst", "graph"),

@@ -105,10 +105,6 @@ def _summary(manifest: DumpManifest) -> str:
     samples = sorted({file.sample for file in manifest.files})
     form, kind = manifest.files[0].format, manifest.device["kind"]
     precision = f" at {manifest.precision}" if manifest.precision else ""
-    what = f"{_counted(len(nodes), 'node')} of {manifest.network}"
+    what = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} of {manifest.network}"
     numbers = f"sample{'s' if len(samples) > 1 else ''} {', '.join(map(str, samples))}"
     return f"{what}, {numbers}, from {kind}{precision}, as {form}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-
 BUILT_IN = (AUTO, EMULATOR, CPU, CAMBRICON)
 
 ENTRY_POINTS = "conformance.devices"

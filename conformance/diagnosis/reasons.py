@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
-
 MOST_NODES = 4
 """Nodes of a culprit whose numbers are looked at."""
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
 
-
 WIDEST = PRECISIONS[-1]
 """The precision that has every other one's numbers: where it fails, a narrower one rarely does not."""
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
     from conformance.judging.verdicts import Acceptance
 
-
 CHOICE_HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "right", "modelled ms", "accepted")
-
 
 HEADINGS = ("own", "attainable", "inherited", "chained", "amplified", "own / bound")
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Mask = NDArray[np.bool_]
 
-
 Criterion = Literal["cosine", "mse", "max_abs", "worst_channel_mse"]
 
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from conformance.dumps.comparison import Limits
     from conformance.dumps.tensors import Side
 
-
 Outcome = Literal["fine", "deviates", "inconclusive"]
 
 

@@ -229,10 +229,7 @@ def _groups(store: GoldenStore, names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _attainable(
-    store: GoldenStore,
-    name: str,
-    results: Sequence[np.ndarray[Any, Any]],
-    sums: TermSums,
+    store: GoldenStore, name: str, results: Sequence[np.ndarray[Any, Any]], sums: TermSums
 ) -> Attainable:
     goldens = [store.get(name, sample) for sample in range(len(results))]
     for result in results:

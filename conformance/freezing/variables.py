@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from conformance.freezing.checkpoint import Checkpoint
     from conformance.graph.frozen import Node
 
-
 ASSIGNMENTS = frozenset({"Assign", "AssignVariableOp"})
 
 RESTORE = "RestoreV2"

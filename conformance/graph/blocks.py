@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node
 
-
 OUTSIDE = "\0outside"
 """What dominates a node that no single node does; no node of TensorFlow can be called so."""
 

@@ -24,7 +24,6 @@ Shape: TypeAlias = tuple[int | None, ...]
 ShapeOf: TypeAlias = Callable[[str], Shape | None]
 """Returns the shape of a tensor: of a static type, of a golden; None where it is not known."""
 
-
 TRANSPOSING = (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))
 """Attributes by which matmuls transpose their first and second argument."""
 

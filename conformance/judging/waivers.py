@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from conformance.judging.cases import Case, Outcome
 
-
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from conformance.runs.records import Record
 
-
 WORKER = pytest.StashKey["Worker"]()
 
 

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conformance.report.pixels import (
-    GAIN,
-    difference_pixels,
-    heat,
-    is_picture,
-    output_pixels,
-)
+from conformance.report.pixels import GAIN, difference_pixels, heat, is_picture, output_pixels
 from conformance.report.sheet import Band, Block, Cell, Line, Rows, Sheet
 from conformance.tables import aligned
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from conformance.judging.waivers import WaiverLedger
 
-
 _VERDICT_FIELDS = ("reasons", "notes", "metrics", "bounds", "needed", "acceptance", "reached")
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.frozen import Node
 
-
 Tensor = Any
 
 HALF_MAX = 65504.0
@@ -129,17 +128,10 @@ def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Prof
 def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:
     """Turn an exact integer sum into a real number, rounded to the float type once."""
     tf = tensorflow()
-    real = tf.cast(total, tf.float64) / divisor
-    return tf.cast(round_to_float(real, float_bits, profile), out)
+    return rounded(tf.cast(total, tf.float64) / divisor, float_bits, profile, out)
 
 
-def accumulate(
-    *tensors: Tensor,
-    sum_bits: int,
-    float_bits: int,
-    profile: Profile,
-    out: Any,
-) -> Tensor:
+def accumulate(*tensors: Tensor, sum_bits: int, float_bits: int, profile: Profile, out: Any) -> Tensor:
     """Add a partial integer sum, made real and rounded, to a running total, and round again.
 
     Args:
@@ -170,12 +162,7 @@ def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:
 
 
 def running_total(
-    count: Tensor,
-    term: Callable[[Tensor], Tensor],
-    shape: Tensor,
-    dtype: Any,
-    kind: str,
-    profile: Profile,
+    count: Tensor, term: Callable[[Tensor], Tensor], shape: Tensor, dtype: Any, kind: str, profile: Profile
 ) -> Tensor:
     """Sum ``term(0)``, ``term(1)``, … one after the other, rounding after each addition.
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
-
 FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
 

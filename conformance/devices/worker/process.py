@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from io import FileIO
 
-
 LOG_LIMIT = 16 * 2**20
 """Bytes that are kept in the log; a flood is read on and dropped."""
 

@@ -13,7 +13,6 @@ from conformance.numerics.fixed_point import limits
 if TYPE_CHECKING:
     from conformance.diagnosis.evidence.statement import Array, Doubles
 
-
 COMPARED_BITS = 16
 
 QUANTILE = 0.999

@@ -93,6 +93,11 @@ def _excess(finding: Finding) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def own_squares(errors: Iterable[NodeErrors]) -> float:
+    """Return what own errors add together, as errors that have nothing to do with each other: squares."""
+    return sum((item.own or 0.0) ** 2 for item in errors)
+
+
 def branches_of(graph: FrozenGraph) -> dict[str, str]:
     """Return, for every node, the inputs that it descends from, joined by ``+`` in their order."""
     import networkx as nx

@@ -8,7 +8,7 @@ import msgspec
 
 from conformance.diagnosis.evidence import Reason, evidence_of
 from conformance.diagnosis.model import Contributor
-from conformance.diagnosis.network_errors import branches_of
+from conformance.diagnosis.network_errors import branches_of, own_squares
 from conformance.graph.frozen import data_inputs, producer
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Explanations:
         """
         blamed = {node for culprit in culprits if culprit.kind != "precision" for node in culprit.nodes}
         others = [item for item in errors if item.node not in blamed]
-        total, of_others = _squares(errors), _squares(others)
+        total, of_others = own_squares(errors), own_squares(others)
         if total == 0 or 2 * of_others <= total:
             return []
         most = sorted(others, key=lambda item: -(item.own or 0.0))[:MOST]
@@ -148,7 +148,3 @@ def _looked_at(culprit: Culprit, branches: Mapping[str, str]) -> list[str]:
     for node in culprit.nodes:
         firsts.setdefault(branches.get(node, ""), node)
     return list(dict.fromkeys([culprit.worst, culprit.nodes[0], *firsts.values()]))[:MOST_NODES]
-
-
-def _squares(errors: Iterable[NodeErrors]) -> float:
-    return sum((item.own or 0.0) ** 2 for item in errors)

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph, Node
 
 
-def copied(node: Node, *, name: str | None = None, inputs: Sequence[str] | None = None) -> Node:
-    """Return a copy of ``node``, renamed or rewired."""
+def copied(
+    node: Node, *, name: str | None = None, op: str | None = None, inputs: Sequence[str] | None = None
+) -> Node:
+    """Return a copy of ``node``, renamed, of another operator, or rewired."""
     copy = type(node)()
     copy.CopyFrom(node)
-    if name is not None:
-        copy.name = name
+    copy.name, copy.op = name or node.name, op or node.op
     if inputs is not None:
         del copy.input[:]
         copy.input.extend(inputs)

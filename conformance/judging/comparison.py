@@ -65,7 +65,8 @@ def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:
     reasons = _nonfinite(golden, result, where)
     if reasons:
         return Comparison(where, reasons)
-    pair = _without_infinities(golden, result)
+    finite = np.isfinite(golden)  # an infinity that both share counts as exact
+    pair = np.where(finite, golden, 0), np.where(finite, result, 0)
     return _with_errors(*pair, compare(*pair), where)
 
 
@@ -121,24 +122,19 @@ def _nonfinite(golden: Array, result: Array, where: str) -> list[str]:
     return reasons
 
 
-def _without_infinities(golden: Array, result: Array) -> tuple[Array, Array]:
-    """Return copies in which the infinities that both share are zero."""
-    finite = np.isfinite(golden)
-    return np.where(finite, golden, 0), np.where(finite, result, 0)
-
-
 def _with_errors(golden: Array, result: Array, metrics: Metrics, where: str) -> Comparison:
     """Return the comparison of a finite golden and result with these errors."""
     golden_is_zero = metrics.cosine_distance is None and not golden.any()
     note = f"the cosine of {where} is undefined, because the golden is zero everywhere"
     index = tuple(metrics.worst_index)
+    found, wanted = distinct(float(result[index]), float(golden[index]))
     return Comparison(
         where,
         notes=[note] if golden_is_zero else [],
         metrics=metrics,
         needed=error_values(metrics, golden_is_zero=golden_is_zero),
         golden_is_zero=golden_is_zero,
-        worst_values=_values(f"{where}{_text(index)}", float(result[index]), float(golden[index])),
+        worst_values=f"{where}{_text(index)}={found}, but should be {wanted}",
     )
 
 
@@ -150,11 +146,6 @@ def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...]:
 def _text(index: tuple[int, ...]) -> str:
     """Return ``[0,3,7]``; nothing for a scalar."""
     return f"[{','.join(map(str, index))}]" if index else ""
-
-
-def _values(name: str, found: float, expected: float) -> str:
-    texts = distinct(found, expected)
-    return f"{name}={texts[0]}, but should be {texts[1]}"
 
 
 def distinct(first: float, second: float) -> tuple[str, str]:

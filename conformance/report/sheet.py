@@ -170,7 +170,7 @@ class _Band:
         pitch = cell + GAP + (_height(CAPTION) if captioned else 0)
         left = MARGIN + _left_width(band, cell)
         width = _block_width(band, cell)
-        heads = max(_heights(block.heading) for block in band.blocks)
+        heads = max(sum(_height(line.size) for line in block.heading) for block in band.blocks)
         top = y + heads + GAP
         rows = top + (cell + _height(CAPTION) + BLOCK_GAP // 2 if band.top else 0)
         self.bottom = self._rows(band.left, MARGIN, rows, pitch)
@@ -211,7 +211,3 @@ def _add_lines(things: list[Placed], lines: Sequence[Line], x: int, y: int, widt
 
 def _height(size: int) -> int:
     return round(size * LEADING)
-
-
-def _heights(lines: Sequence[Line]) -> int:
-    return sum(_height(line.size) for line in lines)

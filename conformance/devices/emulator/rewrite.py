@@ -198,10 +198,9 @@ class _Rewriter:
         return [resized]
 
     def _tanh(self, node: Node) -> list[Node]:
-        return self._in_float64(node) if self.profile.tanh == "exact" else [self._tabulated(node)]
-
-    def _tabulated(self, node: Node) -> Node:
-        return self.library.call(
+        if self.profile.tanh == "exact":
+            return self._in_float64(node)
+        tabulated = self.library.call(
             node.name,
             kernels.tabulated_tanh,
             node.input,
@@ -211,6 +210,7 @@ class _Rewriter:
             float_bits=self.precision.float_bits,
             profile=self.profile,
         )
+        return [tabulated]
 
     def _constant(self, node: Node) -> list[Node]:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""

@@ -109,6 +109,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.expected.expectations import Expectations
     from conformance.expected.preparation import prepare_weights
     from conformance.judging.bounds import read_margins
+    from conformance.runs.directory import default_run_path
 
     precision, request = required_precision(options), request_of(options)
     sample = sample_number(options.sample)
@@ -122,7 +123,8 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     expected = Expectations(store, read_margins(locations.MARGINS))
     with opened_device(request) as device:
         info = device.info()
-        directory = options.output or _default(network, info, now)
+        name = f"diagnosis-{network.name}"
+        directory = options.output or default_run_path(Path.cwd() / "runs", name, info.kind, now)
         claim_directory(directory, "diagnosis", MARKS)
         passes = ForwardPasses(device, expected, sample, note)
         diagnosis = Diagnosing(passes, precision).result()
@@ -134,12 +136,6 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     _write_environment(directory, asked, info, now)
     _write_picture(directory / PICTURE, passes, diagnosis)
     note(f"written to {directory}")
-
-
-def _default(network: Network, info: DeviceInfo, now: dt.datetime) -> Path:
-    from conformance.runs.directory import default_run_path
-
-    return default_run_path(Path.cwd() / "runs", f"diagnosis-{network.name}", info.kind, now)
 
 
 def _write(directory: Path, diagnosis: Diagnosis, text: list[str]) -> None:

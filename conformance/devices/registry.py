@@ -16,7 +16,6 @@ from conformance.errors import ConformanceError, DeviceError, InfrastructureErro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 BUILT_IN = (AUTO, EMULATOR, CPU, CAMBRICON)
 
@@ -83,10 +82,7 @@ def opened_device(request: DeviceRequest) -> Iterator[Device]:
 
 def _in_this_process(name: str, request: DeviceRequest) -> Device:
     if name in (EMULATOR, CPU):
-        if request.options:
-            given = ", ".join(request.options)
-            raise UsageError(f"device {name!r} takes no --device-option, but got {given}; drop it")
-        return _emulator(request.profile, request.profiles) if name == EMULATOR else _cpu()
+        return _built_in(name, request)
     factory = _factory(name)
     arguments = {key.replace("-", "_"): value for key, value in request.options.items()}
     _check_arguments(factory, arguments, name)
@@ -108,17 +104,17 @@ def _check_arguments(factory: Callable[..., object], arguments: Mapping[str, str
         ) from error
 
 
-def _cpu() -> Device:
+def _built_in(name: str, request: DeviceRequest) -> Device:
     from conformance.devices.cpu import CpuDevice
-
-    return CpuDevice()
-
-
-def _emulator(profile: str, profiles: Path) -> Device:
     from conformance.devices.emulator.emulator import EmulatorDevice
     from conformance.devices.emulator.profile import read_profile
 
-    return EmulatorDevice(read_profile(profile, profiles))
+    if request.options:
+        given = ", ".join(request.options)
+        raise UsageError(f"device {name!r} takes no --device-option, but got {given}; drop it")
+    if name == CPU:
+        return CpuDevice()
+    return EmulatorDevice(read_profile(request.profile, request.profiles))
 
 
 def _factory(request: str) -> Callable[[], object]:

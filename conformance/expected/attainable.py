@@ -20,8 +20,8 @@ from conformance.files import read_json, sha256, write_json_table_atomically
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.operators import MOVEMENT, SOURCES
-from conformance.judging.bounds import Attainable, error_values, largest_values
-from conformance.numerics.metrics import compare
+from conformance.judging.bounds import Attainable
+from conformance.judging.comparison import attained
 from conformance.precision import PRECISIONS, FixedBits, Precision
 from conformance.quantization.parameter_file import format_scales
 
@@ -235,16 +235,4 @@ def _attainable(
     for result in results:
         if not np.isfinite(result).all():
             raise GoldenError(f"node {name!r} is not finite on an ideal device: a bound cannot be derived")
-    limits = [
-        error_values(compare(golden, result), golden_is_zero=not golden.any())
-        for golden, result in zip(goldens, results, strict=True)
-    ]
-    squares = [float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens]
-    return Attainable(
-        errors=largest_values(limits),
-        terms=sums.terms,
-        magnitude=sums.magnitude,
-        magnitude_square=sums.magnitude_square,
-        golden_square=min(squares),
-        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
-    )
+    return attained(goldens, results, **sums._asdict())

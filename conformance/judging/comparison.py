@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.errors import GoldenError
-from conformance.judging.bounds import ErrorValues, error_values
+from conformance.judging.bounds import Attainable, ErrorValues, error_values, largest_values
 from conformance.numerics.metrics import Metrics, compare, nonfinite_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.judging.answers import Counted
 
 Array: TypeAlias = npt.NDArray[np.floating]
@@ -56,6 +58,26 @@ def compare_sample(golden: Array, result: Result, where: str) -> Comparison:
     except ValueError:  # the form is right, so something is not finite; looking first would cost a pass
         return _compare_nonfinite(golden, array, where)
     return _with_errors(golden, array, metrics, where)
+
+
+def attained(goldens: Sequence[Array], results: Sequence[Array], **terms: Any) -> Attainable:
+    """Return what an ideal device attains at a node, from its results.
+
+    Args:
+        goldens: of the node, one per sample.
+        results: one per golden, of its shape, finite.
+        terms: what its sums are made of, as :class:`Attainable` names it; nothing for a node without any.
+    """
+    errors = [
+        error_values(compare(golden, result), golden_is_zero=not golden.any())
+        for golden, result in zip(goldens, results, strict=True)
+    ]
+    return Attainable(
+        errors=largest_values(errors),
+        golden_square=min(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens),
+        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
+        **terms,
+    )
 
 
 def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:

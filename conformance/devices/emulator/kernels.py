@@ -271,11 +271,6 @@ def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settin
     return traced.get_concrete_function(*specs)
 
 
-def definitions(function: Any) -> list[Any]:
-    """Return the FunctionDefs of a compiled kernel, those of its loops included."""
-    return [function.function_def, *function.graph.as_graph_def().library.function]
-
-
 class Library:
     """Collects the function definitions that a graph needs, while nodes that call them are made."""
 
@@ -301,14 +296,15 @@ class Library:
             result: dtype of the result.
             settings: the kernel's other arguments; dtypes by name.
         """
-        tf = tensorflow()
-        dtypes = [tf.as_dtype(entry[0] if isinstance(entry, tuple) else entry) for entry in signature]
+        dtypes = [
+            tensorflow().as_dtype(entry[0] if isinstance(entry, tuple) else entry) for entry in signature
+        ]
         specs = tuple(
             (dtype, entry[1]) if isinstance(entry, tuple) else dtype
             for dtype, entry in zip(dtypes, signature, strict=True)
         )
         function = compiled(kernel, specs, **settings)
-        for definition in definitions(function):
+        for definition in (function.function_def, *function.graph.as_graph_def().library.function):
             self._definitions[definition.signature.name] = definition
         return call(name, function.function_def.signature.name, inputs, dtypes, [result])
 

@@ -182,11 +182,6 @@ class WorkerProcess:
         assert self._process.stdout is not None, "it was opened as a pipe"
         self._output.follow(self._process.stdout)
 
-    @property
-    def pid(self) -> int:
-        """Process id, which is also that of the process group."""
-        return self._process.pid
-
     def keep_log(self, log: Path) -> None:
         """Append its output to a file from now on."""
         self._output.keep(log)

@@ -170,6 +170,12 @@ def _text(index: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, index))}]" if index else ""
 
 
+def against(found: float, limit: float, sign: str) -> str:
+    """Return two numbers with a sign between them, ``0.5 < 0.999``, in digits that tell them apart."""
+    texts = distinct(found, limit)
+    return f"{texts[0]} {sign} {texts[1]}"
+
+
 def distinct(first: float, second: float) -> tuple[str, str]:
     """Return both numbers with as few digits as tell them apart, at least four."""
     for digits in range(4, 17):

@@ -77,10 +77,14 @@ def write_text_atomically(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def json_text(value: Any, unknown: Callable[[Any], Any] | None = None) -> str:
+    """Return ``value`` as indented JSON; ``unknown`` turns what JSON does not know into what it does."""
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=unknown), indent=1).decode()
+
+
 def write_json_atomically(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=1)
-    write_atomically(path, lambda file: file.write(text + b"\n"))
+    write_text_atomically(path, json_text(value) + "\n")
 
 
 def write_json_table_atomically(path: Path, value: Any) -> None:

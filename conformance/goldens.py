@@ -20,12 +20,7 @@ import numpy as np
 
 from conformance import locations
 from conformance.errors import GoldenError, near_names
-from conformance.files import (
-    read_json,
-    write_atomically,
-    write_json_atomically,
-    write_json_table_atomically,
-)
+from conformance.files import read_json, write_atomically, write_json_atomically, write_json_table_atomically
 from conformance.fingerprints import (
     Fingerprint,
     alike,
@@ -232,7 +227,12 @@ class GoldenStore:
             path.unlink()
 
     def _missing(self, wanted: Iterable[GoldenNode]) -> list[str]:
-        return [node.name for node in wanted if not all(path.exists() for path in self._paths(node))]
+        samples = range(self.network.samples)
+        return [
+            node.name
+            for node in wanted
+            if not all(self.path(_file(node.name, sample)).exists() for sample in samples)
+        ]
 
     def _make(self, names: Sequence[str]) -> None:
         """Make tensors, each checked against the manifest before it is kept."""
@@ -241,11 +241,9 @@ class GoldenStore:
         for sample, name, value in self._computed(names):
             path = self.directory / _file(name, sample)
             if last_bits_differ(value, self.node(name).samples[sample], str(path)):
-                self._accept(path, tensor_sha256(value))
+                accepted = _accepted(path.parent) | {path.name: tensor_sha256(value)}
+                write_json_atomically(path.parent / ACCEPTED, accepted)
             self._write(name, sample, value)
-
-    def _accept(self, path: Path, made: str) -> None:
-        write_json_atomically(path.parent / ACCEPTED, _accepted(path.parent) | {path.name: made})
 
     def _computed(self, names: Sequence[str]) -> Iterator[tuple[int, str, Array]]:
         """Compute ``names`` for every sample, in groups that fit in memory."""
@@ -264,9 +262,6 @@ class GoldenStore:
         path = self.directory / _file(name, sample)
         stored = np.asarray(value, "<f4", order="C")
         write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
-
-    def _paths(self, node: GoldenNode) -> list[Path]:
-        return [self.path(_file(node.name, sample)) for sample in range(self.network.samples)]
 
     def _verified(self, node: GoldenNode, sample: int) -> Array:
         path = self.path(_file(node.name, sample))

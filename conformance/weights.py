@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.freezing.checkpoint import Checkpoint
-    from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.graph.frozen import FrozenGraph
 
 Array = np.ndarray[Any, Any]
 READ = re.compile(r"(^|/)ReadVariableOp(_\d+)?$")
@@ -99,15 +99,12 @@ def _constants(graph: FrozenGraph) -> list[str]:
 def _read_as_variables(graph: FrozenGraph) -> list[str]:
     """Return the constants that an Identity reads as a variable is read."""
     constants = set(_constants(graph))
+    sources = {node.name: producer(node.input[0]) for node in graph.graph_def.node if node.op == "Identity"}
     return [
-        producer(node.input[0])
-        for node in graph.graph_def.node
-        if node.op == "Identity" and producer(node.input[0]) in constants and _reads_variable(node)
+        source
+        for name, source in sources.items()
+        if source in constants and (name == f"{source}/read" or READ.search(name))
     ]
-
-
-def _reads_variable(node: Node) -> bool:
-    return node.name == f"{producer(node.input[0])}/read" or bool(READ.search(node.name))
 
 
 def _checked(checkpoint: Checkpoint, name: str, graph: FrozenGraph) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance import locations
-from conformance.devices.base import DeviceRequest
+from conformance.commands.printing import progress
 from conformance.errors import UsageError
 from conformance.networks import FILE, Network, find_network, network_at
 from conformance.options import BY_NAME, Option, given_twice, resolved
@@ -18,6 +18,7 @@ from conformance.precision import PRECISIONS, parse_precision
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from conformance.goldens import GoldenStore
     from conformance.precision import Precision
 
 DEVICE = ("device", "device_option", "device_timeout", "isolate", "profile")
@@ -67,6 +68,11 @@ def add_option(
     _takes(command, option)
 
 
+def add_list(command: argparse.ArgumentParser, flag: str, metavar: str, text: str, **more: Any) -> None:
+    """Add an option that may be given again: its values make a list, which is empty by default."""
+    command.add_argument(flag, action="append", default=[], metavar=metavar, help=text, **more)
+
+
 def add_device(command: argparse.ArgumentParser) -> None:
     """Add ``--device`` and everything that says more about it."""
     add_options(command, *DEVICE)
@@ -108,17 +114,6 @@ def with_environment(options: argparse.Namespace, environment: Mapping[str, str]
     return argparse.Namespace(**values | resolved(takes, values, environment, Path()), given=given)
 
 
-def device_request(options: argparse.Namespace) -> DeviceRequest:
-    """Return the device that the options of :func:`add_device` ask for."""
-    return DeviceRequest(
-        options.device,
-        profile=options.profile,
-        options=options.device_option,
-        timeout=options.device_timeout,
-        isolate=options.isolate,
-    )
-
-
 def required_precision(options: argparse.Namespace) -> Precision:
     """Return the precision that the options ask for.
 
@@ -142,7 +137,7 @@ def sample_number(text: str) -> int:
 
 
 def required_network(options: argparse.Namespace, instead: str = "") -> Network:
-    """Return the network that :func:`add_network` asks for.
+    """Return the network that :func:`add_network` asks for, with the weights of ``--weights``.
 
     Args:
         options: of the command.
@@ -151,13 +146,24 @@ def required_network(options: argparse.Namespace, instead: str = "") -> Network:
     Raises:
         UsageError: none is named, there is no such network, or its description is wrong.
     """
-    if options.network_path is not None:
-        return network_at(options.network_path)
+    network = _named(options, instead) if options.network_path is None else network_at(options.network_path)
+    weights = getattr(options, "weights", None)
+    return network.with_weights(weights) if weights else network
+
+
+def _named(options: argparse.Namespace, instead: str) -> Network:
     if options.network is None:
         raise UsageError(f"the network is missing; name one, {instead}or set {NETWORK}")
     if "network" not in options.given and (options.network == "all" or "," in options.network):
         raise UsageError(f"{NETWORK}={options.network} is for pytest; name the one network of this command")
     return network_of(options.network)
+
+
+def golden_store(network: Network, options: argparse.Namespace) -> GoldenStore:
+    """Return the goldens of a network in the directory that the options name, else the project's."""
+    from conformance.goldens import GoldenStore
+
+    return GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
 
 
 def network_of_run_asked(options: argparse.Namespace) -> str | None:

@@ -6,13 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from conformance import locations
-from conformance.commands.arguments import add_option, add_options, network_of, sample_number
+from conformance.commands.arguments import (
+    add_list,
+    add_option,
+    add_options,
+    golden_store,
+    network_of,
+    sample_number,
+)
 from conformance.commands.printing import note, progress, say
 from conformance.errors import UsageError
-from conformance.files import write_json_atomically
+from conformance.files import json_text, write_json_atomically
 
 if TYPE_CHECKING:
     from conformance.commands import Commands
@@ -32,13 +36,8 @@ def add(commands: Commands) -> None:
     command.add_argument("--goldens", metavar="NETWORK", help="compare with this network's goldens instead")
     add_options(command, "golden_dir")
     add_option(command, "sample", also="; also which one it is where a file does not say (default: all)")
-    command.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="CRITERION=NUMBER",
-        help="least cosine, or largest mse, max_abs or worst_channel_mse, else exit 1; may be given again",
-    )
+    limit = "least cosine, or largest mse, max_abs or worst_channel_mse, else exit 1; may be given again"
+    add_list(command, "--limit", "CRITERION=NUMBER", limit)
     command.add_argument(
         "--sort",
         choices=("worst", "graph"),
@@ -96,11 +95,8 @@ def _second(options: argparse.Namespace) -> Side:
 
         return side_of(options.second)
     from conformance.dumps.sources import goldens_side
-    from conformance.goldens import GoldenStore
 
-    return goldens_side(
-        GoldenStore(network_of(options.goldens), options.golden_dir or locations.GOLDENS, progress())
-    )
+    return goldens_side(golden_store(network_of(options.goldens), options))
 
 
 def _print(found: ComparisonReport, options: argparse.Namespace) -> None:
@@ -118,6 +114,6 @@ def _print(found: ComparisonReport, options: argparse.Namespace) -> None:
 
 def _write(found: ComparisonReport, target: str) -> None:
     if target == STANDARD_OUTPUT:
-        say(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        say(json_text(found))
     else:
         write_json_atomically(Path(target), found)

@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from conformance import locations
 from conformance.commands.arguments import add_options
 from conformance.commands.printing import say
@@ -21,6 +19,7 @@ from conformance.devices.cambricon.cards import CURE, Card, no_hardware, run_too
 from conformance.devices.cambricon.interpreter import PLACES, Interpreter, interpreters
 from conformance.devices.registry import ENTRY_POINTS
 from conformance.errors import InfrastructureError
+from conformance.files import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -182,4 +181,4 @@ def as_json(report: Report) -> str:
         "interpreters": pythons,
         "devices": report.devices,
     }
-    return msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=1).decode()
+    return json_text(content, unknown=str)

@@ -12,14 +12,14 @@ from conformance.commands.arguments import (
     add_network,
     add_option,
     add_options,
-    device_request,
+    golden_store,
     network_of_run_asked,
     required_network,
     required_precision,
     sample_number,
 )
-from conformance.commands.printing import note, progress, say
-from conformance.devices.registry import opened_device
+from conformance.commands.printing import note, say
+from conformance.devices.registry import opened_device, request_of
 from conformance.errors import UsageError
 from conformance.files import claim_directory, write_json_atomically, write_text_atomically
 from conformance.precision import parse_precision
@@ -68,8 +68,7 @@ def diagnose(options: argparse.Namespace) -> None:
     if options.from_run is not None:
         _from_run(options)
         return
-    network = required_network(options, "give --from-run RUN, ")
-    _on_a_device(options, network.with_weights(options.weights) if options.weights else network)
+    _on_a_device(options, required_network(options, "give --from-run RUN, "))
 
 
 def _from_run(options: argparse.Namespace) -> None:
@@ -109,23 +108,23 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
     from conformance.expected.preparation import prepare_weights
-    from conformance.goldens import GoldenStore
     from conformance.judging.bounds import read_margins
+    from conformance.runs.directory import default_run_path
 
-    precision, request = required_precision(options), device_request(options)
+    precision, request = required_precision(options), request_of(options)
     sample = sample_number(options.sample)
     if sample >= network.samples:
         raise UsageError(
             f"--sample {sample} does not exist: {network.name} has samples 0 to {network.samples - 1}"
         )
     now = dt.datetime.now(dt.timezone.utc)
-    golden_dir = options.golden_dir or locations.GOLDENS
-    store = GoldenStore(network, golden_dir, progress())
+    store = golden_store(network, options)
     prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
     with opened_device(request) as device:
         info = device.info()
-        directory = options.output or _default(network, info, now)
+        name = f"diagnosis-{network.name}"
+        directory = options.output or default_run_path(Path.cwd() / "runs", name, info.kind, now)
         claim_directory(directory, "diagnosis", MARKS)
         passes = ForwardPasses(device, expected, sample, note)
         diagnosis = Diagnosing(passes, precision).result()
@@ -133,16 +132,10 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     for line in text:
         say(line)
     _write(directory, diagnosis, text)
-    asked = vars(options) | {"sample": sample, "golden_dir": golden_dir}
+    asked = vars(options) | {"sample": sample, "golden_dir": options.golden_dir or locations.GOLDENS}
     _write_environment(directory, asked, info, now)
     _write_picture(directory / PICTURE, passes, diagnosis)
     note(f"written to {directory}")
-
-
-def _default(network: Network, info: DeviceInfo, now: dt.datetime) -> Path:
-    from conformance.runs.directory import default_run_path
-
-    return default_run_path(Path.cwd() / "runs", f"diagnosis-{network.name}", info.kind, now)
 
 
 def _write(directory: Path, diagnosis: Diagnosis, text: list[str]) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance import locations
 from conformance.commands.arguments import (
     DEVICE,
     add_network,
     add_option,
     add_options,
-    device_request,
+    golden_store,
     required_network,
     required_precision,
 )
 from conformance.commands.printing import note, progress, say
 from conformance.devices.base import CPU
-from conformance.devices.registry import opened_device
+from conformance.devices.registry import opened_device, request_of
 from conformance.dumps.manifest import FORMATS, GOLDEN
 from conformance.errors import UsageError
 
@@ -70,12 +69,11 @@ def take_dump(options: argparse.Namespace) -> None:
 
 def _of_goldens(selection: Selection, options: argparse.Namespace, writer: DumpWriter) -> DumpManifest:
     from conformance.dumps.taking import dump_goldens
-    from conformance.goldens import GoldenStore
 
     for name, flag in (("precision", "--precision"), ("layer_by_layer", "--layer-by-layer")):
         if name in options.given:
             raise UsageError(f"{flag} means nothing to goldens; drop it, or name another --device")
-    store = GoldenStore(selection.network, options.golden_dir or locations.GOLDENS, progress())
+    store = golden_store(selection.network, options)
     return dump_goldens(selection, store, writer)
 
 
@@ -84,7 +82,7 @@ def _of_device(selection: Selection, options: argparse.Namespace, writer: DumpWr
     from conformance.quantization.files import read_scales
     from conformance.quantization.parameter_file import QuantizationScales
 
-    request, network = device_request(options), selection.network
+    request, network = request_of(options), selection.network
     if request.name == CPU and options.precision is None:
         precision, scales = None, QuantizationScales(bits=16, scales={})
     else:
@@ -107,10 +105,6 @@ def _summary(manifest: DumpManifest) -> str:
     samples = sorted({file.sample for file in manifest.files})
     form, kind = manifest.files[0].format, manifest.device["kind"]
     precision = f" at {manifest.precision}" if manifest.precision else ""
-    what = f"{_counted(len(nodes), 'node')} of {manifest.network}"
+    what = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} of {manifest.network}"
     numbers = f"sample{'s' if len(samples) > 1 else ''} {', '.join(map(str, samples))}"
     return f"{what}, {numbers}, from {kind}{precision}, as {form}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -6,6 +6,7 @@ import collections
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.commands.arguments import add_list
 from conformance.commands.printing import note, say
 from conformance.errors import InfrastructureError, UsageError
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from conformance.commands import Commands
     from conformance.freezing.freeze import Frozen
+
+
+FIXING = "fix a placeholder, such as is_training=false; may be given again"
 
 
 def add(commands: Commands) -> None:
@@ -30,13 +34,8 @@ def add(commands: Commands) -> None:
         help="a directory, its `checkpoint` file, a prefix such as model.ckpt-500, a SavedModel, a .keras or "
         ".h5 file, or a frozen .pb to cut",
     )
-    command.add_argument(
-        "--output",
-        action="append",
-        required=True,
-        metavar="NODE",
-        help="node, as NAME or NAME:0, or output of a signature; may be given again",
-    )
+    output = "node, as NAME or NAME:0, or output of a signature; may be given again"
+    add_list(command, "--output", "NODE", output, required=True)
     command.add_argument(
         "-o", type=Path, required=True, dest="target", metavar="FILE.pb", help="what to write"
     )
@@ -46,20 +45,9 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help=".meta, .pb or .pbtxt (default: the .meta beside the checkpoint)",
     )
-    command.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="TENSOR",
-        help="tensor to feed; may be given again (default: every placeholder that the outputs need)",
-    )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="fix a placeholder, such as is_training=false; may be given again",
-    )
+    fed = "tensor to feed; may be given again (default: every placeholder that the outputs need)"
+    add_list(command, "--input", "TENSOR", fed)
+    add_list(command, "--set", "NAME=VALUE", FIXING)
     command.add_argument(
         "--signature", metavar="NAME", help="of a SavedModel (default: the one with the outputs)"
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance import locations
-from conformance.commands.arguments import add_network, add_options, required_network
-from conformance.commands.printing import progress, say
+from conformance.commands.arguments import add_network, add_options, golden_store, required_network
+from conformance.commands.printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -25,9 +24,8 @@ def add(commands: Commands) -> None:
 def make_goldens(options: argparse.Namespace) -> None:
     """Make goldens and attainable errors, fresh or not, and print where they lie."""
     from conformance.expected.preparation import prepare
-    from conformance.goldens import GoldenStore
 
-    store = GoldenStore(required_network(options), options.golden_dir or locations.GOLDENS, progress())
+    store = golden_store(required_network(options), options)
     prepare(store, only=("goldens", "bounds"))
     everything, key = len(store.manifest.nodes), len(store.manifest.key)
     say(f"{store.directory}: fingerprints and bounds of {everything} nodes, tensors of {key} key nodes")

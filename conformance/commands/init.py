@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.commands.arguments import add_list
+from conformance.commands.freeze import FIXING, fixed, summary
 from conformance.commands.printing import note, say
 from conformance.errors import UsageError
 
@@ -27,27 +29,11 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "model", type=Path, help="a frozen .pb, the directory of a SavedModel, or a .keras or .h5 file"
     )
-    command.add_argument(
-        "--output",
-        action="append",
-        default=[],
-        metavar="NODE",
-        help="node, or output of a SavedModel's signature; may be given again (default: all that are found)",
-    )
-    command.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="TENSOR",
-        help="tensor to feed instead of computing it from strings or an iterator; may be given again",
-    )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="fix a placeholder, such as is_training=false; may be given again",
-    )
+    output = "node, or output of a SavedModel's signature; may be given again (default: all that are found)"
+    add_list(command, "--output", "NODE", output)
+    fed = "tensor to feed instead of computing it from strings or an iterator; may be given again"
+    add_list(command, "--input", "TENSOR", fed)
+    add_list(command, "--set", "NAME=VALUE", FIXING)
     command.add_argument("--signature", metavar="NAME", help="of a SavedModel (default: its default)")
     command.add_argument(
         "--random-inputs",
@@ -72,7 +58,6 @@ def initialise_network(options: argparse.Namespace) -> None:
     Raises:
         UsageError: ``--random-inputs`` is no number of samples; and see :func:`initialise`.
     """
-    from conformance.commands.freeze import fixed, summary
     from conformance.freezing.freeze import Request
     from conformance.initialising.new_network import GRAPH, initialise
 

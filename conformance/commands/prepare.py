@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance import locations
-from conformance.commands.arguments import add_network, add_options, required_network
-from conformance.commands.printing import note, progress, say
+from conformance.commands.arguments import add_network, add_options, golden_store, required_network
+from conformance.commands.printing import note, say
 from conformance.expected.preparation import STEPS, prepare, stale
 
 if TYPE_CHECKING:
@@ -35,11 +34,7 @@ def add(commands: Commands) -> None:
 
 def prepare_network(options: argparse.Namespace) -> None:
     """Prepare, and print what became of each step; what is stale afterwards goes beside the result."""
-    from conformance.goldens import GoldenStore
-
-    network = required_network(options)
-    network = network.with_weights(options.weights) if options.weights else network
-    store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
+    store = golden_store(required_network(options), options)
     for done in prepare(store, options.only):
         say(f"{done.step:<8} {done.state:<6} {done.details}")
     if options.only:

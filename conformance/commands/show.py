@@ -12,12 +12,12 @@ from conformance.commands.arguments import (
     add_network,
     add_option,
     add_options,
-    device_request,
+    golden_store,
     network_of_run_asked,
     required_network,
 )
 from conformance.commands.printing import note, progress, say
-from conformance.devices.registry import opened_device
+from conformance.devices.registry import opened_device, request_of
 from conformance.errors import UsageError
 from conformance.precision import PRECISIONS, parse_precision
 
@@ -65,11 +65,9 @@ def show(options: argparse.Namespace) -> None:
 
 def _on_a_device(options: argparse.Namespace, precisions: tuple[Precision, ...]) -> None:
     from conformance.expected.preparation import prepare_weights
-    from conformance.goldens import GoldenStore
 
-    request, network = device_request(options), required_network(options, "give --from-run RUN, ")
-    network = network.with_weights(options.weights) if options.weights else network
-    store = GoldenStore(network, options.golden_dir or locations.GOLDENS, progress())
+    request, network = request_of(options), required_network(options, "give --from-run RUN, ")
+    store = golden_store(network, options)
     prepare_weights(store)
     _require_something(store)
     picture, chart = targets(options.output or Path(), network.name)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
-
 AUTO, EMULATOR, CPU, CAMBRICON = "auto", "emulator", "cpu", "cambricon"
 
 

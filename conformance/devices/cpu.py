@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class CpuSession(SessionBase):
     """A graph run by TensorFlow's float32 kernels, the literal graph, nothing quantised."""
 
-    notes = ("stock TensorFlow float32: the precision is ignored",)
+    notes: tuple[str, ...] = ("stock TensorFlow float32: the precision is ignored",)
 
     def __init__(self, graph: FrozenGraph, fetches: Sequence[str]) -> None:
         self._runner = GraphRunner(graph, fetches)

@@ -9,19 +9,35 @@ import importlib
 import importlib.metadata
 import inspect
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import AUTO, CAMBRICON, CPU, EMULATOR, Device, DeviceInfo, DeviceRequest
 from conformance.errors import ConformanceError, DeviceError, InfrastructureError, UsageError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
 
 BUILT_IN = (AUTO, EMULATOR, CPU, CAMBRICON)
 
 ENTRY_POINTS = "conformance.devices"
+
+
+def request_of(options: Any) -> DeviceRequest:
+    """Return the device that options of the table, by their names as attributes, ask for."""
+    return DeviceRequest(
+        options.device,
+        profile=options.profile,
+        options=options.device_option,
+        timeout=options.device_timeout,
+        isolate=options.isolate,
+    )
+
+
+def automatic() -> str:
+    """Return the driver of a visible card, which never falls back to the emulator, or the emulator."""
+    from conformance.devices.cambricon.cards import survey
+
+    return CAMBRICON if survey().cards else EMULATOR
 
 
 def open_device(request: DeviceRequest) -> Device:
@@ -31,7 +47,7 @@ def open_device(request: DeviceRequest) -> Device:
         UsageError: the name, module, factory, profile or an option is unknown.
         InfrastructureError: the device exists but cannot be had.
     """
-    name = _automatic() if request.name == AUTO else request.name
+    name = automatic() if request.name == AUTO else request.name
     if name == CAMBRICON:
         from conformance.devices.cambricon.driver import CambriconDevice
 
@@ -64,19 +80,9 @@ def opened_device(request: DeviceRequest) -> Iterator[Device]:
         raise DeviceError(f"the device could not be closed: {type(error).__name__}: {error}") from error
 
 
-def _automatic() -> str:
-    """Return the driver of a visible card, which never falls back to the emulator, or the emulator."""
-    from conformance.devices.cambricon.cards import survey
-
-    return CAMBRICON if survey().cards else EMULATOR
-
-
 def _in_this_process(name: str, request: DeviceRequest) -> Device:
     if name in (EMULATOR, CPU):
-        if request.options:
-            given = ", ".join(request.options)
-            raise UsageError(f"device {name!r} takes no --device-option, but got {given}; drop it")
-        return _emulator(request.profile, request.profiles) if name == EMULATOR else _cpu()
+        return _built_in(name, request)
     factory = _factory(name)
     arguments = {key.replace("-", "_"): value for key, value in request.options.items()}
     _check_arguments(factory, arguments, name)
@@ -98,17 +104,17 @@ def _check_arguments(factory: Callable[..., object], arguments: Mapping[str, str
         ) from error
 
 
-def _cpu() -> Device:
+def _built_in(name: str, request: DeviceRequest) -> Device:
     from conformance.devices.cpu import CpuDevice
-
-    return CpuDevice()
-
-
-def _emulator(profile: str, profiles: Path) -> Device:
     from conformance.devices.emulator.emulator import EmulatorDevice
     from conformance.devices.emulator.profile import read_profile
 
-    return EmulatorDevice(read_profile(profile, profiles))
+    if request.options:
+        given = ", ".join(request.options)
+        raise UsageError(f"device {name!r} takes no --device-option, but got {given}; drop it")
+    if name == CPU:
+        return CpuDevice()
+    return EmulatorDevice(read_profile(request.profile, request.profiles))
 
 
 def _factory(request: str) -> Callable[[], object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance.diagnosis.culprits import REFINED, Segments, grouped
 from conformance.diagnosis.model import Culprit
-from conformance.diagnosis.network_errors import errors_along
+from conformance.diagnosis.network_errors import errors_along, own_squares
 from conformance.diagnosis.quality import decibels, plainly_worse
 from conformance.graph.operators import FIXED_POINT
 from conformance.precision import parse_precision
@@ -150,7 +150,7 @@ def blamed_precision(
     others = [item for item in errors if item.op not in FIXED_POINT]
     wider_fixed = accepted(parse_precision(f"int16-{precision.floating}"))
     wider_float = accepted(parse_precision(f"{precision.fixed}-fp32"))
-    blamed = max((fixed, others), key=_total)
+    blamed = max((fixed, others), key=own_squares)
     if wider_fixed != wider_float:
         blamed = fixed if wider_fixed else others
     return [_of_precision(blamed)] if blamed else []
@@ -163,11 +163,6 @@ def _of_precision(items: Sequence[NodeErrors]) -> Culprit:
         nodes=[item.node for item in items],
         worst=max(items, key=lambda item: item.own or 0.0).node,
     )
-
-
-def _total(items: Sequence[NodeErrors]) -> float:
-    """Return what nodes add together, as errors that have nothing to do with each other."""
-    return sum((item.own or 0.0) ** 2 for item in items)
 
 
 def the_device(own: Mapping[str, Finding]) -> Culprit:

@@ -10,7 +10,7 @@ from conformance.diagnosis.blame import Blame, blamed_precision, fusion_spoils, 
 from conformance.diagnosis.culprits import failing
 from conformance.diagnosis.model import Diagnosis
 from conformance.diagnosis.quality import plainly_worse
-from conformance.diagnosis.reasons import contributors, with_reasons, with_repeats
+from conformance.diagnosis.reasons import Explanations, with_repeats
 from conformance.diagnosis.repairs import (
     WIDEST,
     Repairs,
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forward_passes import ForwardPasses
-    from conformance.diagnosis.model import Choice, Contributor, Culprit, NodeErrors, Quality
+    from conformance.diagnosis.model import Choice, Culprit, NodeErrors, Quality
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
-    from conformance.quantization.parameter_file import QuantizationScales
 
 MOST_PASSES = 8
 """Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
@@ -93,10 +92,12 @@ class Diagnosing:
         repairs = Repairs(self._passes, self._times, self._precision, seen.quality, self._samples)
         culprits = self._tried(self._culprits(seen, repairs), seen, repairs)
         choices = self._confirmed(repairs)
+        scales = self._passes.expected.scales(self._precision.fixed_bits)
+        explanations = Explanations(self._store, self._precision, scales, self._passes.sample)
         return self._diagnosis(
             seen,
-            culprits=self._explained(culprits),
-            contributors=self._contributors(seen.errors, culprits),
+            culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),
+            contributors=explanations.contributors(seen.errors, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision),
             born=where_born(seen.errors, culprits, self._judgeable),
@@ -213,15 +214,3 @@ class Diagnosing:
     def _affords(self, times: int) -> bool:
         """Return whether the samples may be run so many times more."""
         return self._passes.count + times * len(self._samples) <= self._most
-
-    def _explained(self, culprits: Sequence[Culprit]) -> list[Culprit]:
-        repeated = with_repeats(culprits, self._passes.repeats)
-        return with_reasons(repeated, self._precision, self._store, self._scales, self._passes.sample)
-
-    def _contributors(self, errors: Sequence[NodeErrors], culprits: Sequence[Culprit]) -> list[Contributor]:
-        about = (self._precision, self._store, self._scales, self._passes.sample)
-        return contributors(errors, culprits, *about)
-
-    @property
-    def _scales(self) -> QuantizationScales:
-        return self._passes.expected.scales(self._precision.fixed_bits)

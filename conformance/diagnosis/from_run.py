@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from conformance import locations
 from conformance.diagnosis.blame import blamed_precision, failures, fusion_spoils, where_born
 from conformance.diagnosis.culprits import Segments, failing, grouped
-from conformance.diagnosis.model import Choice, Contributor, Culprit, Diagnosis, NodeErrors, Quality
+from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
 from conformance.diagnosis.network_errors import errors_along
 from conformance.diagnosis.quality import quality_of
-from conformance.diagnosis.reasons import contributors, with_reasons
+from conformance.diagnosis.reasons import Explanations
 from conformance.diagnosis.repairs import farthest_off_first, ranked, recommended
 from conformance.errors import UsageError
 from conformance.expected.expectations import Expectations
@@ -88,13 +88,15 @@ class _FinishedRun:
         quality, chained_quality = self._quality(self._precision), self._chained_quality(chained)
         key = [item for item in errors if self._store.node(item.node).reasons]
         choices = self._choices()
+        scales = self._expected.scales(self._precision.fixed_bits)
+        explanations = Explanations(self._store, self._precision, scales, sample=0)
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(
             quality=quality,
             chained_quality=chained_quality,
             errors=key,
-            culprits=self._explained(culprits),
-            contributors=self._contributors(key, culprits),
+            culprits=explanations.with_reasons(culprits),
+            contributors=explanations.contributors(key, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision) if choices else None,
             born=where_born(key, culprits, [node.name for node in self._store.manifest.nodes]),
@@ -197,14 +199,6 @@ class _FinishedRun:
                 for precision in tried
             ]
         )
-
-    def _explained(self, culprits: list[Culprit]) -> list[Culprit]:
-        scales = self._expected.scales(self._precision.fixed_bits)
-        return with_reasons(culprits, self._precision, self._store, scales, 0)
-
-    def _contributors(self, errors: list[NodeErrors], culprits: list[Culprit]) -> list[Contributor]:
-        scales = self._expected.scales(self._precision.fixed_bits)
-        return contributors(errors, culprits, self._precision, self._store, scales, 0)
 
 
 def _golden_dir(environment: Environment, directory: Path) -> Path:

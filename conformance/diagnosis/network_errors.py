@@ -10,7 +10,7 @@ from conformance.graph.dataflow import dataflow
 from conformance.judging.bounds import excess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import networkx as nx
 
@@ -93,6 +93,11 @@ def _excess(finding: Finding) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def own_squares(errors: Iterable[NodeErrors]) -> float:
+    """Return what own errors add together, as errors that have nothing to do with each other: squares."""
+    return sum((item.own or 0.0) ** 2 for item in errors)
+
+
 def branches_of(graph: FrozenGraph) -> dict[str, str]:
     """Return, for every node, the inputs that it descends from, joined by ``+`` in their order."""
     import networkx as nx
@@ -105,35 +110,29 @@ def branches_of(graph: FrozenGraph) -> dict[str, str]:
 
 def reading(flow: nx.DiGraph, node: str, among: Iterable[str]) -> list[str]:
     """Return those of ``among`` whose values reach ``node`` through none of the others."""
-    stops, found, waiting = set(among), [], list(flow.predecessors(node)) if node in flow else []
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if name in stops:
-            found.append(name)
-        else:
-            waiting += flow.predecessors(name)
-    return sorted(found)
+    stops = set(among)
+    return sorted(_before(flow, node, stops) & stops)
 
 
 def segment(flow: nx.DiGraph, node: str, key: Iterable[str]) -> list[str]:
     """Return the nodes between the key nodes that ``node`` reads and ``node`` itself, in no order."""
-    stops, waiting = set(key), list(flow.predecessors(node)) if node in flow else []
-    seen: dict[str, None] = {}
+    stops = set(key)
+    return list(_before(flow, node, stops) - stops)
+
+
+def _before(flow: nx.DiGraph, node: str, stops: Collection[str]) -> set[str]:
+    """Return what leads to ``node``, back to the first of ``stops`` on every way."""
+    seen: set[str] = set()
+    waiting = list(flow.predecessors(node)) if node in flow else []
     while waiting:
         name = waiting.pop()
-        if name not in stops and name not in seen:
-            seen[name] = None
-            waiting += flow.predecessors(name)
-    return list(seen)
+        if name not in seen:
+            seen.add(name)
+            waiting += () if name in stops else flow.predecessors(name)
+    return seen
 
 
-def side_by_side(
-    errors: Sequence[NodeErrors],
-) -> tuple[list[tuple[NodeErrors, ...]], list[NodeErrors]]:
+def side_by_side(errors: Sequence[NodeErrors]) -> tuple[list[tuple[NodeErrors, ...]], list[NodeErrors]]:
     """Return rows of corresponding nodes of parallel branches, and the nodes that stand alone.
 
     Branches are parallel from the inputs on, while their operator types agree one by one. Every node is in

@@ -8,20 +8,18 @@ import msgspec
 
 from conformance.diagnosis.evidence import Reason, evidence_of
 from conformance.diagnosis.model import Contributor
-from conformance.diagnosis.network_errors import branches_of
-from conformance.graph.frozen import producer
+from conformance.diagnosis.network_errors import branches_of, own_squares
+from conformance.graph.frozen import data_inputs, producer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
     from conformance.diagnosis.model import Culprit, NodeErrors
     from conformance.goldens import GoldenStore
-    from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
-
 
 MOST_NODES = 4
 """Nodes of a culprit whose numbers are looked at."""
@@ -30,57 +28,89 @@ MOST = 3
 """Nodes that are named, each with its reasons."""
 
 
-def with_reasons(
-    culprits: Sequence[Culprit],
-    precision: Precision,
-    store: GoldenStore,
-    scales: QuantizationScales,
-    sample: int,
-) -> list[Culprit]:
-    """Return the culprits with what the goldens of one sample show of them, after the reasons they have."""
-    branches = branches_of(store.network.graph)
-    wanted = {culprit.what: _looked_at(culprit, branches) for culprit in culprits if culprit.kind != "device"}
-    nodes = list(dict.fromkeys(node for listed in wanted.values() for node in listed))
-    found = explained(nodes, precision, store, scales, sample)
-    return [
-        msgspec.structs.replace(
-            culprit,
-            reasons=[
-                *culprit.reasons,
-                *(reason for node in wanted.get(culprit.what, []) for reason in found[node]),
-            ],
-        )
-        for culprit in culprits
-    ]
+class Explanations:
+    """What the goldens of one sample show of nodes.
 
+    Args:
+        store: goldens of the network.
+        precision: what is diagnosed.
+        scales: of its fixed-point tensors, of the precision's width.
+        sample: whose goldens are looked at.
+    """
 
-def explained(
-    nodes: Sequence[str],
-    precision: Precision,
-    store: GoldenStore,
-    scales: QuantizationScales,
-    sample: int,
-) -> dict[str, list[Reason]]:
-    """Return what the goldens of one sample show of each node, strongest first."""
-    graph, known = store.network.graph, {node.name for node in store.manifest.nodes}
-    near = [name for node in nodes for name in _near(graph, node)]
-    store.ensure(name for name in near if name in known)
+    def __init__(
+        self, store: GoldenStore, precision: Precision, scales: QuantizationScales, sample: int
+    ) -> None:
+        self._store, self._graph = store, store.network.graph
+        self._precision, self._scales, self._sample = precision, scales, sample
+        self._known = {node.name for node in store.manifest.nodes}
 
-    def values(name: str) -> np.ndarray[Any, Any]:
-        feeds = store.network.feeds(sample)
+    def with_reasons(self, culprits: Sequence[Culprit]) -> list[Culprit]:
+        """Return the culprits with what goldens show of them, after the reasons that they have."""
+        branches = branches_of(self._graph)
+        wanted = {item.what: _looked_at(item, branches) for item in culprits if item.kind != "device"}
+        found = self._of(dict.fromkeys(node for listed in wanted.values() for node in listed))
+        return [
+            msgspec.structs.replace(
+                culprit,
+                reasons=[
+                    *culprit.reasons,
+                    *(reason for node in wanted.get(culprit.what, []) for reason in found[node]),
+                ],
+            )
+            for culprit in culprits
+        ]
+
+    def contributors(self, errors: Sequence[NodeErrors], culprits: Iterable[Culprit]) -> list[Contributor]:
+        """Return the nodes that add most, with their reasons; none where culprits add more than all others.
+
+        Own errors, relative to the nodes' goldens, have nothing to do with each other, so that they add as
+        squares. What lies between a node and the output counts them for more or less: they are a ranking,
+        and no measured effect.
+
+        Args:
+            errors: of the key nodes.
+            culprits: what is to blame; the precision itself is no node.
+        """
+        blamed = {node for culprit in culprits if culprit.kind != "precision" for node in culprit.nodes}
+        others = [item for item in errors if item.node not in blamed]
+        total, of_others = own_squares(errors), own_squares(others)
+        if total == 0 or 2 * of_others <= total:
+            return []
+        most = sorted(others, key=lambda item: -(item.own or 0.0))[:MOST]
+        reasons = self._of([item.node for item in most])
+        return [
+            Contributor(
+                node=item.node,
+                op=item.op,
+                own=item.own,
+                share=item.own**2 / total,
+                reasons=reasons[item.node],
+            )
+            for item in most
+            if item.own
+        ]
+
+    def _of(self, nodes: Iterable[str]) -> dict[str, list[Reason]]:
+        """Return what goldens show of each node, strongest first."""
+        chosen, graph = list(nodes), self._graph
+        near = [name for node in chosen for name in (node, *map(producer, data_inputs(graph.nodes[node])))]
+        self._store.ensure(name for name in near if name in self._known)
+        found = {
+            node: evidence_of(node, graph, self._precision, self._scales, self._values) for node in chosen
+        }
+        return {
+            node: [msgspec.structs.replace(item, strength=0.0) for item in reasons]
+            for node, reasons in found.items()
+        }
+
+    def _values(self, name: str) -> np.ndarray[Any, Any]:
+        feeds = self._store.network.feeds(self._sample)
         if name in feeds:
             return feeds[name]
-        if name not in known:
+        if name not in self._known:
             raise KeyError(name)
-        return store.get(name, sample)
-
-    return {
-        node: [
-            msgspec.structs.replace(item, strength=0.0)
-            for item in evidence_of(node, graph, precision, scales, values)
-        ]
-        for node in nodes
-    }
+        return self._store.get(name, self._sample)
 
 
 def with_repeats(culprits: Sequence[Culprit], repeats: Mapping[str, tuple[int, int]]) -> list[Culprit]:
@@ -91,13 +121,15 @@ def with_repeats(culprits: Sequence[Culprit], repeats: Mapping[str, tuple[int, i
         repeats: nodes that returned what is right for the sample that ran before: (sample, before).
     """
     return [
-        msgspec.structs.replace(culprit, reasons=[*_repeated(culprit.nodes, repeats), *culprit.reasons])
+        msgspec.structs.replace(
+            culprit,
+            reasons=[
+                *(_old_result(node, *repeats[node]) for node in culprit.nodes if node in repeats),
+                *culprit.reasons,
+            ],
+        )
         for culprit in culprits
     ]
-
-
-def _repeated(nodes: Collection[str], repeats: Mapping[str, tuple[int, int]]) -> list[Reason]:
-    return [_old_result(node, *repeats[node]) for node in nodes if node in repeats]
 
 
 def _old_result(node: str, sample: int, before: int) -> Reason:
@@ -116,54 +148,3 @@ def _looked_at(culprit: Culprit, branches: Mapping[str, str]) -> list[str]:
     for node in culprit.nodes:
         firsts.setdefault(branches.get(node, ""), node)
     return list(dict.fromkeys([culprit.worst, culprit.nodes[0], *firsts.values()]))[:MOST_NODES]
-
-
-def _near(graph: FrozenGraph, node: str) -> list[str]:
-    """Return a node and what it reads."""
-    return [node, *(producer(tensor) for tensor in graph.nodes[node].input if not tensor.startswith("^"))]
-
-
-def contributors(
-    errors: Sequence[NodeErrors],
-    culprits: Iterable[Culprit],
-    precision: Precision,
-    store: GoldenStore,
-    scales: QuantizationScales,
-    sample: int,
-) -> list[Contributor]:
-    """Return the nodes that add most, with their reasons; none where culprits add more than all others.
-
-    Own errors, relative to the nodes' goldens, have nothing to do with each other, so that they add as
-    squares. What lies between a node and the output counts them for more or less: they are a ranking, and no
-    measured effect.
-
-    Args:
-        errors: of the key nodes.
-        culprits: what is to blame; the precision itself is no node.
-        precision: what is diagnosed.
-        store: goldens of the network.
-        scales: of its fixed-point tensors, of the precision's width.
-        sample: whose goldens show the reasons.
-    """
-    blamed = {node for culprit in culprits if culprit.kind != "precision" for node in culprit.nodes}
-    others = [item for item in errors if item.node not in blamed]
-    total, of_others = _squares(errors), _squares(others)
-    if total == 0 or 2 * of_others <= total:
-        return []
-    most = sorted(others, key=lambda item: -(item.own or 0.0))[:MOST]
-    reasons = explained([item.node for item in most], precision, store, scales, sample)
-    return [
-        Contributor(
-            node=item.node,
-            op=item.op,
-            own=item.own or 0.0,
-            share=(item.own or 0.0) ** 2 / total,
-            reasons=reasons[item.node],
-        )
-        for item in most
-        if item.own
-    ]
-
-
-def _squares(errors: Iterable[NodeErrors]) -> float:
-    return sum((item.own or 0.0) ** 2 for item in errors)

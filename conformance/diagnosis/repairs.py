@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
 
-
 WIDEST = PRECISIONS[-1]
 """The precision that has every other one's numbers: where it fails, a narrower one rarely does not."""
 
@@ -227,16 +226,14 @@ def _gain(culprit: Culprit, errors: Mapping[str, NodeErrors], outputs: Collectio
     """Return by how many decibels the outputs gain without a culprit."""
     if culprit.effect is not None:
         return decibels(culprit.effect.after) - decibels(culprit.effect.before)
-    if culprit.worst in outputs and culprit.worst in errors:
-        return _gain_of_output(errors[culprit.worst])
-    return -math.inf
-
-
-def _gain_of_output(item: NodeErrors) -> float:
-    """Return the gain in decibels if an output added nothing to what reaches it."""
-    if item.chained and item.inherited:
-        return 20 * math.log10(item.chained / item.inherited)
-    return math.inf
+    if culprit.worst not in outputs or culprit.worst not in errors:
+        return -math.inf
+    output = errors[culprit.worst]
+    return (
+        20 * math.log10(output.chained / output.inherited)
+        if output.chained and output.inherited
+        else math.inf
+    )
 
 
 def _excess(culprit: Culprit) -> float:

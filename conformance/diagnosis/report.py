@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
     from conformance.judging.verdicts import Acceptance
 
-
 CHOICE_HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "right", "modelled ms", "accepted")
-
 
 HEADINGS = ("own", "attainable", "inherited", "chained", "amplified", "own / bound")
 
@@ -109,14 +107,11 @@ def _short(item: NodeErrors) -> tuple[str, ...]:
 
 
 def _listed(items: Sequence[NodeErrors]) -> list[str]:
-    return aligned(
-        [("node", "branch", *HEADINGS), *((item.node, item.branch, *_cells(item)) for item in items)]
-    )
-
-
-def _cells(item: NodeErrors) -> tuple[str, ...]:
-    figures = (item.own, item.attainable, item.inherited, item.chained, item.amplification, item.excess)
-    return tuple(map(number, figures))
+    rows: list[tuple[str, ...]] = [("node", "branch", *HEADINGS)]
+    for item in items:
+        figures = (item.own, item.attainable, item.inherited, item.chained, item.amplification, item.excess)
+        rows.append((item.node, item.branch, *map(number, figures)))
+    return aligned(rows)
 
 
 def number(value: float | None) -> str:
@@ -137,7 +132,8 @@ def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         *repair_lines(diagnosis, acceptance),
         "",
         *_errors(diagnosis),
-        *_closing(diagnosis),
+        *(f"Note: {text}." for text in diagnosis.remarks),
+        f"{diagnosis.forwards} network passes, {diagnosis.seconds:.0f} s.",
     ]
 
 
@@ -277,8 +273,3 @@ def _errors(diagnosis: Diagnosis) -> list[str]:
         return []
     heading = "Error along the network (root mean square, relative to the golden's):"
     return [heading, *error_table(diagnosis.errors), ""]
-
-
-def _closing(diagnosis: Diagnosis) -> list[str]:
-    remarks = [f"Note: {text}." for text in diagnosis.remarks]
-    return [*remarks, f"{diagnosis.forwards} network passes, {diagnosis.seconds:.0f} s."]

@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.dumps.histogram import ROUNDED, Histogram, histogram
 from conformance.errors import UsageError, near_names
-from conformance.judging.comparison import distinct
+from conformance.judging.comparison import against
 from conformance.numerics.metrics import Metrics, NonFinite, compare, nonfinite_counts
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
     Mask = NDArray[np.bool_]
-
 
 Criterion = Literal["cosine", "mse", "max_abs", "worst_channel_mse"]
 
@@ -112,7 +111,7 @@ def exceeded(metrics: Metrics, limits: Limits, floors: Limits) -> list[str]:
     """
     found = _measured(metrics)
     return [
-        f"{name} {_against(found[name], limit, '<' if name == 'cosine' else '>')}"
+        f"{name} {against(found[name], limit, '<' if name == 'cosine' else '>')}"
         for name, limit in limits.items()
         if _as_error(name, found[name]) > max(_as_error(name, limit), floors.get(name, 0.0) * ROUNDED)
     ]
@@ -131,11 +130,6 @@ def _measured(metrics: Metrics) -> dict[Criterion, float]:
         "max_abs": metrics.max_abs,
         "worst_channel_mse": metrics.worst_channel_mse,
     }
-
-
-def _against(found: float, limit: float, sign: str) -> str:
-    texts = distinct(found, limit)
-    return f"{texts[0]} {sign} {texts[1]}"
 
 
 class NonFiniteDifference(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from conformance.dumps.comparison import TensorComparison, compare_pair
-from conformance.dumps.pairing import (
-    paired,
-)
+from conformance.dumps.pairing import paired
 from conformance.errors import EXIT_ACCURACY, EXIT_INCONCLUSIVE, ConformanceError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
     from conformance.dumps.comparison import Limits
     from conformance.dumps.tensors import Side
-
 
 Outcome = Literal["fine", "deviates", "inconclusive"]
 

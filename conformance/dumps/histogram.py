@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-
 DECADES = 8
 """Decades below the largest error that are told apart."""
 
@@ -69,11 +68,8 @@ def histogram(first: Floats, second: Floats, largest: float, *, decimal: bool = 
 
 def _decades(largest: float) -> list[float]:
     top = math.floor(math.log10(largest)) + 1
-    return [_power(exponent) for exponent in range(top - DECADES, top + 1)]
-
-
-def _power(exponent: int) -> float:
-    return min(float(f"1e{exponent}"), sys.float_info.max)
+    exponents = range(top - DECADES, top + 1)
+    return [min(float(f"1e{exponent}"), sys.float_info.max) for exponent in exponents]
 
 
 def _differences(first: Floats, second: Floats) -> NDArray[np.float64]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
 FormatName = Literal["npy", "text", "text5"]
 
 LINES = 1 << 16

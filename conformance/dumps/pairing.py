@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from conformance.dumps.tensors import Side, Tensor
 
-
 SHOWN = 3
 """Names that an error lists."""
 

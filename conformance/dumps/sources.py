@@ -32,17 +32,15 @@ def side_of(path: Path) -> Side:
     if path.name == MANIFEST:
         return _dump(path.parent)
     if path.is_dir():
-        saved = not (path / MANIFEST).exists() and any(map(_is_iteration, path.iterdir()))
+        saved = not (path / MANIFEST).exists() and any(
+            ITERATION_FILE.fullmatch(file.name) for file in path.iterdir()
+        )
         return polygraphy_directory(path) if saved else _dump(path)
     if not path.exists():
         raise UsageError(f"{path} does not exist; give a dump's directory or a file")
     if path.suffix not in _FILES:
         raise UsageError(f"{path} is none of {', '.join(_FILES)}; rename it, or give a dump's directory")
     return _FILES[path.suffix](path)
-
-
-def _is_iteration(path: Path) -> bool:
-    return ITERATION_FILE.fullmatch(path.name) is not None
 
 
 def goldens_side(store: GoldenStore) -> Side:

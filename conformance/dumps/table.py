@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from conformance.dumps.histogram import (
-    bars,
-)
+from conformance.dumps.histogram import bars
+from conformance.tables import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from conformance.dumps.comparison import TensorComparison
-
-    Floats = NDArray[np.floating[Any]]
-
 
 HEADINGS = (
     "tensor",
@@ -35,11 +28,7 @@ HEADINGS = (
 
 def table(tensors: Iterable[TensorComparison]) -> list[str]:
     """Return the comparisons as aligned lines of text, in the given order."""
-    rows = [HEADINGS, *map(_row, tensors)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return aligned([HEADINGS, *map(_row, tensors)])
 
 
 def _row(item: TensorComparison) -> tuple[str, ...]:

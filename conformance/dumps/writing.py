@@ -15,7 +15,6 @@ from conformance.files import claim_directory, write_json_atomically
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
     from typing import BinaryIO
 
     import numpy as np
@@ -60,7 +59,8 @@ class DumpWriter:
         try:
             with path.open("xb") as file:
                 self._begun.append(path)
-                sha256 = self._write(file, values)
+                sink = _Digesting(file)
+                self._form.write(sink, values)
         except FileExistsError as error:
             raise UsageError(
                 f"{path} appeared while dumping; give each dump a directory of its own"
@@ -74,13 +74,8 @@ class DumpWriter:
             shape=list(values.shape),
             format=self._form.name,
             resolution=self._form.resolution,
-            sha256=sha256,
+            sha256=sink.total.hexdigest(),
         )
-
-    def _write(self, file: BinaryIO, values: NDArray[np.float32]) -> str:
-        sink = _Digesting(file)
-        self._form.write(sink, values)
-        return sink.total.hexdigest()
 
     def finish(self, manifest: DumpManifest) -> DumpManifest:
         """Write the manifest, with the files added, which makes the directory a dump.
@@ -100,9 +95,7 @@ class DumpWriter:
     def __enter__(self) -> DumpWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._finished:
             return
         with contextlib.suppress(OSError):  # the error on its way out says more

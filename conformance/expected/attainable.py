@@ -18,10 +18,10 @@ from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.terms import TermSums, term_sums
 from conformance.files import read_json, sha256, write_json_table_atomically
 from conformance.graph.cut import cut
-from conformance.graph.frozen import producer
+from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.operators import MOVEMENT, SOURCES
-from conformance.judging.bounds import Attainable, error_values, largest_values
-from conformance.numerics.metrics import compare
+from conformance.judging.bounds import Attainable
+from conformance.judging.comparison import attained
 from conformance.precision import PRECISIONS, FixedBits, Precision
 from conformance.quantization.parameter_file import format_scales
 
@@ -77,11 +77,7 @@ def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]
 
 
 def _whole(node: str, entries: Mapping[str, Attainable | str]) -> dict[str, Attainable]:
-    """Return the entries of a node, each in full.
-
-    Raises:
-        ValueError: one names a precision that has none of its own.
-    """
+    """Return the entries of a node, each in full."""
     whole = {}
     for precision, entry in entries.items():
         found = entries.get(entry) if isinstance(entry, str) else entry
@@ -191,7 +187,7 @@ def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[
         node = graph.nodes[pending.pop(0)]
         if node.op not in MOVEMENT | SOURCES:
             return str(node.op)
-        sources = {producer(tensor): None for tensor in node.input if not tensor.startswith("^")}
+        sources = dict.fromkeys(map(producer, data_inputs(node)))
         pending += [source for source in sources if source not in key and source not in seen]
         seen.update(sources)
     return str(graph.nodes[name].op)
@@ -233,25 +229,10 @@ def _groups(store: GoldenStore, names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _attainable(
-    store: GoldenStore,
-    name: str,
-    results: Sequence[np.ndarray[Any, Any]],
-    sums: TermSums,
+    store: GoldenStore, name: str, results: Sequence[np.ndarray[Any, Any]], sums: TermSums
 ) -> Attainable:
     goldens = [store.get(name, sample) for sample in range(len(results))]
     for result in results:
         if not np.isfinite(result).all():
             raise GoldenError(f"node {name!r} is not finite on an ideal device: a bound cannot be derived")
-    limits = [
-        error_values(compare(golden, result), golden_is_zero=not golden.any())
-        for golden, result in zip(goldens, results, strict=True)
-    ]
-    squares = [float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens]
-    return Attainable(
-        errors=largest_values(limits),
-        terms=sums.terms,
-        magnitude=sums.magnitude,
-        magnitude_square=sums.magnitude_square,
-        golden_square=min(squares),
-        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
-    )
+    return attained(goldens, results, **sums._asdict())

@@ -185,11 +185,7 @@ def _there(store: GoldenStore, step: Step) -> str:
 
 
 def _check_name(store: GoldenStore) -> None:
-    """Demand that goldens of a user's network do not go where those of one of the project's own lie.
-
-    Raises:
-        UsageError: they would.
-    """
+    """Demand that goldens of a user's network do not go where those of one of the project's own lie."""
     network = store.network
     own = network.directory.resolve().parent == locations.NETWORKS
     if store.directory != locations.GOLDENS / network.name or own:
@@ -203,11 +199,7 @@ def _check_name(store: GoldenStore) -> None:
 
 @contextlib.contextmanager
 def _alone(store: GoldenStore) -> Iterator[None]:
-    """Be the one process that prepares this network here.
-
-    Raises:
-        InfrastructureError: the golden directory cannot be written.
-    """
+    """Be the one process that prepares this network here."""
     try:
         store.directory.mkdir(parents=True, exist_ok=True)
         if store.network.weights is not None:

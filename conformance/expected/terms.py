@@ -12,7 +12,7 @@ from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.graph.cut import cut
 from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import producer
+from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import FIXED_POINT, known
 from conformance.graph.retype import input_types, to_float64
@@ -93,7 +93,7 @@ def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
     double = tensorflow().float64.as_datatype_enum
     nodes: list[Node] = []
     for name in names:
-        data = [tensor for tensor in wide.nodes[name].input if not tensor.startswith("^")]
+        data = data_inputs(wide.nodes[name])
         inputs = []
         for index, (tensor, dtype) in enumerate(zip(data, input_types(wide.nodes[name]), strict=True)):
             if dtype != double:
@@ -107,11 +107,7 @@ def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
 
 
 def _terms(store: GoldenStore, name: str, shape_of: GoldenShapeOf) -> int:
-    """Return how many terms one output adds up, at most: all that it reads where the shapes do not tell.
-
-    Raises:
-        GoldenError: what it reads has no golden.
-    """
+    """Return how many terms one output adds up, at most: all that it reads where the shapes do not tell."""
     node = store.network.graph.nodes[name]
     numbers = sum_of(store.network.graph, name, shape_of).numbers
     if numbers is not None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from conformance.graph.frozen import FrozenGraph, Node
 
-
 SWITCH, MERGE = "Switch", "Merge"
 
 

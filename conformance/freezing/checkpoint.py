@@ -17,7 +17,6 @@ from conformance.graph.lazy_tensorflow import tensorflow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-
 FOOTER = 48
 """Bytes: the handles of two blocks, filled up to 40, and the magic number."""
 

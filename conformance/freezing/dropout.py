@@ -14,7 +14,7 @@ import numpy as np
 from conformance.freezing.type_inference import inferred_types
 from conformance.graph.dataflow import topological
 from conformance.graph.editing import plain
-from conformance.graph.frozen import output_index, producer
+from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def _random(graph: FrozenGraph) -> set[str]:
         return random
     for name in topological(graph):
         node = graph.nodes[name]
-        if node.op == RANDOM or (node.op in OPERATORS and not random.isdisjoint(map(producer, _data(node)))):
+        if node.op == RANDOM or (
+            node.op in OPERATORS and not random.isdisjoint(map(producer, data_inputs(node)))
+        ):
             random.add(name)
     return random
 
@@ -119,8 +121,8 @@ def bounds(graph: FrozenGraph) -> dict[str, Bounds]:
     for name in topological(graph):
         node = graph.nodes[name]
         found = _of_source(graph, node)
-        if node.op in OPERATORS and all(producer(tensor) in known for tensor in _data(node)):
-            found = _computed(node, [known[producer(tensor)] for tensor in _data(node)])
+        if node.op in OPERATORS and all(producer(tensor) in known for tensor in data_inputs(node)):
+            found = _computed(node, [known[producer(tensor)] for tensor in data_inputs(node)])
         if found is not None:
             known[name] = found
     return known
@@ -141,10 +143,6 @@ def _computed(node: Node, arguments: Sequence[Bounds]) -> Bounds | None:
     with np.errstate(all="ignore"):
         found = OPERATORS[node.op](node, arguments)
     return found if np.isfinite(found.low) and np.isfinite(found.high) else None
-
-
-def _data(node: Node) -> list[str]:
-    return [tensor for tensor in node.input if not tensor.startswith("^")]
 
 
 def _dtype(node: Node, attribute: str) -> Any:

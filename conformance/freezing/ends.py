@@ -6,7 +6,7 @@ import collections
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.graph.frozen import INPUT_OPERATORS, output_index, producer
+from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 from conformance.graph.retype import output_types
 
@@ -54,7 +54,7 @@ def _gives_values(node: Node) -> bool:
 
 
 def _producers(node: Node) -> list[str]:
-    return [producer(tensor) for tensor in node.input if not tensor.startswith("^")]
+    return list(map(producer, data_inputs(node)))
 
 
 def _readers(graph: FrozenGraph) -> dict[str, list[str]]:
@@ -120,10 +120,7 @@ def _reading(graph: FrozenGraph, name: str, index: int) -> list[str]:
     return [
         other
         for other, node in graph.nodes.items()
-        if any(
-            not tensor.startswith("^") and (producer(tensor), output_index(tensor)) == (name, index)
-            for tensor in node.input
-        )
+        if any((producer(tensor), output_index(tensor)) == (name, index) for tensor in data_inputs(node))
     ]
 
 

@@ -14,7 +14,6 @@ from conformance.graph.lazy_tensorflow import tensorflow
 if TYPE_CHECKING:
     from conformance.graph.frozen import GraphDef
 
-
 STATE_FILE = "checkpoint"
 
 SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")

@@ -135,7 +135,10 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
         )
     file = read_graph(path)
     whole = loose(file.graph_def, file.source)
-    outputs = [_node_of(tensor) for tensor in request.outputs] or _ends(whole, request)
+    outputs = [_node_of(tensor) for tensor in request.outputs]
+    if not outputs:
+        fed = map(placeholder_name, request.inputs)
+        outputs = last_floats(with_inputs(whole, request.inputs, request.fixed), fed)
     request = dataclasses.replace(request, outputs=outputs)
     graph, notes = _prepared(whole, request)
     variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
@@ -145,11 +148,6 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
             f"with `mlu-conformance freeze --checkpoint DIR --graph {path}`"
         )
     return _finished(graph, request, _parameters(graph), notes)
-
-
-def _ends(whole: FrozenGraph, request: Request) -> list[str]:
-    fed = [placeholder_name(tensor) for tensor in request.inputs]
-    return last_floats(with_inputs(whole, request.inputs, request.fixed), fed)
 
 
 def _parameters(graph: FrozenGraph) -> list[str]:

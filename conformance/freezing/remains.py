@@ -65,19 +65,14 @@ def check_order(training: FrozenGraph, kept: FrozenGraph) -> None:
         return
     for node in kept.graph_def.node:
         read = [name for name in map(producer, node.input) if kept.nodes[name].op in VARIABLES]
-        before = _updates(training, _before(training, node.name)) if read else []
-        changing = [name for name in before if _changes(training, name, read[0])]
+        before = reached(training, training.nodes[node.name].input, waiting=True) if read else set()
+        changing = [name for name in _updates(training, before) if _changes(training, name, read[0])]
         if changing:
             raise UsageError(
                 f"node {node.name!r} in {training.source} reads variable {read[0]!r} after node "
                 f"{changing[0]!r} ({training.nodes[changing[0]].op}) changed it, so it cannot be frozen; fix "
                 "the branch that it is in with --set, or choose other outputs"
             )
-
-
-def _before(graph: FrozenGraph, name: str) -> set[str]:
-    """Return all nodes that run before a node does."""
-    return reached(graph, graph.nodes[name].input, waiting=True)
 
 
 def _changes(graph: FrozenGraph, writer: str, variable: str) -> bool:
@@ -105,13 +100,9 @@ def _branches(graph: FrozenGraph) -> list[str]:
     conditions = dict.fromkeys(
         behind_identities(graph, node.input[1])
         for node in graph.graph_def.node
-        if node.op == "Switch" and not _around(graph, node.input[1])
+        if node.op == "Switch" and graph.nodes[producer(node.input[1])].op != "LoopCond"
     )
     return [_undecided(graph, tensor) for tensor in conditions]
-
-
-def _around(graph: FrozenGraph, tensor: str) -> bool:
-    return str(graph.nodes[producer(tensor)].op) == "LoopCond"
 
 
 def _undecided(graph: FrozenGraph, tensor: str) -> str:

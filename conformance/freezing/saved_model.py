@@ -143,11 +143,7 @@ def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph
 
 
 def frozen_function(
-    directory: Path,
-    meta_graph: Any,
-    outputs: Sequence[str],
-    signature: str | None,
-    source: str,
+    directory: Path, meta_graph: Any, outputs: Sequence[str], signature: str | None, source: str
 ) -> tuple[FrozenGraph, list[str]]:
     """Return the graph of a TensorFlow 2 signature with its variables as constants, and the names of these.
 

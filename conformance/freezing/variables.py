@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from conformance.freezing.checkpoint import Checkpoint
     from conformance.graph.frozen import Node
 
-
 ASSIGNMENTS = frozenset({"Assign", "AssignVariableOp"})
 
 RESTORE = "RestoreV2"
@@ -131,7 +130,7 @@ def by_value(graph: FrozenGraph) -> FrozenGraph:
     """Return the graph with operators on values in place of those that hand on references."""
     return graph.replaced(
         [
-            _renamed(node, OF_REFERENCES[node.op]) if node.op in OF_REFERENCES else node
+            copied(node, op=OF_REFERENCES[node.op]) if node.op in OF_REFERENCES else node
             for node in graph.graph_def.node
         ]
     )
@@ -249,12 +248,6 @@ def _takes_values(node: Node) -> bool:
     """Whether an operator reads what it is given; one that wants references writes to them."""
     definition = op_definition(node.op)
     return definition is not None and not any(argument.is_ref for argument in definition.input_arg)
-
-
-def _renamed(node: Node, op: str) -> Node:
-    renamed = copied(node)
-    renamed.op = op
-    return renamed
 
 
 def _read(node: Node, dtype: int) -> list[Node]:

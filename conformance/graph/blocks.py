@@ -25,14 +25,22 @@ if TYPE_CHECKING:
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node
 
-
 OUTSIDE = "\0outside"
 """What dominates a node that no single node does; no node of TensorFlow can be called so."""
 
 
 def dominators(live: nx.DiGraph, inputs: Iterable[str]) -> dict[str, str]:
-    """Return for each node the last other node that every way from ``inputs`` to it leads through."""
-    return _immediate(live, inputs)
+    """Return for each node the last other node that every way from ``inputs`` to it leads through.
+
+    Nodes that no input reaches have none and are left out.
+    """
+    import networkx as nx
+
+    rooted = live.copy()
+    rooted.add_node(OUTSIDE)
+    rooted.add_edges_from((OUTSIDE, name) for name in inputs if name in live)
+    found = nx.immediate_dominators(rooted, OUTSIDE)
+    return {name: found[name] for name in live if name in found}
 
 
 def post_dominators(live: nx.DiGraph, outputs: Iterable[str]) -> dict[str, str]:
@@ -40,17 +48,7 @@ def post_dominators(live: nx.DiGraph, outputs: Iterable[str]) -> dict[str, str]:
 
     Nodes from which no output is reached have none and are left out.
     """
-    return _immediate(live.reverse(copy=True), outputs)
-
-
-def _immediate(flow: nx.DiGraph, sources: Iterable[str]) -> dict[str, str]:
-    import networkx as nx
-
-    rooted = flow.copy()
-    rooted.add_node(OUTSIDE)
-    rooted.add_edges_from((OUTSIDE, name) for name in sources if name in flow)
-    found = nx.immediate_dominators(rooted, OUTSIDE)
-    return {name: found[name] for name in flow if name in found}
+    return dominators(live.reverse(copy=True), outputs)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.graph.frozen import FrozenGraph, producer
+from conformance.graph.frozen import FrozenGraph, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def dataflow(graph: FrozenGraph) -> nx.DiGraph:
     everything = nx.DiGraph()
     everything.add_nodes_from(graph.nodes)
     for node in graph.graph_def.node:
-        everything.add_edges_from((producer(tensor), node.name) for tensor in node.input if tensor[0] != "^")
+        everything.add_edges_from((producer(tensor), node.name) for tensor in data_inputs(node))
     live = set(graph.inputs).union(*(nx.descendants(everything, name) for name in graph.inputs))
     return nx.DiGraph(everything.subgraph(live))
 

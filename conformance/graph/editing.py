@@ -5,22 +5,23 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from conformance.graph.frozen import FrozenGraph, Node
 
 
-def copied(node: Node, *, name: str | None = None, inputs: Sequence[str] | None = None) -> Node:
-    """Return a copy of ``node``, renamed or rewired."""
+def copied(
+    node: Node, *, name: str | None = None, op: str | None = None, inputs: Sequence[str] | None = None
+) -> Node:
+    """Return a copy of ``node``, renamed, of another operator, or rewired."""
     copy = type(node)()
     copy.CopyFrom(node)
-    if name is not None:
-        copy.name = name
+    copy.name, copy.op = name or node.name, op or node.op
     if inputs is not None:
         del copy.input[:]
         copy.input.extend(inputs)
@@ -36,7 +37,7 @@ def plain(name: str, op: str, inputs: Sequence[str], **types: Any) -> Node:
     return node
 
 
-def constant(name: str, value: np.ndarray[Any, Any]) -> Node:
+def constant(name: str, value: np.ndarray[Any, Any] | np.generic) -> Node:
     """Return a Const node that holds ``value``."""
     tf = tensorflow()
     node = plain(name, "Const", [], dtype=value.dtype)
@@ -55,6 +56,15 @@ def placeholder(name: str, dtype: Any, shape: Sequence[int | None] | None) -> No
     node = plain(name, "Placeholder", [], dtype=dtype)
     node.attr["shape"].shape.CopyFrom(tf.TensorShape(shape).as_proto())
     return node
+
+
+def split(name: str, source: str, lengths: Sequence[int], dtype: Any) -> list[Node]:
+    """Return nodes that split the last axis of ``source`` into ``name``, ``name:1``, … of these lengths."""
+    sizes = constant(f"{name}/sizes", np.array(lengths, np.int32))
+    axis = constant(f"{name}/axis", np.int32(-1))
+    node = plain(name, "SplitV", [source, sizes.name, axis.name], T=dtype, Tlen="int32")
+    node.attr["num_split"].i = len(lengths)
+    return [sizes, axis, node]
 
 
 def call(

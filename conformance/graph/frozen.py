@@ -33,6 +33,11 @@ def output_index(tensor: str) -> int:
     return int(tensor.partition(":")[2] or 0)
 
 
+def data_inputs(node: Node) -> list[str]:
+    """Return the tensors that ``node`` reads; its control inputs, which come after them, are left out."""
+    return [tensor for tensor in node.input if not tensor.startswith("^")]
+
+
 class FrozenGraph:
     """A GraphDef that is never changed in place, indexed by node name.
 

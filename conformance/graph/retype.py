@@ -70,12 +70,6 @@ def output_types(node: Node) -> list[int]:
     return _argument_types(node, definition.output_arg) if definition else []
 
 
-def _untypable() -> tuple[int, ...]:
-    """Return types of arguments that tie a node to float32: itself, and handles to what holds it."""
-    tf = tensorflow()
-    return tuple(int(dtype.as_datatype_enum) for dtype in (tf.float32, tf.variant, tf.resource))
-
-
 def _touches_float(node: Node) -> bool:
     return _float() in input_types(node) + output_types(node)
 
@@ -85,11 +79,12 @@ def _retypable(node: Node) -> bool:
     definition = op_definition(node.op)
     if definition is None or not _touches_float(node):
         return False
-    arguments = [*definition.input_arg, *definition.output_arg]
-    if any(argument.type in _untypable() or argument.type_list_attr for argument in arguments):
+    arguments, tf = [*definition.input_arg, *definition.output_arg], tensorflow()
+    tying = {dtype.as_datatype_enum for dtype in (tf.float32, tf.variant, tf.resource)}  # to float32 itself
+    if any(argument.type in tying or argument.type_list_attr for argument in arguments):
         return False
     switched = {key for key in _float_attributes(node) if any(a.type_attr == key for a in arguments)}
-    double = tensorflow().float64.as_datatype_enum
+    double = tf.float64.as_datatype_enum
     return any(
         all(double in kernel.get(key, {double}) for key in switched) for kernel in cpu_kernel_types(node.op)
     )
@@ -127,12 +122,8 @@ def _between_casts(node: Node, renamed: dict[str, str]) -> list[Node]:
     for index, dtype in enumerate(output_types(node)):
         outer = node.name if index == 0 else f"{node.name}/output_{index}"
         renamed[f"{node.name}:{index}"] = outer
-        after.append(_outer(outer, f"{inner}:{index}", dtype))
+        if dtype == _float():
+            after.append(cast(outer, f"{inner}:{index}", "float32", DOUBLE))
+        else:
+            after.append(plain(outer, "Identity", [f"{inner}:{index}"], T=dtype))
     return [*before, copied(node, name=inner, inputs=inputs), *after]
-
-
-def _outer(name: str, source: str, dtype: int) -> Node:
-    """Return the node that stands outside for one output of a node kept in float32."""
-    if dtype == _float():
-        return cast(name, source, "float32", DOUBLE)
-    return plain(name, "Identity", [source], T=dtype)

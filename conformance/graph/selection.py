@@ -143,11 +143,7 @@ def select_nodes(pattern: str, nodes: Iterable[Described], source: str) -> list[
 def _meant(
     word: str, pattern: str, names: Sequence[str], classes: Mapping[str, Sequence[str]], source: str
 ) -> Sequence[str]:
-    """Return what one word of a pattern means.
-
-    Raises:
-        UsageError: the word matches no node.
-    """
+    """Return what one word of a pattern means."""
     meant = classes.get(word) or _matching(word, names, classes)
     if meant:
         return meant

@@ -13,7 +13,7 @@ from conformance.graph.dataflow import dataflow, tensor_types, topological, unob
 from conformance.graph.operators import STRUCTURAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import networkx as nx
 
@@ -112,12 +112,8 @@ class Structure:
             before = [ancestry[source] for source in self.live.predecessors(name)]
             ancestry[name] = frozenset({name}) if not before else frozenset().union(*before)
             if before and all(inherited != ancestry[name] for inherited in before):
-                joins[name] = self._in_graph_order(ancestry[name])
+                joins[name] = tuple(source for source in self.graph.inputs if source in ancestry[name])
         return joins
-
-    def _in_graph_order(self, inputs: Iterable[str]) -> tuple[str, ...]:
-        wanted = set(inputs)
-        return tuple(name for name in self.graph.inputs if name in wanted)
 
     @functools.cached_property
     def module_ends(self) -> dict[str, str]:

@@ -24,7 +24,6 @@ Shape: TypeAlias = tuple[int | None, ...]
 ShapeOf: TypeAlias = Callable[[str], Shape | None]
 """Returns the shape of a tensor: of a static type, of a golden; None where it is not known."""
 
-
 TRANSPOSING = (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))
 """Attributes by which matmuls transpose their first and second argument."""
 
@@ -125,6 +124,12 @@ def _window(graph: FrozenGraph, node: Node) -> Shape:
         return tuple(attribute(node, "ksize").list.i)
     given = graph.constant(node.input[1])
     return (None,) * 4 if given is None else tuple(int(edge) for edge in given)
+
+
+def same_padding(length: int, size: int, step: int) -> tuple[int, int]:
+    """Return TensorFlow's SAME padding of an axis before and after: as even as can be, the odd one after."""
+    total = max((-(-length // step) - 1) * step + size - length, 0)
+    return total // 2, total - total // 2
 
 
 def _spatial(node: Node, sizes: Shape) -> Shape:

@@ -99,11 +99,7 @@ def _check_free(*paths: Path) -> None:
 
 
 def _check(frozen: Frozen) -> None:
-    """Demand inputs and outputs that can be fed and judged.
-
-    Raises:
-        UsageError: they cannot.
-    """
+    """Demand inputs and outputs that can be fed and judged."""
     graph = frozen.graph
     if not graph.inputs:
         raise UsageError(
@@ -142,12 +138,7 @@ def _save(path: Path, data: bytes) -> None:
 
 
 def _write(directory: Path, contents: dict[str, bytes]) -> None:
-    """Write all files, or none.
-
-    Raises:
-        InfrastructureError: a file cannot be written.
-        UsageError: one is there already.
-    """
+    """Write all files, or none."""
     _check_free(*(directory / name for name in contents))
     new = [path for path in (directory / INPUTS, directory) if not path.exists()]
     try:

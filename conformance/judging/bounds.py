@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from conformance.numerics.metrics import Metrics
 
-
 OperatorClass = Literal["fixed-point", "reduction", "activation", "elementwise", "movement", "other"]
 
 OPERATOR_CLASSES: tuple[OperatorClass, ...] = get_args(OperatorClass)

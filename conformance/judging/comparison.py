@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.errors import GoldenError
-from conformance.judging.bounds import ErrorValues, error_values
+from conformance.judging.bounds import Attainable, ErrorValues, error_values, largest_values
 from conformance.numerics.metrics import Metrics, compare, nonfinite_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.judging.answers import Counted
 
 Array: TypeAlias = npt.NDArray[np.floating]
@@ -58,6 +60,26 @@ def compare_sample(golden: Array, result: Result, where: str) -> Comparison:
     return _with_errors(golden, array, metrics, where)
 
 
+def attained(goldens: Sequence[Array], results: Sequence[Array], **terms: Any) -> Attainable:
+    """Return what an ideal device attains at a node, from its results.
+
+    Args:
+        goldens: of the node, one per sample.
+        results: one per golden, of its shape, finite.
+        terms: what its sums are made of, as :class:`Attainable` names it; nothing for a node without any.
+    """
+    errors = [
+        error_values(compare(golden, result), golden_is_zero=not golden.any())
+        for golden, result in zip(goldens, results, strict=True)
+    ]
+    return Attainable(
+        errors=largest_values(errors),
+        golden_square=min(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens),
+        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
+        **terms,
+    )
+
+
 def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:
     """Compare a sample in which something is not finite."""
     if np.isnan(golden).any():
@@ -65,7 +87,8 @@ def _compare_nonfinite(golden: Array, result: Array, where: str) -> Comparison:
     reasons = _nonfinite(golden, result, where)
     if reasons:
         return Comparison(where, reasons)
-    pair = _without_infinities(golden, result)
+    finite = np.isfinite(golden)  # an infinity that both share counts as exact
+    pair = np.where(finite, golden, 0), np.where(finite, result, 0)
     return _with_errors(*pair, compare(*pair), where)
 
 
@@ -121,24 +144,19 @@ def _nonfinite(golden: Array, result: Array, where: str) -> list[str]:
     return reasons
 
 
-def _without_infinities(golden: Array, result: Array) -> tuple[Array, Array]:
-    """Return copies in which the infinities that both share are zero."""
-    finite = np.isfinite(golden)
-    return np.where(finite, golden, 0), np.where(finite, result, 0)
-
-
 def _with_errors(golden: Array, result: Array, metrics: Metrics, where: str) -> Comparison:
     """Return the comparison of a finite golden and result with these errors."""
     golden_is_zero = metrics.cosine_distance is None and not golden.any()
     note = f"the cosine of {where} is undefined, because the golden is zero everywhere"
     index = tuple(metrics.worst_index)
+    found, wanted = distinct(float(result[index]), float(golden[index]))
     return Comparison(
         where,
         notes=[note] if golden_is_zero else [],
         metrics=metrics,
         needed=error_values(metrics, golden_is_zero=golden_is_zero),
         golden_is_zero=golden_is_zero,
-        worst_values=_values(f"{where}{_text(index)}", float(result[index]), float(golden[index])),
+        worst_values=f"{where}{_text(index)}={found}, but should be {wanted}",
     )
 
 
@@ -152,9 +170,10 @@ def _text(index: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, index))}]" if index else ""
 
 
-def _values(name: str, found: float, expected: float) -> str:
-    texts = distinct(found, expected)
-    return f"{name}={texts[0]}, but should be {texts[1]}"
+def against(found: float, limit: float, sign: str) -> str:
+    """Return two numbers with a sign between them, ``0.5 < 0.999``, in digits that tell them apart."""
+    texts = distinct(found, limit)
+    return f"{texts[0]} {sign} {texts[1]}"
 
 
 def distinct(first: float, second: float) -> tuple[str, str]:

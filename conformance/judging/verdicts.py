@@ -9,7 +9,7 @@ import msgspec
 
 from conformance.errors import GoldenError
 from conformance.judging.bounds import ErrorValues, largest_values
-from conformance.judging.comparison import Comparison, distinct
+from conformance.judging.comparison import Comparison, against, distinct
 from conformance.numerics.metrics import Metrics, worst
 
 if TYPE_CHECKING:
@@ -200,7 +200,9 @@ def _excesses(item: Comparison, bounds: ErrorValues) -> list[str]:
         "cosine_distance": f"{where} points elsewhere than its golden (cosine distance",
     }
     pairs = {name: (getattr(item.needed, name), getattr(bounds, name)) for name in names}
-    return [f"{names[name]} {_above(*pair)})" for name, pair in pairs.items() if pair[0] > pair[1]]
+    return [
+        f"{names[name]} {against(*pair, '> bound')})" for name, pair in pairs.items() if pair[0] > pair[1]
+    ]
 
 
 def reached(comparisons: Sequence[Comparison], value_range: float) -> Reached:
@@ -261,8 +263,3 @@ def _worst_metrics(comparisons: Sequence[Comparison]) -> Metrics | None:
     """Return the worst metrics of all samples, or None if a sample has none."""
     found = [item.metrics for item in comparisons if item.metrics is not None]
     return worst(found) if len(found) == len(comparisons) else None
-
-
-def _above(found: float, limit: float) -> str:
-    texts = distinct(found, limit)
-    return f"{texts[0]} > bound {texts[1]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.judging.cases import Case, Outcome
-
 
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
@@ -85,20 +84,6 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         }
 
 
-class WaiverProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a waiver fails the run.
-
-    Attributes:
-        waiver: its id.
-        kind: ``unmatched`` (or an entry of it matches nothing), ``expired`` or ``stale`` (its case conforms).
-        sentence: for the user.
-    """
-
-    waiver: str
-    kind: Literal["unmatched", "expired", "stale"]
-    sentence: str
-
-
 class _WaiverFile(msgspec.Struct, forbid_unknown_fields=True):
     waiver: list[Waiver] = []
 
@@ -138,61 +123,50 @@ def match(waivers: Iterable[Waiver], case: Case) -> Waiver | None:
     return found[0] if found else None
 
 
-def unmatched(waivers: Iterable[Waiver], universe: Iterable[Case]) -> list[WaiverProblem]:
-    """Return a problem per waiver, or per entry of its lists, that matches no case of ``universe``.
+def unmatched(waivers: Iterable[Waiver], universe: Iterable[Case]) -> list[str]:
+    """Return a sentence per waiver, or per entry of its lists, that matches no case of ``universe``.
 
     Args:
         waivers: those that apply to the run (:func:`applicable`).
         universe: all cases that are known of its network, whether or not this run selects them.
     """
     known = list(universe)
-    return [problem for waiver in waivers for problem in _unmatched(waiver, known)]
+    return [sentence for waiver in waivers for sentence in _unmatched(waiver, known)]
 
 
-def _unmatched(waiver: Waiver, cases: list[Case]) -> list[WaiverProblem]:
-    """Return the problems of one waiver that matches nothing, or has entries that match nothing."""
+def _unmatched(waiver: Waiver, cases: list[Case]) -> list[str]:
+    """Return what is wrong with one waiver that matches nothing, or has entries that match nothing."""
     if not any(waiver.matches(case) for case in cases):
-        sentences = [f"waiver {waiver.id!r} matches no known case; remove it or correct what it selects"]
-    else:
-        sentences = [
-            f"waiver {waiver.id!r} lists {entry}, which matches none of its cases; remove or correct it"
-            for entry in waiver.idle_entries(cases)
-        ]
-    return [WaiverProblem(waiver=waiver.id, kind="unmatched", sentence=text) for text in sentences]
-
-
-def unknown_networks(waivers: Iterable[Waiver], networks: Sequence[str]) -> list[WaiverProblem]:
-    """Return a problem per waiver whose network is not among ``networks``."""
+        return [f"waiver {waiver.id!r} matches no known case; remove it or correct what it selects"]
     return [
-        WaiverProblem(
-            waiver=waiver.id,
-            kind="unmatched",
-            sentence=f"waiver {waiver.id!r} is for the network {waiver.network!r}, which does not exist"
-            f"{near_names(waiver.network, list(networks))}",
-        )
+        f"waiver {waiver.id!r} lists {entry}, which matches none of its cases; remove or correct it"
+        for entry in waiver.idle_entries(cases)
+    ]
+
+
+def unknown_networks(waivers: Iterable[Waiver], networks: Sequence[str]) -> list[str]:
+    """Return a sentence per waiver whose network is not among ``networks``."""
+    return [
+        f"waiver {waiver.id!r} is for the network {waiver.network!r}, which does not exist"
+        f"{near_names(waiver.network, list(networks))}"
         for waiver in waivers
         if waiver.network not in networks
     ]
 
 
-def expired(waivers: Iterable[Waiver], today: dt.date) -> list[WaiverProblem]:
-    """Return a problem per waiver whose last day is before ``today``."""
+def expired(waivers: Iterable[Waiver], today: dt.date) -> list[str]:
+    """Return a sentence per waiver whose last day is before ``today``."""
     return [
-        WaiverProblem(
-            waiver=waiver.id,
-            kind="expired",
-            sentence=f"waiver {waiver.id!r} of {waiver.owner} expired on {waiver.expires}; "
-            "repair the deviation, or measure it again and renew the waiver",
-        )
+        f"waiver {waiver.id!r} of {waiver.owner} expired on {waiver.expires}; repair the deviation, or "
+        "measure it again and renew the waiver"
         for waiver in waivers
         if waiver.expires < today
     ]
 
 
-def stale_problem(waiver: str, case: str) -> WaiverProblem:
-    """Return the problem of a waiver (its id) whose ``case`` conforms."""
-    sentence = f"waiver {waiver!r} is stale: {case} conforms; remove the waiver or narrow it to what deviates"
-    return WaiverProblem(waiver=waiver, kind="stale", sentence=sentence)
+def stale(waiver: str, case: str) -> str:
+    """Return the sentence for a waiver (its id) whose ``case`` conforms."""
+    return f"waiver {waiver!r} is stale: {case} conforms; remove the waiver or narrow it to what deviates"
 
 
 class WaiverLedger:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from conformance.machine import usable_cores
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,16 +66,6 @@ class DifferenceSums(NamedTuple):
         return float(np.sum(self.channel_squares))
 
 
-class _BlockSums(NamedTuple):
-    """:class:`DifferenceSums` of a block; ``largest_at`` counts from the start of the block."""
-
-    golden_squares: float
-    golden_difference: float
-    channel_squares: Doubles
-    largest: float
-    largest_at: int
-
-
 class _Block(NamedTuple):
     """A part of one pair of tensors: a range of rows of a range of channels."""
 
@@ -100,8 +92,8 @@ def difference_sums(
     blocks = [
         block for index, (golden, result) in enumerate(pairs) for block in _blocks(index, golden, result)
     ]
-    sums = _on_threads(blocks, threads or _available_cpus())
-    by_pair: list[list[tuple[_Block, _BlockSums]]] = [[] for _ in pairs]
+    sums = _on_threads(blocks, threads or usable_cores())
+    by_pair: list[list[tuple[_Block, DifferenceSums]]] = [[] for _ in pairs]
     for block, part in zip(blocks, sums, strict=True):
         by_pair[block.pair].append((block, part))
     return [_combine(parts, golden.shape[1]) for parts, (golden, _) in zip(by_pair, pairs, strict=True)]
@@ -125,7 +117,7 @@ def _blocks(pair: int, golden: Floats, result: Floats) -> list[_Block]:
     ]
 
 
-def _combine(parts: list[tuple[_Block, _BlockSums]], channels: int) -> DifferenceSums:
+def _combine(parts: list[tuple[_Block, DifferenceSums]], channels: int) -> DifferenceSums:
     channel_squares = np.zeros(channels)
     for block, part in parts:
         channel_squares[block.first_channel :][: len(part.channel_squares)] += part.channel_squares
@@ -149,9 +141,9 @@ def _sum(values: list[float]) -> float:
     return float(np.sum(np.array(values)))  # math.fsum would raise on what overflowed
 
 
-def _on_threads(blocks: list[_Block], threads: int) -> list[_BlockSums]:
+def _on_threads(blocks: list[_Block], threads: int) -> list[DifferenceSums]:
     """Work through the blocks on the calling thread and, when there are several, on helpers beside it."""
-    sums: list[_BlockSums | None] = [None] * len(blocks)
+    sums: list[DifferenceSums | None] = [None] * len(blocks)
     waiting = deque(enumerate(blocks))
     helpers = [
         _pool().submit(_work_off, waiting, sums) for _ in range(min(threads, len(blocks), _MOST_THREADS) - 1)
@@ -162,7 +154,7 @@ def _on_threads(blocks: list[_Block], threads: int) -> list[_BlockSums]:
     return [part for part in sums if part is not None]
 
 
-def _work_off(waiting: deque[tuple[int, _Block]], sums: list[_BlockSums | None]) -> None:
+def _work_off(waiting: deque[tuple[int, _Block]], sums: list[DifferenceSums | None]) -> None:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         while True:
             try:
@@ -170,12 +162,6 @@ def _work_off(waiting: deque[tuple[int, _Block]], sums: list[_BlockSums | None])
             except IndexError:
                 return
             sums[index] = _block_sums(block)
-
-
-def _available_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 @functools.cache
@@ -206,7 +192,8 @@ class _Buffers(threading.local):
 _BUFFERS = _Buffers()
 
 
-def _block_sums(block: _Block) -> _BlockSums:
+def _block_sums(block: _Block) -> DifferenceSums:
+    """Return the sums of a block; ``largest_at`` counts from its start."""
     size, channels = block.golden.size, block.golden.shape[1]
     lanes = channels * math.ceil(_LANES / channels)
     dot = min(size, _DOT)
@@ -219,7 +206,7 @@ def _block_sums(block: _Block) -> _BlockSums:
     squares[size:] = 0
     largest_at = _largest_at(difference[:size], squares[:size], block.golden.dtype, block.result.dtype)
     products = np.matmul(golden.reshape(1, -1, 1, dot), operands.reshape(2, -1, dot, 1)).sum((1, 2, 3))
-    return _BlockSums(
+    return DifferenceSums(
         float(products[0]),
         float(products[1]),
         np.add.reduce(squares.reshape(-1, lanes), axis=0).reshape(-1, channels).sum(axis=0),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance import locations
-from conformance.devices.base import DeviceRequest, KeepsLogs
-from conformance.devices.registry import open_device
+from conformance.devices.base import KeepsLogs
+from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
@@ -112,17 +112,15 @@ class Run:
 
     def status(self) -> ProcessStatus:
         """Return what this process can say by now."""
+        found = [text for evaluation in self.evaluations.values() for text in evaluation.incidents]
         return ProcessStatus(
             device=named_values(self.info, "device"),
             waivers=self._waivers,
             problems=self._waiver_problems,
-            incidents=[*dict.fromkeys(self._from_evaluations("incidents")), *self._incidents],
+            incidents=[*dict.fromkeys(found), *self._incidents],
             notes=[*self.plan.notes, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
             seconds=sum(evaluation.stopwatch.seconds for evaluation in self.evaluations.values()),
         )
-
-    def _from_evaluations(self, what: str) -> list[str]:
-        return [text for evaluation in self.evaluations.values() for text in getattr(evaluation, what)]
 
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""
@@ -157,15 +155,7 @@ def device_of(config: pytest.Config) -> Device:
     """
     settings = config.stash[SETTINGS]
     if DEVICE not in config.stash:
-        config.stash[DEVICE] = open_device(
-            DeviceRequest(
-                settings.device,
-                profile=settings.profile,
-                options=settings.device_option,
-                timeout=settings.device_timeout,
-                isolate=settings.isolate,
-            )
-        )
+        config.stash[DEVICE] = open_device(request_of(settings))
     device = config.stash[DEVICE]
     if settings.require_hardware and device.info().simulated:
         from conformance.devices.cambricon.cards import no_hardware, survey

@@ -12,7 +12,6 @@ from conformance.errors import ConformanceError, InfrastructureError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-
 STOPPED = pytest.StashKey[ConformanceError]()
 """Why the run was ended."""
 

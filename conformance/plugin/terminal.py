@@ -72,14 +72,11 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.section("conformance")
     for line in (*summary_lines(journal.records), "", *config.stash.get(TABLES, [])):
         terminalreporter.write_line(line)
-    for sentence in _failures(journal):
+    nothing = [] if journal.judged else ["nothing was judged, so the run shows nothing"]
+    for sentence in (*journal.problems, *nothing):
         terminalreporter.write_line(f"FAILED: {sentence}", red=True)
     for line in _remarks(journal):
         terminalreporter.write_line(line)
-
-
-def _failures(journal: Journal) -> list[str]:
-    return [*journal.problems, *([] if journal.judged else ["nothing was judged, so the run shows nothing"])]
 
 
 def _remarks(journal: Journal) -> Iterator[str]:

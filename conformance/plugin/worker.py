@@ -20,8 +20,6 @@ from conformance.runs.records import encode_record
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from conformance.runs.records import Record
-
 
 WORKER = pytest.StashKey["Worker"]()
 
@@ -94,11 +92,9 @@ class Worker:
         plan = plan_of(self._config)
         run = Run(plan, device_of(self._config), expectations_of(plan))
         directory = Path(worker_input(self._config)[OURS])
-        run.begin(self._keep, directory, directory / "logs" / worker_name(self._config))
+        logs = directory / "logs" / worker_name(self._config)
+        run.begin(lambda record: self._lines.append(encode_record(record).decode()), directory, logs)
         return run
-
-    def _keep(self, record: Record) -> None:
-        self._lines.append(encode_record(record).decode())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from conformance.devices.base import AUTO, CAMBRICON, EMULATOR
+from conformance.devices.base import AUTO, CAMBRICON
+from conformance.devices.registry import automatic
 from conformance.errors import ConformanceError, UsageError
 from conformance.judging.waivers import read_waivers
 from conformance.plugin.benchmarks import receive_timed
@@ -185,9 +186,7 @@ def _path(plan: Plan) -> Path:
     """Return the run directory; where it is named after a device that no one has opened, after its word."""
     word = plan.settings.device
     if word == AUTO and plan.settings.run_dir is None:
-        from conformance.devices.cambricon.cards import survey
-
-        word = CAMBRICON if survey().cards else EMULATOR
+        word = automatic()
     return run_path(plan, word)
 
 

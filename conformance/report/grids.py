@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from conformance.report.pixels import (
-    GAIN,
-    difference_pixels,
-    heat,
-    is_picture,
-    output_pixels,
-)
+from conformance.report.pixels import GAIN, difference_pixels, heat, is_picture, output_pixels
 from conformance.report.sheet import Band, Block, Cell, Line, Rows, Sheet
 from conformance.tables import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from conformance.judging.verdicts import Reached
     from conformance.networks import Network, Output
@@ -125,8 +120,9 @@ def _legend(grid: Grid) -> tuple[Line, ...]:
 
 def _block(layout: GridLayout, grid: Grid, shown: Shown) -> Block:
     pairs = list(zip(grid.goldens, shown.values, strict=True))
-    cells = [_result(golden, value, grid.output) for golden, value in pairs]
-    differences = [_difference(golden, value, grid.output) for golden, value in pairs]
+    cells = [_cell(*pair, lambda _, value: output_pixels(value, grid.output)) for pair in pairs]
+    difference = functools.partial(difference_pixels, output=grid.output)
+    differences = [_cell(*pair, difference) for pair in pairs]
     return Block(
         _heading(shown),
         _rows(cells, layout.columns),
@@ -162,14 +158,9 @@ def summary_lines(grids: Sequence[Grid]) -> list[str]:
     return aligned([("output", "precision", "acceptance", "worst result"), *rows])
 
 
-def _result(golden: Array, value: object, output: Output) -> Cell:
+def _cell(golden: Array, value: object, pixels: Callable[[Array, Array], Array]) -> Cell:
     fault = _fault(golden, value)
-    return Cell(None, instead=fault) if fault else Cell(output_pixels(np.asarray(value), output))
-
-
-def _difference(golden: Array, value: object, output: Output) -> Cell:
-    fault = _fault(golden, value)
-    return Cell(None, instead=fault) if fault else Cell(difference_pixels(golden, np.asarray(value), output))
+    return Cell(None, instead=fault) if fault else Cell(pixels(golden, np.asarray(value)))
 
 
 def _fault(golden: Array, value: object) -> str:

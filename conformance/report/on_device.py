@@ -35,19 +35,8 @@ if TYPE_CHECKING:
     from conformance.report.grids import Judgement
 
     Array = np.ndarray[Any, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class FusedOutputs:
-    """What came out of the fused network.
-
-    Attributes:
-        values: for each of the inputs what the device returned, by output; whatever that is.
-        run: of the device, which knows what went wrong.
-    """
-
-    values: list[dict[str, Any]]
-    run: DeviceRun
+    Ran = tuple[list[dict[str, Any]], DeviceRun]
+    """What the device returned for each of the inputs, by output, and the run, which knows of failures."""
 
 
 def picture_outputs(store: GoldenStore) -> list[Output]:
@@ -109,13 +98,7 @@ def judged(
     return Shown(precision, values, judgement, verdict.reached, "; ".join(verdict.reasons[:1]))
 
 
-def _compared(
-    network: Network,
-    output: Output,
-    sample: int | None,
-    golden: Array,
-    value: Any,
-) -> Comparison:
+def _compared(network: Network, output: Output, sample: int | None, golden: Array, value: Any) -> Comparison:
     """Compare a result with its golden, and its answers, if it gives any, with the sample's truth."""
     found = compare_sample(golden, value, output.name)
     if output.answers is None or found.metrics is None or sample is None:
@@ -144,7 +127,7 @@ def grids_on(
     }
     say("what the CPU computes")
     goldens = goldens_of(store, layout, [output.name for output in outputs])
-    found: dict[str, FusedOutputs] = {}
+    found: dict[str, Ran] = {}
     for precision in precisions:
         say(f"the fused network at {precision}, {len(layout.feeds)} times")
         found[str(precision)] = _fused_outputs(
@@ -159,12 +142,12 @@ def _fused_outputs(
     precision: Precision,
     scales: QuantizationScales,
     feeds: Sequence[Mapping[str, Array]],
-) -> FusedOutputs:
+) -> Ran:
     """Run the network as it ships; what the device does wrong is a problem, not an error."""
     outputs = [output.name for output in network.outputs]
     with DeviceRun(lambda: device.open(network.graph, outputs, precision=precision, scales=scales)) as run:
-        return FusedOutputs([run(fed) for fed in feeds], run)
-    return FusedOutputs([{} for _ in feeds], run)
+        return [run(fed) for fed in feeds], run
+    return [{} for _ in feeds], run
 
 
 def measured_on(
@@ -195,7 +178,7 @@ def _grid(
     layout: GridLayout,
     output: Output,
     goldens: Sequence[Array],
-    found: Mapping[str, FusedOutputs],
+    found: Mapping[str, Ran],
 ) -> Grid:
     shown = [
         judged(
@@ -204,9 +187,9 @@ def _grid(
             output,
             precision,
             goldens,
-            [results.get(output.name) for results in outcome.values],
-            outcome.run.problems([output.name]).get(output.name),
+            [results.get(output.name) for results in values],
+            run.problems([output.name]).get(output.name),
         )
-        for precision, outcome in found.items()
+        for precision, (values, run) in found.items()
     ]
     return Grid(output, goldens, shown)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from conformance.numerics.metrics import Metrics
     from conformance.runs.records import Record
 
-
 FEWEST = 2
 """Steps of a series."""
 

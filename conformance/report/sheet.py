@@ -104,11 +104,6 @@ class Layout:
     size: tuple[int, int]
     things: tuple[Placed, ...]
 
-    @property
-    def cells(self) -> list[Placed]:
-        """The pictures."""
-        return [thing for thing in self.things if isinstance(thing.what, Cell)]
-
 
 def laid_out(sheet: Sheet) -> Layout:
     """Return where everything of a sheet stands; no wider than ``WIDEST`` unless one block alone is."""
@@ -175,7 +170,7 @@ class _Band:
         pitch = cell + GAP + (_height(CAPTION) if captioned else 0)
         left = MARGIN + _left_width(band, cell)
         width = _block_width(band, cell)
-        heads = max(_heights(block.heading) for block in band.blocks)
+        heads = max(sum(_height(line.size) for line in block.heading) for block in band.blocks)
         top = y + heads + GAP
         rows = top + (cell + _height(CAPTION) + BLOCK_GAP // 2 if band.top else 0)
         self.bottom = self._rows(band.left, MARGIN, rows, pitch)
@@ -216,7 +211,3 @@ def _add_lines(things: list[Placed], lines: Sequence[Line], x: int, y: int, widt
 
 def _height(size: int) -> int:
     return round(size * LEADING)
-
-
-def _heights(lines: Sequence[Line]) -> int:
-    return sum(_height(line.size) for line in lines)

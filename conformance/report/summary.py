@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from conformance.runs.records import Record
 
-
 HEADINGS = (
     "network",
     "precision",

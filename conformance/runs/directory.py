@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
 RECORDS = "records.jsonl"
 ENVIRONMENT = "environment.json"
@@ -26,7 +25,7 @@ RUN, MARKS = "run", (RECORDS, ENVIRONMENT)
 
 
 class RunDirectory:
-    """A directory that belongs to this run; a context manager that closes its records.
+    """A directory that belongs to this run.
 
     Attributes:
         path: the directory.
@@ -48,7 +47,8 @@ class RunDirectory:
         """
         claim_directory(path, RUN, MARKS)
         try:
-            return cls(path, _claim(path / RECORDS))
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+            return cls(path, os.open(path / RECORDS, flags, 0o644))
         except FileExistsError as error:
             raise occupied(path, RUN, MARKS, [RECORDS]) from error
         except OSError as error:
@@ -97,14 +97,6 @@ class RunDirectory:
                 (self.path / RECORDS).unlink()
                 (self.path / ENVIRONMENT).unlink(missing_ok=True)
                 self.path.rmdir()
-
-    def __enter__(self) -> RunDirectory:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _append(self, line: bytes) -> None:
         file = self.path / RECORDS
@@ -161,11 +153,6 @@ def default_run_path(base: Path, network: str, device: str, now: dt.datetime) ->
     first = base / re.sub(r"[^\w.-]+", "-", f"{now:%Y%m%d-%H%M%S}-{network}-{device}")
     others = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
     return next(path for path in itertools.chain([first], others) if not path.exists())
-
-
-def _claim(file: Path) -> int:
-    """Create ``file``, which must not exist, and return its descriptor, open for appending."""
-    return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
 
 
 def _read_line(file: Path, number: int, line: bytes) -> Record:

@@ -16,7 +16,6 @@ from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-
 PACKAGES = {
     "numpy": ("numpy",),
     "tensorflow": TENSORFLOW,

@@ -19,9 +19,6 @@ from conformance.runs.environment import MAIN, UsedDevice, differences, gather_e
 from conformance.runs.records import stale_waivers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from conformance.judging.waivers import WaiverProblem
     from conformance.runs.plan import Plan
     from conformance.runs.records import Record
 
@@ -164,7 +161,7 @@ class Journal:
         self.wall_seconds = time.perf_counter() - self._started
         self.problems = [
             *dict.fromkeys(problem for status in statuses for problem in status.problems),
-            *_first_of_each(stale_waivers(self.records)),
+            *stale_waivers(self.records),
             *self._incidents(),
             *differences(self.devices),
             *self.failures,
@@ -199,11 +196,3 @@ def run_path(plan: Plan, device: str) -> Path:
     """Return the run directory that the user names, else one named after time, networks and ``device``."""
     now = dt.datetime.now(dt.timezone.utc)
     return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", plan.title, device, now)
-
-
-def _first_of_each(problems: Sequence[WaiverProblem]) -> list[str]:
-    """Return one sentence per waiver; its other cases are named by their own failed tests."""
-    sentences: dict[str, list[str]] = {}
-    for problem in problems:
-        sentences.setdefault(problem.waiver, []).append(problem.sentence)
-    return [f"{first} ({len(more)} more cases)" if more else first for first, *more in sentences.values()]

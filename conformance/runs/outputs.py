@@ -46,15 +46,11 @@ class OutputKeeper:
             return  # its record says what it is
         path = output_path(self._directory, case.network, case.precision, case.node, sample)
         try:
-            _write(path, result)
+            with np.errstate(over="ignore"):
+                stored = np.asarray(result, "<f4", order="C")
+            write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here says nothing about the device
             self.notes.append(f"{path} could not be written ({error}), so no picture has it")
-
-
-def _write(path: Path, result: Array) -> None:
-    with np.errstate(over="ignore"):
-        stored = np.asarray(result, "<f4", order="C")
-    write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
 
 
 def output_path(directory: Path, network: str, precision: str, output: str, sample: int) -> Path:

@@ -11,14 +11,13 @@ from conformance.judging.bounds import ErrorValues, Text
 from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
-from conformance.judging.waivers import WaiverProblem, stale_problem
+from conformance.judging.waivers import stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from conformance.judging.waivers import WaiverLedger
-
 
 _VERDICT_FIELDS = ("reasons", "notes", "metrics", "bounds", "needed", "acceptance", "reached")
 
@@ -148,12 +147,15 @@ def finding_of(record: Record) -> Finding:
     return Finding(case, state, verdict, sha256=tuple(record.sha256), seconds=record.seconds)
 
 
-def stale_waivers(records: Iterable[Record]) -> list[WaiverProblem]:
-    """Return a problem per record that conforms although a waiver matches it."""
+def stale_waivers(records: Iterable[Record]) -> list[str]:
+    """Return a sentence per waiver that matches records which conform, with the first of them."""
+    cases: dict[str, list[str]] = {}
+    for record in records:
+        if record.waiver is not None and record.outcome == "conforms":
+            cases.setdefault(record.waiver, []).append(record.case)
     return [
-        stale_problem(record.waiver, record.case)
-        for record in records
-        if record.waiver is not None and record.outcome == "conforms"
+        stale(waiver, first) + (f" ({len(more)} more cases)" if more else "")
+        for waiver, (first, *more) in cases.items()
     ]
 
 

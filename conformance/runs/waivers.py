@@ -40,11 +40,13 @@ def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:
 
 def waiver_problems(plan: NetworkPlan, info: DeviceInfo, waivers: list[Waiver], today: dt.date) -> list[str]:
     """Return a sentence per waiver that has expired, or that matches nothing that is known."""
-    problems = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
+    sentences = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
     path = _path(plan, info)
     if path is not None and path.parent == locations.WAIVERS:
-        problems += unknown_networks(read_waivers(path), [plan.network.name, *_known_networks()])
-    return [problem.sentence for problem in problems]
+        sentences += unknown_networks(
+            read_waivers(path), [plan.network.name, *network_names(locations.NETWORKS)]
+        )
+    return sentences
 
 
 def cases(plan: NetworkPlan) -> Iterator[Case]:
@@ -76,7 +78,3 @@ def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
 def _profile(info: DeviceInfo) -> str:
     """Return the profile's name without the switches that were turned."""
     return info.profile.partition(",")[0]
-
-
-def _known_networks() -> list[str]:
-    return network_names(locations.NETWORKS)

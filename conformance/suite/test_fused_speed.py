@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 @pytest.mark.mlu
 @pytest.mark.fused
 @pytest.mark.benchmark(timer=DEVICE_CLOCK)
-def test_fused_speed(
-    conformance_run: Run,
-    network: str,
-    precision: Precision,
-    benchmark: Any,
-) -> None:
+def test_fused_speed(conformance_run: Run, network: str, precision: Precision, benchmark: Any) -> None:
     """Time the network as it ships, in device seconds; what was timed must meet the acceptance."""
     with time_fused(conformance_run.of(network), precision) as timed:
         benchmark.group = timed.group

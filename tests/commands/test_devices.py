@@ -4,6 +4,7 @@ import functools
 import importlib.metadata
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_of_a_card_that_nothing_is_known_of_nothing_is_said(said, machine):
 
 def test_who_holds_a_card(said, machine):
     machine.add_card()
-    with take_card([0], machine.locks):
+    with closing(take_card([0], machine.locks)):
         line = said()[1].splitlines()[0]
         (card,) = json.loads(said("--json")[1])["cards"]
     assert f"; taken by process {os.getpid()} of " in line

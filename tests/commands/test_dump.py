@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from support.kept_network import KEY_NODES
 
-from conformance.commands.arguments import add_device, device_request, with_environment
+from conformance.commands.arguments import add_device, with_environment
 from conformance.devices.base import DeviceRequest
 from conformance.devices.cpu import CpuDevice
+from conformance.devices.registry import request_of
 from conformance.dumps.manifest import read_manifest
 from conformance.dumps.text import read_numbers
 from conformance.networks import Network
@@ -236,8 +237,8 @@ def test_everything_that_is_said_of_a_device_reaches_it():
     add_device(command)
     given = ["--device=a.b:c", "--profile=ideal", "--isolate", "--device-option=k=v", "--device-timeout=7"]
     asked = DeviceRequest("a.b:c", profile="ideal", options={"k": "v"}, timeout=7.0, isolate=True)
-    assert device_request(with_environment(command.parse_args(given), {})) == asked
-    assert device_request(with_environment(command.parse_args([]), {})) == DeviceRequest()
+    assert request_of(with_environment(command.parse_args(given), {})) == asked
+    assert request_of(with_environment(command.parse_args([]), {})) == DeviceRequest()
     twins = {
         "DEVICE": "a.b:c",
         "PROFILE": "ideal",
@@ -246,7 +247,7 @@ def test_everything_that_is_said_of_a_device_reaches_it():
         "DEVICE_TIMEOUT": "7",
     }
     environment = {f"MLU_CONFORMANCE_{name}": text for name, text in twins.items()}
-    assert device_request(with_environment(command.parse_args([]), environment)) == asked
+    assert request_of(with_environment(command.parse_args([]), environment)) == asked
 
 
 def test_help(said):

@@ -8,10 +8,9 @@ from diagnosis.planting import dependents, planted, raw, transplanted
 
 from conformance.devices.base import SessionBase
 from conformance.devices.emulator.emulator import EmulatorSession
-from conformance.devices.emulator.rewrite import emulate
+from conformance.devices.emulator.rewrite import EmulatedGraph, emulate
 from conformance.errors import DeviceError
 from conformance.graph.dataflow import tensor_types
-from conformance.graph.execution import GraphRunner
 from conformance.quantization.parameter_file import QuantizationScales
 
 
@@ -62,7 +61,7 @@ def switched(**changes):
         other = dataclasses.replace(base.profile, **changes)
         emulated = functools.partial(emulate, graph, fetches, **options)
         mixed = transplanted(emulated(profile=base.profile).graph, emulated(profile=other).graph, targets)
-        return EmulatorSession(GraphRunner(mixed, fetches), ())
+        return EmulatorSession(EmulatedGraph(mixed, ()), fetches)
 
     return opened
 

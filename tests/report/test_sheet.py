@@ -11,6 +11,11 @@ from conformance.report.drawing import drawn, save
 from conformance.report.sheet import LARGEST, SMALLEST, WIDEST, Band, Block, Cell, Line, Sheet, laid_out
 
 
+def cells_of(layout):
+    """Return the pictures that were placed."""
+    return [thing for thing in layout.things if isinstance(thing.what, Cell)]
+
+
 def colour(*rgb):
     return np.full((16, 16, 3), rgb, np.uint8)
 
@@ -48,7 +53,7 @@ SHEETS = st.builds(
 def test_cells_are_inside_of_the_sheet_and_do_not_overlap(made):
     layout = laid_out(made)
     assert layout.size[0] <= WIDEST
-    boxes = [placed.box for placed in layout.cells]
+    boxes = [placed.box for placed in cells_of(layout)]
     for x, y, width, height in boxes:
         assert x >= 0
         assert y >= 0
@@ -67,7 +72,7 @@ def test_cells_are_inside_of_the_sheet_and_do_not_overlap(made):
 
 @given(SHEETS)
 def test_every_cell_of_every_block_is_placed_once(made):
-    placed = [id(item.what) for item in laid_out(made).cells]
+    placed = [id(item.what) for item in cells_of(laid_out(made))]
     blocks = [
         id(cell)
         for band in made.bands
@@ -83,7 +88,7 @@ def test_every_cell_of_every_block_is_placed_once(made):
 def test_text_stands_beside_pictures_and_not_on_them(made):
     layout = laid_out(made)
     for line in (item for item in layout.things if isinstance(item.what, Line)):
-        for cell in layout.cells:
+        for cell in cells_of(layout):
             below = line.box[1] >= cell.box[1] + cell.box[3]
             above = line.box[1] + line.box[3] <= cell.box[1]
             beside = line.box[0] >= cell.box[0] + cell.box[2] or line.box[0] + line.box[2] <= cell.box[0]
@@ -92,7 +97,7 @@ def test_text_stands_beside_pictures_and_not_on_them(made):
 
 def test_results_stand_in_the_row_of_what_is_left_and_the_column_of_what_is_on_top():
     made = sheet(rows=3, columns=2, blocks=1)
-    places = {id(item.what): item.box for item in laid_out(made).cells}
+    places = {id(item.what): item.box for item in cells_of(laid_out(made))}
     (band,) = made.bands
     for row, cells in enumerate(band.blocks[0].cells):
         for column, cell in enumerate(cells):
@@ -102,15 +107,15 @@ def test_results_stand_in_the_row_of_what_is_left_and_the_column_of_what_is_on_t
 
 def test_blocks_that_do_not_fit_side_by_side_go_below_each_other_at_a_legible_size():
     wide = laid_out(sheet(rows=2, columns=6, blocks=5))
-    assert all(placed.box[2] >= 128 for placed in wide.cells)
+    assert all(placed.box[2] >= 128 for placed in cells_of(wide))
     few = laid_out(sheet(rows=2, columns=2, blocks=5))
-    assert {placed.box[2] for placed in few.cells} == {LARGEST}
+    assert {placed.box[2] for placed in cells_of(few)} == {LARGEST}
 
 
 def test_pixels_are_those_of_the_cells():
     made = sheet()
     picture = drawn(made)
-    for placed in laid_out(made).cells:
+    for placed in cells_of(laid_out(made)):
         x, y, width, height = placed.box
         assert picture.getpixel((x + width // 2, y + height // 2)) == tuple(placed.what.pixels[0, 0])
 
@@ -118,7 +123,7 @@ def test_pixels_are_those_of_the_cells():
 def test_a_cell_without_a_picture_is_grey_and_says_so():
     empty = Cell(None, instead="no result")
     made = Sheet((), (Band((), (), (Block((Line("b"),), ((empty,),)),)),))
-    (placed,) = laid_out(made).cells
+    (placed,) = cells_of(laid_out(made))
     picture = drawn(made)
     x, y, width, height = placed.box
     assert picture.getpixel((x + 2, y + 2)) == (216, 216, 216)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ NOW = dt.datetime(2030, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
 
 
 def a_run(path: Path, cases: tuple[str, ...] = ("a", "b", "c")) -> Path:
-    with RunDirectory.create(path) as run:
+    with closing(RunDirectory.create(path)) as run:
         for case in cases:
             run.add(record(case=case))
     return path
@@ -117,7 +118,7 @@ def test_a_run_that_claims_between_the_look_and_the_claim_wins(tmp_path, monkeyp
 
 
 def test_every_record_is_on_disk_as_soon_as_it_is_added(tmp_path):
-    with RunDirectory.create(tmp_path / "run") as run:
+    with closing(RunDirectory.create(tmp_path / "run")) as run:
         for count, case in enumerate("abc", start=1):
             run.add(record(case=case))
             assert len(read_records(run.path)) == count
@@ -125,7 +126,7 @@ def test_every_record_is_on_disk_as_soon_as_it_is_added(tmp_path):
 
 def test_a_record_is_one_write(tmp_path, monkeypatch):
     sizes = []
-    with RunDirectory.create(tmp_path / "run") as run:
+    with closing(RunDirectory.create(tmp_path / "run")) as run:
         write = os.write
         monkeypatch.setattr(os, "write", lambda file, data: sizes.append(len(data)) or write(file, data))
         run.add(record(case="a"))
@@ -133,7 +134,7 @@ def test_a_record_is_one_write(tmp_path, monkeypatch):
 
 
 def test_a_case_that_is_recorded_twice_is_an_error(tmp_path):
-    with RunDirectory.create(tmp_path / "run") as run:
+    with closing(RunDirectory.create(tmp_path / "run")) as run:
         run.add(record(case="a"))
         with refused("case a was recorded twice", InfrastructureError):
             run.add(record(case="a"))
@@ -148,7 +149,7 @@ def test_a_full_disk_is_an_error(tmp_path, monkeypatch, write, message):
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    with RunDirectory.create(tmp_path / "run") as run:
+    with closing(RunDirectory.create(tmp_path / "run")) as run:
         monkeypatch.setattr(os, "write", write or full)
         with refused(message, InfrastructureError):
             run.add(record(case="a"))
@@ -164,6 +165,7 @@ def test_a_closed_run_takes_no_records(tmp_path):
 
 INTERRUPTED = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from conformance.runs.directory import RunDirectory
 from support.records import record
@@ -257,7 +259,7 @@ def test_a_case_that_occurs_twice_is_an_error_with_both_lines(tmp_path):
 
 
 def test_the_environment_is_written_replaced_and_read_back(tmp_path):
-    with RunDirectory.create(tmp_path / "run") as run:
+    with closing(RunDirectory.create(tmp_path / "run")) as run:
         for waivers in ([], ["w"]):
             environment = gather_environment(
                 options={"seed": 1}, device={"kind": "cpu"}, waivers=waivers, now=NOW
@@ -269,7 +271,7 @@ def test_the_environment_is_written_replaced_and_read_back(tmp_path):
 
 def test_an_environment_that_cannot_be_written_is_an_error(tmp_path):
     environment = gather_environment(options={}, device={}, waivers=[], now=NOW)
-    with RunDirectory.create(tmp_path / "run") as run:
+    with closing(RunDirectory.create(tmp_path / "run")) as run:
         (run.path / ENVIRONMENT).mkdir()
         with refused(r"environment\.json cannot be written", InfrastructureError):
             run.write_environment(environment)

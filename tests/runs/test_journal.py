@@ -1,6 +1,7 @@
 """The run as a whole: one writer, one environment, and what fails it although no test did."""
 
 import dataclasses
+from contextlib import closing
 
 import pytest
 from support.records import record as made
@@ -25,7 +26,8 @@ def record(case="a", outcome="conforms", **changes):
 @pytest.fixture
 def journal(plan, tmp_path):
     """A journal of two workers."""
-    with (made := Journal(plan, tmp_path / "run", started=0.0, workers=2)).directory:
+    made = Journal(plan, tmp_path / "run", started=0.0, workers=2)
+    with closing(made.directory):
         yield made
 
 

@@ -96,11 +96,7 @@ def _run(
 
 
 def _checked(path: Path, graph: FrozenGraph, bits: int) -> QuantizationScales:
-    """Return the scales in a file that the framework has changed.
-
-    Raises:
-        InfrastructureError: they are not those of the graph, all of them and no other.
-    """
+    """Return the scales in a file that the framework has changed."""
     if "scale_map" not in path.read_text(errors="replace"):
         raise InfrastructureError(f"calibration at int{bits} left no scale_map: {TRAP}")
     try:

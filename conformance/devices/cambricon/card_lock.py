@@ -25,7 +25,6 @@ from conformance.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
 DIRECTORY = Path(tempfile.gettempdir()) / "mlu-conformance-cards"
 """Shared by all users of this machine, as long as they have the same ``TMPDIR``."""
@@ -70,7 +69,7 @@ UNKNOWN = "a process that left no word of itself"
 
 
 class CardLock:
-    """A card that this process has taken. A context manager.
+    """A card that this process has taken.
 
     The lock belongs to the open file, not to the process: handed on to a child (``pass_fds``), it lasts until
     the last process that has the descriptor closes it or ends, however it ends.
@@ -96,14 +95,6 @@ class CardLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)  # no LOCK_UN: it would take the lock from a worker that still has it
-
-    def __enter__(self) -> CardLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def take_card(candidates: Sequence[int], directory: Path = DIRECTORY) -> CardLock:

@@ -148,7 +148,9 @@ def survey(root: Path = Path("/"), run: Tool = run_tool) -> Survey:
         _card(index, files.get(index), places.get(index, ""), texts, told, listed)
         for index in sorted({*files, *told, *places})
     )
-    driver = next(filter(None, (card.driver for card in cards)), "") or _driver(run, told)
+    driver = next(filter(None, (card.driver for card in cards)), "")
+    if told and not driver:  # cnmon is known to answer
+        driver = versions.cnmon_driver(run(("cnmon", "version")) or "")
     return Survey(cards, driver, _neuware(root, looked), tuple(looked))
 
 
@@ -233,11 +235,6 @@ def _cnmon(run: Tool, looked: list[str]) -> dict[int, Identity]:
             break
     looked.append(_found(" ".join(view), [f"card {index}" for index in sorted(found)]))
     return found
-
-
-def _driver(run: Tool, told: Mapping[int, Identity]) -> str:
-    """Return the driver's version as ``cnmon version`` gives it, where cnmon is known to answer."""
-    return versions.cnmon_driver(run(("cnmon", "version")) or "") if told else ""
 
 
 def _neuware(root: Path, looked: list[str]) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from conformance.devices.base import DeviceInfo, Hosted, Unsupported
 from conformance.devices.cambricon import worker
 from conformance.devices.cambricon.calibration import vendor_scales
-from conformance.devices.cambricon.card_lock import CardLock, take_card
+from conformance.devices.cambricon.card_lock import DIRECTORY, take_card
 from conformance.devices.cambricon.cards import Card, Survey, survey
 from conformance.devices.cambricon.interpreter import find_interpreter
 from conformance.devices.cambricon.options import FUSION, QUANT_PARAM, WHAT, parse_options
@@ -72,12 +72,10 @@ class CambriconDevice:
         self._survey = look()
         indices = usable_cards(self._survey, self._options.cards, allow_stock=self._options.allow_stock)
         self._python = find_interpreter(self._options.python, os.environ, Path.home())
-        self._base = dict(
-            os.environ
-        )  # as it is now: pytest changes it test by test, which workers need not see
+        self._base = dict(os.environ)  # as it is now; workers need not see how pytest changes it
         self._files: Path | None = None
-        self._lock = _locked(indices, self._options.lock_dir)
-        self._host = WorkerHost(timeout, self._probe)
+        self._lock = take_card(indices, self._options.lock_dir or DIRECTORY)
+        self._host = WorkerHost(timeout, lambda host, launch: probe(host, launch, self._opening()))
         try:
             self._host.ready(self._launch(PRECISIONS[0], QuantizationScales(8, {}), fuse=True))
             self._greeting = _greeting(self._host.greeting)
@@ -153,20 +151,13 @@ class CambriconDevice:
         )
 
     def _write_parameters(self, path: Path, scales: QuantizationScales) -> None:
-        """Write a fresh parameter file, which the framework may change, or copy the user's own.
-
-        Raises:
-            UsageError: the user's own cannot be read.
-        """
+        """Write a fresh parameter file, which the framework may change, or copy the user's own."""
         given = self._options.variables.get(QUANT_PARAM)
         if given is None:
             write(path, scales)
         else:
             content = read_bytes(Path(given), f"--device-option {QUANT_PARAM}: the file")
             write_atomically(path, lambda file: file.write(content))
-
-    def _probe(self, host: WorkerHost, launch: Launch) -> None:
-        probe(host, launch, self._opening())
 
     def open(
         self,
@@ -188,10 +179,8 @@ class CambriconDevice:
                 "pixels that are preprocessed already; remove the block"
             )
         launch = self._launch(precision, scales, fuse=fuse)
-        return SurvivingSession(graph, fetches, functools.partial(self._part, launch), self._notes(precision))
-
-    def _part(self, launch: Launch, graph: FrozenGraph, fetches: Sequence[str]) -> RemoteSession:
-        return RemoteSession(self._host, launch, graph, fetches, self._opening())
+        part = functools.partial(RemoteSession, self._host, launch, opening=self._opening())
+        return SurvivingSession(graph, fetches, part, self._notes(precision))
 
     def _notes(self, precision: Precision) -> list[str]:
         greeting = self._greeting
@@ -277,7 +266,3 @@ def usable_cards(found: Survey, asked: Sequence[int] | None, *, allow_stock: boo
 def _described(card: Card) -> str:
     state = f"device file {card.device_file}" if card.device_file else "without device file"
     return " ".join(filter(None, [f"card {card.index}", card.model, card.bus, state]))
-
-
-def _locked(indices: Sequence[int], directory: Path | None) -> CardLock:
-    return take_card(indices) if directory is None else take_card(indices, directory)

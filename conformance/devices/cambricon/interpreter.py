@@ -136,7 +136,8 @@ def _given(given: str, environment: Mapping[str, str], home: Path) -> Path:
 
 def _candidates(environment: Mapping[str, str], home: Path) -> list[Path]:
     """Return the files that may be a suitable Python, each once."""
-    paths = itertools.chain(_on_path(environment), _managed(environment, home), _active(environment))
+    active = [Path(environment["VIRTUAL_ENV"]) / "bin/python"] if environment.get("VIRTUAL_ENV") else []
+    paths = itertools.chain(_on_path(environment), _managed(environment, home), active)
     return list(dict.fromkeys(path for path in paths if os.access(path, os.X_OK)))
 
 
@@ -159,11 +160,6 @@ def _managed(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
     for root in (*conda, SYSTEM_CONDA):
         yield from sorted(root.glob("envs/*/bin/python"))
     yield from sorted(uv.glob("cpython-3.[567]*/bin/python"), reverse=True)
-
-
-def _active(environment: Mapping[str, str]) -> Iterator[Path]:
-    if environment.get("VIRTUAL_ENV"):
-        yield Path(environment["VIRTUAL_ENV"]) / "bin/python"
 
 
 def _asked(path: Path, environment: Mapping[str, str]) -> tuple[str, Interpreter] | None:

@@ -106,12 +106,9 @@ def cnmon_cards(text: str) -> dict[int, Identity]:
     Source: outputs of cnmon 4.20 and 5.10 that users have published; inferred for 4.9. That the firmware
     there is the MCU's is inferred too.
     """
-    return _cards_of_blocks(text) or _cards_of_table(text)
-
-
-def _cards_of_blocks(text: str) -> dict[int, Identity]:
     _, *parts = CARD_BLOCK.split(text)
-    return {int(index): _block(block) for index, block in zip(parts[::2], parts[1::2], strict=True)}
+    blocks = {int(index): _block(block) for index, block in zip(parts[::2], parts[1::2], strict=True)}
+    return blocks or {int(index): _row(row) for index, row in TABLE_ROW.findall(text) if model_name(row)}
 
 
 def _block(text: str) -> Identity:
@@ -121,11 +118,6 @@ def _block(text: str) -> Identity:
         firmware=labelled(text, "Firmware", VERSION) or labelled(text, "MCU Version", VERSION),
         serial=labelled(text, "SN", SERIAL) or labelled(text, "Board Serial Number", SERIAL),
     )
-
-
-def _cards_of_table(text: str) -> dict[int, Identity]:
-    rows = [(int(index), row) for index, row in TABLE_ROW.findall(text) if model_name(row)]
-    return {index: _row(row) for index, row in rows}
 
 
 def _row(row: str) -> Identity:

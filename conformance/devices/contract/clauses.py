@@ -55,13 +55,7 @@ CLAUSES: list[Clause] = []
 
 
 def _clause(
-    name: str,
-    must: str,
-    why: str,
-    scope: Scope = "last",
-    *,
-    essential: bool = False,
-    optional: bool = False,
+    name: str, must: str, why: str, scope: Scope = "last", *, essential: bool = False, optional: bool = False
 ) -> Callable[[Check], Check]:
     """Make a clause of the check that follows."""
 

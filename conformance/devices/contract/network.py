@@ -24,15 +24,8 @@ from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import known
 from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes
-from conformance.judging.bounds import (
-    Attainable,
-    ErrorValues,
-    bound,
-    error_values,
-    largest_values,
-    read_margins,
-)
-from conformance.numerics.metrics import compare
+from conformance.judging.bounds import ErrorValues, bound, read_margins
+from conformance.judging.comparison import attained
 from conformance.quantization.calibration import calibrate, largest_magnitudes
 
 if TYPE_CHECKING:
@@ -110,7 +103,7 @@ class ContractNetwork:
             runs = [session.run(feeds) for feeds in program.feeds]
         return {
             node: bound(
-                _attainable(self.goldens[node], [run[node] for run in runs]),
+                attained(self.goldens[node], [run[node] for run in runs]),
                 known(program.graph.nodes[node].op).margin_class,
                 self._margins,
             )
@@ -142,20 +135,6 @@ def _cut(whole: Program, goldens: Mapping[str, Sequence[Array]]) -> Program:
     ]
     return Program(
         graph, whole.fetches, tuple({name: feeds[name] for name in graph.inputs} for feeds in known)
-    )
-
-
-def _attainable(goldens: Sequence[Array], results: Sequence[Array]) -> Attainable:
-    limits = [
-        error_values(compare(*pair), golden_is_zero=False) for pair in zip(goldens, results, strict=True)
-    ]
-    return Attainable(
-        errors=largest_values(limits),
-        terms=0,
-        magnitude=0.0,
-        magnitude_square=0.0,
-        golden_square=min(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens),
-        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
     )
 
 

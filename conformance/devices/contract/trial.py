@@ -202,7 +202,10 @@ class Trial:
             raise Fault(f"run() returned a {kind}, but should return a mapping of node name to array")
         return Run(
             samples=samples,
-            results={name: _copied(value) for name, value in returned.items()},
+            results={
+                name: value.copy() if isinstance(value, np.ndarray) else value
+                for name, value in returned.items()
+            },
             returned=dict(returned),
             seconds=attempt(lambda: session.device_seconds),
             problems=dict(session.problems),
@@ -290,7 +293,3 @@ def same_bits(one: object, other: object) -> bool:
     if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
         return one is other
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-
-
-def _copied(value: object) -> object:
-    return value.copy() if isinstance(value, np.ndarray) else value

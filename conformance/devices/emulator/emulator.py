@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.devices.base import NOTHING_HOSTED, DeviceInfo, Hosted, SessionBase
-from conformance.devices.emulator.rewrite import emulate
-from conformance.graph.execution import GraphRunner
+from conformance.devices.base import NOTHING_HOSTED, DeviceInfo, Hosted
+from conformance.devices.cpu import CpuSession
+from conformance.devices.emulator.rewrite import EmulatedGraph, emulate
 from conformance.graph.lazy_tensorflow import tensorflow_version
 
 if TYPE_CHECKING:
@@ -20,26 +20,19 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 
-class EmulatorSession(SessionBase):
-    """A graph rewritten to the profile's numerics and run by TensorFlow."""
+class EmulatorSession(CpuSession):
+    """A graph rewritten to the profile's numerics and run by TensorFlow.
 
-    def __init__(self, runner: GraphRunner, unmodelled: tuple[str, ...]) -> None:
-        self._runner = runner
-        self.notes = tuple(f"numerics not modelled, run in float: {name}" for name in unmodelled)
+    Its device time is this CPU's, and says nothing about the card's speed.
+    """
 
-    @property
-    def device_seconds(self) -> float:
-        """Time of the last run on this CPU, in seconds; says nothing about the card's speed."""
-        return self._runner.seconds
+    def __init__(self, emulated: EmulatedGraph, fetches: Sequence[str]) -> None:
+        super().__init__(emulated.graph, fetches)
+        self.notes = tuple(f"numerics not modelled, run in float: {name}" for name in emulated.unmodelled)
 
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return one float32 array per fetch, of values of the precision's float type."""
-        results = self._runner(feeds)
-        return {name: np.asarray(value, np.float32) for name, value in results.items()}
-
-    def close(self) -> None:
-        """Free the graph; what XLA compiled for its shapes stays for the next session."""
-        self._runner.close()
+        return {name: np.asarray(value, np.float32) for name, value in super().run(feeds).items()}
 
 
 class EmulatorDevice:
@@ -82,7 +75,7 @@ class EmulatorDevice:
             fuse=fuse,
             on_host=self._hosted.nodes_of(graph),
         )
-        return EmulatorSession(GraphRunner(emulated.graph, fetches), emulated.unmodelled)
+        return EmulatorSession(emulated, fetches)
 
     def hosting(self, hosted: Hosted) -> EmulatorDevice:
         """Return the same emulator with some operators left to the host."""

@@ -16,7 +16,7 @@ import numpy as np
 from conformance.devices.base import Unsupported
 from conformance.devices.emulator import kernels
 from conformance.errors import UsageError
-from conformance.graph.editing import cast, constant, copied, plain
+from conformance.graph.editing import cast, constant, copied, plain, split
 from conformance.graph.operators import known
 from conformance.graph.retype import attribute
 from conformance.graph.sums import TRANSPOSING, static_shapes, transposes
@@ -195,15 +195,15 @@ class FixedPoint:
         quantized = f"{node.name}/input/quantized"
         if filters is None:
             return [self._kernel(node, "sum", positions, quantized, f"{node.name}/filter/quantized", work)]
-        axis = CONTRACTED_AXIS.get(node.op, 0)
-        parts = _split_input(node, quantized, [_length(group, filters, axis) for group in groups], work)
-        nodes, sums = list(parts), []
-        for index, group in enumerate(groups):
-            part = f"{node.name}/input/split:{index}" if parts else quantized
-            integers = constant(
-                f"{node.name}/filter/integers_{index}", _taken(filters, axis, group).astype(work)
-            )
-            kernel = self._kernel(node, f"sum_{index}", positions, part, integers.name, work)
+        axis, name = CONTRACTED_AXIS.get(node.op, 0), f"{node.name}/input/split"
+        parts = [filters[(slice(None),) * axis + (group,)] for group in groups]
+        several = len(parts) > 1
+        nodes = split(name, quantized, [part.shape[axis] for part in parts], work) if several else []
+        sums = []
+        for index, part in enumerate(parts):
+            integers = constant(f"{node.name}/filter/integers_{index}", part.astype(work))
+            data = f"{name}:{index}" if several else quantized
+            kernel = self._kernel(node, f"sum_{index}", positions, data, integers.name, work)
             nodes += [integers, kernel]
             sums.append(kernel.name)
         return nodes + _added(node.name, sums, work)
@@ -240,25 +240,6 @@ class FixedPoint:
 def _shifted(axis: int, moved: int) -> int:
     """Return where ``axis`` is after ``moved`` went to the front."""
     return axis + 1 if axis < moved else axis
-
-
-def _length(group: slice, filters: np.ndarray[Any, Any], axis: int) -> int:
-    return len(range(filters.shape[axis])[group])
-
-
-def _taken(filters: np.ndarray[Any, Any], axis: int, group: slice) -> np.ndarray[Any, Any]:
-    return filters[(slice(None),) * axis + (group,)]
-
-
-def _split_input(node: Node, source: str, lengths: list[int], work: str) -> list[Node]:
-    """Return nodes that split the last axis of the quantised input into groups of channels."""
-    if len(lengths) == 1:
-        return []
-    sizes = constant(f"{node.name}/input/split/sizes", np.array(lengths, np.int32))
-    axis = constant(f"{node.name}/input/split/axis", np.int32(-1))
-    split = plain(f"{node.name}/input/split", "SplitV", [source, sizes.name, axis.name], T=work, Tlen="int32")
-    split.attr["num_split"].i = len(lengths)
-    return [sizes, axis, split]
 
 
 def _added(name: str, sums: list[str], work: str) -> list[Node]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.frozen import Node
 
-
 Tensor = Any
 
 HALF_MAX = 65504.0
@@ -129,17 +128,10 @@ def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Prof
 def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:
     """Turn an exact integer sum into a real number, rounded to the float type once."""
     tf = tensorflow()
-    real = tf.cast(total, tf.float64) / divisor
-    return tf.cast(round_to_float(real, float_bits, profile), out)
+    return rounded(tf.cast(total, tf.float64) / divisor, float_bits, profile, out)
 
 
-def accumulate(
-    *tensors: Tensor,
-    sum_bits: int,
-    float_bits: int,
-    profile: Profile,
-    out: Any,
-) -> Tensor:
+def accumulate(*tensors: Tensor, sum_bits: int, float_bits: int, profile: Profile, out: Any) -> Tensor:
     """Add a partial integer sum, made real and rounded, to a running total, and round again.
 
     Args:
@@ -170,12 +162,7 @@ def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:
 
 
 def running_total(
-    count: Tensor,
-    term: Callable[[Tensor], Tensor],
-    shape: Tensor,
-    dtype: Any,
-    kind: str,
-    profile: Profile,
+    count: Tensor, term: Callable[[Tensor], Tensor], shape: Tensor, dtype: Any, kind: str, profile: Profile
 ) -> Tensor:
     """Sum ``term(0)``, ``term(1)``, … one after the other, rounding after each addition.
 
@@ -284,11 +271,6 @@ def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settin
     return traced.get_concrete_function(*specs)
 
 
-def definitions(function: Any) -> list[Any]:
-    """Return the FunctionDefs of a compiled kernel, those of its loops included."""
-    return [function.function_def, *function.graph.as_graph_def().library.function]
-
-
 class Library:
     """Collects the function definitions that a graph needs, while nodes that call them are made."""
 
@@ -314,14 +296,15 @@ class Library:
             result: dtype of the result.
             settings: the kernel's other arguments; dtypes by name.
         """
-        tf = tensorflow()
-        dtypes = [tf.as_dtype(entry[0] if isinstance(entry, tuple) else entry) for entry in signature]
+        dtypes = [
+            tensorflow().as_dtype(entry[0] if isinstance(entry, tuple) else entry) for entry in signature
+        ]
         specs = tuple(
             (dtype, entry[1]) if isinstance(entry, tuple) else dtype
             for dtype, entry in zip(dtypes, signature, strict=True)
         )
         function = compiled(kernel, specs, **settings)
-        for definition in definitions(function):
+        for definition in (function.function_def, *function.graph.as_graph_def().library.function):
             self._definitions[definition.signature.name] = definition
         return call(name, function.function_def.signature.name, inputs, dtypes, [result])
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.fixed_point import FixedPoint
-from conformance.graph.editing import constant, copied, plain
+from conformance.graph.editing import constant, copied, plain, split
 from conformance.graph.frozen import producer
 from conformance.graph.retype import attribute
+from conformance.graph.sums import same_padding
 
 if TYPE_CHECKING:
     from conformance.graph.frozen import Node
@@ -72,7 +73,7 @@ class PartialSums(FixedPoint):
         strides = tuple(attribute(node, "strides").list.i)[1:3]
         pads = [(0, 0), (0, 0)]
         if attribute(node, "padding").s == b"SAME":
-            pads = [_same_padding(*axis) for axis in zip(size, out, strides, filters.shape[:2], strict=True)]
+            pads = list(map(same_padding, size, filters.shape[:2], strides))
         name = f"{node.name}/padded"
         paddings = constant(f"{name}/paddings", np.array([(0, 0), *pads, (0, 0)], np.int32))
         padded = plain(
@@ -94,16 +95,13 @@ class PartialSums(FixedPoint):
         """Return, per block of terms, a matmul of that part of the input."""
         starts = range(0, filters.shape[0], MATMUL_TERMS)
         lengths = [min(MATMUL_TERMS, filters.shape[0] - start) for start in starts]
-        name, source = f"{node.name}/blocks", f"{node.name}/input/quantized"
-        sizes = constant(f"{name}/sizes", np.array(lengths, np.int32))
-        axis = constant(f"{name}/axis", np.int32(-1))
-        split = plain(name, "SplitV", [source, sizes.name, axis.name], T="float64", Tlen="int32")
-        split.attr["num_split"].i = len(lengths)
+        name = f"{node.name}/blocks"
+        splitting = split(name, f"{node.name}/input/quantized", lengths, "float64")
         parts = [
             _block(node, index, filters[start : start + MATMUL_TERMS], f"{name}:{index}")
             for index, start in enumerate(starts)
         ]
-        return [[sizes, axis, split, *parts[0]], *parts[1:]]
+        return [[*splitting, *parts[0]], *parts[1:]]
 
     def _totals(self, name: str, sums: list[str]) -> list[Node]:
         """Return the chain that adds the sums one by one; its last node is called ``name``."""
@@ -155,9 +153,3 @@ def _block(node: Node, index: int, filters: Array, source: str) -> list[Node]:
     kernel.attr["T"].type = integers.attr["dtype"].type
     kernel.attr["transpose_b"].b = False
     return [integers, kernel]
-
-
-def _same_padding(size: int, out: int, stride: int, taps: int) -> tuple[int, int]:
-    """Return TensorFlow's SAME padding before and after: as even as can be, the odd one after."""
-    total = max((out - 1) * stride + taps - size, 0)
-    return total // 2, total - total // 2

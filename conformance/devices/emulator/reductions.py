@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Tensor = Any
 
-
 ROWS, COLUMNS = 1, 2
 """Axes of an image, channels last, along which a window slides."""
 
@@ -219,11 +218,7 @@ def _extent(length: Tensor, size: int, step: int, *, same: bool) -> tuple[Tensor
 
 
 def _real_terms(
-    extent: tuple[Tensor, list[Tensor]],
-    length: Tensor,
-    size: int,
-    step: int,
-    dtype: Any,
+    extent: tuple[Tensor, list[Tensor]], length: Tensor, size: int, step: int, dtype: Any
 ) -> Tensor:
     """Return how many positions of the window lie in the image, per output along an axis."""
     tf = tensorflow()

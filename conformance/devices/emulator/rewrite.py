@@ -17,7 +17,7 @@ from conformance.devices.emulator.reductions import Reductions
 from conformance.errors import UsageError
 from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import cast, constant, copied, plain
-from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, output_index, producer
+from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
 from conformance.graph.retype import attribute, to_float64
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from conformance.graph.operators import Emulation
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
-
 
 FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
@@ -155,7 +154,7 @@ class _Rewriter:
         return [copied(part, inputs=[*part.input, after]) if part.op == "Const" else part for part in nodes]
 
     def _touches_float(self, node: Node) -> bool:
-        tensors = [*self.types[node.name], *(self._type(tensor) for tensor in _data_inputs(node))]
+        tensors = [*self.types[node.name], *(self._type(tensor) for tensor in data_inputs(node))]
         return any(self._is_float(tensor) for tensor in tensors)
 
     def _is_float(self, tensor: TensorType) -> bool:
@@ -199,10 +198,9 @@ class _Rewriter:
         return [resized]
 
     def _tanh(self, node: Node) -> list[Node]:
-        return self._in_float64(node) if self.profile.tanh == "exact" else [self._tabulated(node)]
-
-    def _tabulated(self, node: Node) -> Node:
-        return self.library.call(
+        if self.profile.tanh == "exact":
+            return self._in_float64(node)
+        tabulated = self.library.call(
             node.name,
             kernels.tabulated_tanh,
             node.input,
@@ -212,6 +210,7 @@ class _Rewriter:
             float_bits=self.precision.float_bits,
             profile=self.profile,
         )
+        return [tabulated]
 
     def _constant(self, node: Node) -> list[Node]:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
@@ -261,7 +260,7 @@ class _Rewriter:
     def _in_float64(self, node: Node) -> list[Node]:
         """Return the function computed in float64, exact to far below float32, and rounded once."""
         double = tensorflow().float64
-        data = _data_inputs(node)
+        data = data_inputs(node)
         wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(data)]
         inputs = [*(part.name for part in wide), *node.input[len(data) :]]
         exact = copied(node, name=f"{node.name}/exact", inputs=inputs)
@@ -289,8 +288,3 @@ class _Rewriter:
         "Tanh": _tanh,
     }
     """What rewrites an operator that a switch of the profile, or nothing but the float type, changes."""
-
-
-def _data_inputs(node: Node) -> list[str]:
-    """Return the tensors that ``node`` reads; control inputs come after them."""
-    return [tensor for tensor in node.input if not tensor.startswith("^")]

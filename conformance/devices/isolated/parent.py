@@ -77,7 +77,7 @@ class IsolatedDevice:
     ) -> SurvivingSession:
         """Compile ``graph`` in the child; see :class:`conformance.devices.base.Device`."""
         opening = _opening(precision, scales, fuse=fuse, hosted=self._hosted)
-        part = functools.partial(_part, self._host, self._launch, opening)
+        part = functools.partial(RemoteSession, self._host, self._launch, opening=opening)
         return SurvivingSession(graph, fetches, part)
 
     def hosting(self, hosted: Hosted) -> IsolatedDevice:
@@ -102,12 +102,6 @@ def _environment() -> dict[str, str]:
     """
     paths = [entry or str(Path.cwd()) for entry in sys.path]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
-
-
-def _part(
-    host: WorkerHost, launch: Launch, opening: Mapping[str, Any], graph: FrozenGraph, fetches: Sequence[str]
-) -> RemoteSession:
-    return RemoteSession(host, launch, graph, fetches, opening)
 
 
 def _opening(

@@ -129,11 +129,7 @@ class Arena:
 
 
 def _tensor(everything: Array, entry: Entry) -> Array:
-    """Return a view of a tensor.
-
-    Raises:
-        ValueError: it does not lie within the file, or is of no plain type.
-    """
+    """Return a view of a tensor."""
     dtype = np.dtype(entry.dtype)
     end = entry.offset + math.prod(entry.shape) * dtype.itemsize
     if dtype.hasobject or not dtype.itemsize:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import DeviceLost, SessionBase, Unsupported
 from conformance.errors import DeviceError
@@ -15,31 +15,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from conformance.devices.worker.session import RemoteSession
     from conformance.graph.frozen import FrozenGraph
 
     Array = np.ndarray[Any, Any]
 
 MOST_ALONE = 8
 """Nodes that may break alone, one after the other and none running, before the rest is not tried."""
-
-
-class Part(Protocol):
-    """Some of a session's fetches, compiled together; it says of itself what a session does."""
-
-    graph: FrozenGraph
-    fetches: tuple[str, ...]
-    notes: tuple[str, ...]
-    problems: dict[str, DeviceError]
-    incidents: tuple[str, ...]
-
-    def open(self) -> None:
-        """Compile."""
-
-    def run(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
-        """Return results and device seconds."""
-
-    def close(self) -> None:
-        """Free what it holds."""
 
 
 class SurvivingSession(SessionBase):
@@ -63,7 +45,7 @@ class SurvivingSession(SessionBase):
         self,
         graph: FrozenGraph,
         fetches: Sequence[str],
-        part: Callable[[FrozenGraph, Sequence[str]], Part],
+        part: Callable[[FrozenGraph, Sequence[str]], RemoteSession],
         notes: Sequence[str] = (),
     ) -> None:
         self.problems: dict[str, DeviceError] = {}
@@ -75,7 +57,7 @@ class SurvivingSession(SessionBase):
         self._broken: set[str] = set()
         self._alone, self._ran = 0, False
         first = part(graph, self._fetches)
-        self._parts: list[Part] = [first]
+        self._parts: list[RemoteSession] = [first]
         try:
             first.open()
         except (Unsupported, DeviceLost):
@@ -103,7 +85,8 @@ class SurvivingSession(SessionBase):
             DeviceLost: the device is gone for good.
         """
         results: dict[str, Array] = {}
-        waiting, done = collections.deque(self._parts), list[Part]()
+        waiting = collections.deque(self._parts)
+        done: list[RemoteSession] = []
         self._seconds = 0.0
         try:
             while waiting:
@@ -125,7 +108,7 @@ class SurvivingSession(SessionBase):
         for part in self._parts:
             self._close(part)
 
-    def _attempted(self, part: Part, feeds: Mapping[str, Array]) -> dict[str, Array] | DeviceError:
+    def _attempted(self, part: RemoteSession, feeds: Mapping[str, Array]) -> dict[str, Array] | DeviceError:
         """Run a part and listen to what it says of itself; return its results, or why there are none."""
         try:
             results, seconds = part.run(feeds)
@@ -140,18 +123,18 @@ class SurvivingSession(SessionBase):
         self._listen(part)
         return results
 
-    def _close(self, part: Part) -> None:
+    def _close(self, part: RemoteSession) -> None:
         try:
             part.close()
         except DeviceError as error:
             self.incidents.append(f"the device broke while it closed a session: {error}")
         self._listen(part)
 
-    def _listen(self, part: Part) -> None:
+    def _listen(self, part: RemoteSession) -> None:
         self.problems |= part.problems
         self.incidents += [incident for incident in part.incidents if incident not in self.incidents]
 
-    def _divided(self, part: Part, error: DeviceError) -> list[Part]:
+    def _divided(self, part: RemoteSession, error: DeviceError) -> list[RemoteSession]:
         """Return two halves of a part that failed, or nothing, with the blame on the one fetch it had."""
         self._close(part)  # a worker that refused has it still
         if len(part.fetches) == 1:
@@ -162,7 +145,7 @@ class SurvivingSession(SessionBase):
         middle = len(part.fetches) // 2
         return [self._some_of(part.fetches[:middle]), self._some_of(part.fetches[middle:])]
 
-    def _some_of(self, fetches: Sequence[str]) -> Part:
+    def _some_of(self, fetches: Sequence[str]) -> RemoteSession:
         return self._part(self._graph.prune(fetches), fetches)
 
     def _blame(self, node: str, error: DeviceError) -> None:
@@ -175,7 +158,7 @@ class SurvivingSession(SessionBase):
         if kind is DeviceError:
             self._broken |= {node, *_dependents(self._graph, node)}
 
-    def _without_blamed(self, waiting: Iterable[Part]) -> collections.deque[Part]:
+    def _without_blamed(self, waiting: Iterable[RemoteSession]) -> collections.deque[RemoteSession]:
         """Return the waiting parts without what need not be tried any more."""
         waiting = list(waiting)
         if self._alone >= MOST_ALONE and not self._ran:
@@ -185,7 +168,7 @@ class SurvivingSession(SessionBase):
                 self._broken.add(name)
         return collections.deque(kept for part in waiting if (kept := self._good_part(part)))
 
-    def _good_part(self, part: Part) -> Part | None:
+    def _good_part(self, part: RemoteSession) -> RemoteSession | None:
         """Return a part, compiled anew if some of its fetches are blamed, or None if all are."""
         names = [name for name in part.fetches if name not in self.problems]
         if len(names) == len(part.fetches):

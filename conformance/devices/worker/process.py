@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from io import FileIO
 
-
 LOG_LIMIT = 16 * 2**20
 """Bytes that are kept in the log; a flood is read on and dropped."""
 
@@ -182,11 +181,6 @@ class WorkerProcess:
             theirs.close()
         assert self._process.stdout is not None, "it was opened as a pipe"
         self._output.follow(self._process.stdout)
-
-    @property
-    def pid(self) -> int:
-        """Process id, which is also that of the process group."""
-        return self._process.pid
 
     def keep_log(self, log: Path) -> None:
         """Append its output to a file from now on."""

@@ -128,11 +128,10 @@ class RemoteSession:
 
     def _take_over(self, facts: Facts) -> None:
         self.notes, self.incidents = tuple(facts.notes), tuple(facts.incidents)
-        self.problems = {name: _problem(refusal) for name, refusal in facts.problems.items()}
-
-
-def _problem(refusal: Refusal) -> DeviceError:
-    return (Unsupported if refusal.kind == "unsupported" else DeviceError)(refusal.error)
+        self.problems = {
+            name: (Unsupported if refusal.kind == "unsupported" else DeviceError)(refusal.error)
+            for name, refusal in facts.problems.items()
+        }
 
 
 def _fed(feeds: Mapping[str, Array], name: str) -> Array:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.evidence.statement import Array, Doubles
 
-
 ROUNDOFF = {16: HALF_ROUNDOFF, 32: 2.0**-24}
 
 AMPLIFIED = 100.0

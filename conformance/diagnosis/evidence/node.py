@@ -18,7 +18,7 @@ from conformance.diagnosis.evidence.quantization_step import (
 )
 from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
 from conformance.diagnosis.evidence.statement import Reason, Tensor
-from conformance.graph.frozen import output_index, producer
+from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.operators import AVERAGES, FIXED_POINT, SUMS, known
 from conformance.graph.retype import attribute
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from conformance.graph.operators import Operator
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
+
+    Goldens = Callable[[str], np.ndarray[Any, Any]]
 
 
 class _Operand(NamedTuple):
@@ -55,7 +57,7 @@ def evidence_of(
     graph: FrozenGraph,
     precision: Precision,
     scales: QuantizationScales,
-    values: Callable[[str], np.ndarray[Any, Any]],
+    values: Goldens,
 ) -> list[Reason]:
     """Return what a node's golden numbers show of why it suffers at a precision, strongest first.
 
@@ -86,24 +88,19 @@ def evidence_of(
     return sorted((item for item in found if item is not None), key=lambda item: -item.strength)
 
 
-def _subject(name: str, graph: FrozenGraph, values: Callable[[str], np.ndarray[Any, Any]]) -> _Subject:
+def _subject(name: str, graph: FrozenGraph, values: Goldens) -> _Subject:
     node = graph.require(name)
-    tensors = [tensor for tensor in node.input if not tensor.startswith("^")]
-    operands = [_operand(index, tensor, graph, values) for index, tensor in enumerate(tensors)]
+    operands = [_operand(index, tensor, graph, values) for index, tensor in enumerate(data_inputs(node))]
     return _Subject(name, node, known(node.op), _golden(name, graph, values), operands)
 
 
-def _operand(
-    index: int, tensor: str, graph: FrozenGraph, values: Callable[[str], np.ndarray[Any, Any]]
-) -> _Operand:
+def _operand(index: int, tensor: str, graph: FrozenGraph, values: Goldens) -> _Operand:
     constant = graph.constant(tensor)
     value = _golden(tensor, graph, values) if constant is None else constant
     return _Operand(f"operand {index} ({producer(tensor)})", _judgeable(value), constant is not None)
 
 
-def _golden(
-    tensor: str, graph: FrozenGraph, values: Callable[[str], np.ndarray[Any, Any]]
-) -> np.ndarray[Any, Any] | None:
+def _golden(tensor: str, graph: FrozenGraph, values: Goldens) -> np.ndarray[Any, Any] | None:
     """Return the golden of a tensor, or of the one that it hands on."""
     if output_index(tensor):
         return None

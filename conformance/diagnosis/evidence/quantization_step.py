@@ -13,7 +13,6 @@ from conformance.numerics.fixed_point import limits
 if TYPE_CHECKING:
     from conformance.diagnosis.evidence.statement import Array, Doubles
 
-
 COMPARED_BITS = 16
 
 QUANTILE = 0.999
@@ -155,7 +154,8 @@ def outliers(node: str, tensor: FixedPointTensor, found: Rounding) -> Reason | N
     magnitudes = np.abs(tensor.rows[tensor.rows != 0])
     if magnitudes.size < LEAST_VALUES or found.relative_noise < NOTICEABLE:
         return None
-    quantile, largest = _quantile(magnitudes), float(magnitudes.max())
+    at = int(QUANTILE * (magnitudes.size - 1))
+    quantile, largest = float(np.partition(magnitudes, at)[at]), float(magnitudes.max())
     ratio = largest / quantile
     if ratio < STRETCHED:
         return None
@@ -179,11 +179,6 @@ def outliers(node: str, tensor: FixedPointTensor, found: Rounding) -> Reason | N
         },
         ratio / STRETCHED,
     )
-
-
-def _quantile(magnitudes: Array) -> float:
-    at = int(QUANTILE * (magnitudes.size - 1))
-    return float(np.partition(magnitudes, at)[at])
 
 
 def _error_when_clamped(magnitudes: Array, quantile: float, found: Rounding, ratio: float) -> float:

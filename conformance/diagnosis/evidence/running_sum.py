@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from conformance.diagnosis.evidence.half_range import OVERFLOWS_FROM
-from conformance.diagnosis.evidence.statement import (
-    EIGHT_ROUNDOFFS,
-    NOTICEABLE,
-    Reason,
-    number,
-    percent,
-)
+from conformance.diagnosis.evidence.statement import EIGHT_ROUNDOFFS, NOTICEABLE, Reason, number, percent
+from conformance.graph.sums import same_padding
 from conformance.numerics.half import LARGEST_HALF, SMALLEST_HALF
 
 if TYPE_CHECKING:
@@ -104,17 +99,11 @@ def terms_of_windows(values: Array, window: Sequence[int], strides: Sequence[int
         same: padding is SAME; zeros stand for what lies outside, and add nothing.
     """
     if same:
-        values = np.pad(values, [(0, 0), *map(_same_padding, values.shape[1:3], window, strides), (0, 0)])
+        values = np.pad(values, [(0, 0), *map(same_padding, values.shape[1:3], window, strides), (0, 0)])
     views = np.lib.stride_tricks.sliding_window_view(values, tuple(window), axis=(1, 2))
     taken = views[:, :: strides[0], :: strides[1]]
     kept = taken.shape[:4]
     return Terms(taken.transpose(4, 5, 0, 1, 2, 3).reshape(window[0] * window[1], -1), kept)
-
-
-def _same_padding(length: int, size: int, step: int) -> tuple[int, int]:
-    """Return TensorFlow's SAME padding before and after: as even as can be, the odd one after."""
-    total = max((-(-length // step) - 1) * step + size - length, 0)
-    return total // 2, total - total // 2
 
 
 def running_sums(values: Array) -> RunningSums:

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -71,7 +72,7 @@ def other(tmp_path):
 
 
 def test_a_free_card_is_taken_and_let_go(tmp_path):
-    with take_card([3], tmp_path) as lock:
+    with closing(take_card([3], tmp_path)) as lock:
         assert lock.index == 3
         assert card_owner(3, tmp_path) is not None
     assert card_owner(3, tmp_path) is None
@@ -114,12 +115,12 @@ def test_the_second_card_is_taken_when_the_first_is_not_free(tmp_path, other):
     assert other("0,1").said == "took 0"
     assert other("0,1").said == "took 1"
     assert other("0,1").said.count("is taken by process") == 2
-    with take_card([1, 0, 2], tmp_path) as lock:
+    with closing(take_card([1, 0, 2], tmp_path)) as lock:
         assert lock.index == 2
 
 
 def test_one_process_cannot_take_a_card_twice(tmp_path):
-    with take_card([0], tmp_path), refused(f"process {os.getpid()} of", InfrastructureError):
+    with closing(take_card([0], tmp_path)), refused(f"process {os.getpid()} of", InfrastructureError):
         take_card([0], tmp_path)
 
 
@@ -185,7 +186,7 @@ def test_closing_twice_does_not_close_somebody_elses_descriptor(tmp_path):
     ],
 )
 def test_an_owner_that_left_garbage_is_still_an_owner(tmp_path, text):
-    with take_card([0], tmp_path):
+    with closing(take_card([0], tmp_path)):
         (tmp_path / "card-0.lock").write_bytes(text)
         with refused("card 0 is taken by a process that left no word of itself", InfrastructureError):
             take_card([0], tmp_path)
@@ -204,7 +205,7 @@ def test_an_owner_that_left_garbage_is_still_an_owner(tmp_path, text):
 )
 def test_whatever_stands_in_the_file_is_one_sentence(tmp_path_factory, text):
     directory = tmp_path_factory.mktemp("locks")
-    with take_card([0], directory):
+    with closing(take_card([0], directory)):
         (directory / "card-0.lock").write_bytes(text)
         sentence = card_owner(0, directory)
     assert sentence
@@ -213,13 +214,13 @@ def test_whatever_stands_in_the_file_is_one_sentence(tmp_path_factory, text):
 
 def test_a_new_owner_writes_over_a_longer_old_one(tmp_path):
     (tmp_path / "card-0.lock").write_bytes(b"x" * 10_000)
-    with take_card([0], tmp_path):
+    with closing(take_card([0], tmp_path)):
         assert json.loads((tmp_path / "card-0.lock").read_bytes())["pid"] == os.getpid()
 
 
 def test_a_command_that_is_no_text_does_not_stop_its_owner(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["python", "\udcff\n\n", "x" * 10_000])
-    with take_card([0], tmp_path):
+    with closing(take_card([0], tmp_path)):
         assert (
             len(json.loads((tmp_path / "card-0.lock").read_bytes())["command"]) == card_lock.LONGEST_COMMAND
         )
@@ -230,7 +231,7 @@ def test_a_user_without_a_name_has_a_number(tmp_path, monkeypatch):
         raise KeyError("getpwuid(): uid not found")
 
     monkeypatch.setattr(getpass, "getuser", nameless)
-    with take_card([0], tmp_path):
+    with closing(take_card([0], tmp_path)):
         assert f"of user {os.getuid()} on" in card_owner(0, tmp_path)
 
 
@@ -299,6 +300,6 @@ def test_somebody_who_only_looks_does_not_make_a_card_taken(tmp_path, monkeypatc
     fcntl.flock(looking, fcntl.LOCK_SH)
     waited = []
     monkeypatch.setattr(card_lock.time, "sleep", lambda seconds: waited.append(seconds) or os.close(looking))
-    with take_card([0], tmp_path) as lock:
+    with closing(take_card([0], tmp_path)) as lock:
         assert lock.index == 0
     assert len(waited) == 1

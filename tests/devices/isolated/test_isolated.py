@@ -44,7 +44,7 @@ def isolated(monkeypatch):
 
     def remember(self, *arguments, **named):
         real(self, *arguments, **named)
-        groups.append(self.pid)
+        groups.append(self._process.pid)
 
     monkeypatch.setattr(WorkerProcess, "__init__", remember)
 

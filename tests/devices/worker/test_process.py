@@ -40,7 +40,7 @@ def start(tmp_path):
     yield start
     for worker in started:
         worker.kill()
-        assert not group_lives(worker.pid)
+        assert not group_lives(worker._process.pid)
 
 
 ECHO = """
@@ -95,7 +95,7 @@ def test_a_worker_that_dies_is_described_and_gone(start, body, how):
     with pytest.raises(WorkerFailed, match=f"the fake worker .*{how}") as error:
         worker.request({"command": "echo"}, 20)
     assert str(worker.log) in str(error.value)
-    assert not group_lives(worker.pid)
+    assert not group_lives(worker._process.pid)
 
 
 HANGS = {
@@ -117,7 +117,7 @@ def test_a_hang_costs_its_deadline_and_two_seconds_at_most(start, how):
     with pytest.raises(WorkerFailed, match=r"gave no answer to 'run' within 1 s; last output: "):
         worker.request({"command": "run"}, 1)
     assert time.monotonic() - started <= 1 + 2
-    assert not group_lives(worker.pid)
+    assert not group_lives(worker._process.pid)
 
 
 def test_a_hang_says_what_was_printed_last(start):
@@ -150,7 +150,7 @@ def test_an_interrupted_request_ends_the_worker_at_once(start):
     worker = start("channel.receive(); time.sleep(600)")
     with pytest.raises(KeyboardInterrupt), interrupted(0.5):
         worker.request({"command": "run"}, 300)
-    assert not group_lives(worker.pid)
+    assert not group_lives(worker._process.pid)
     with pytest.raises(WorkerFailed, match="was ended by SIGKILL"):
         worker.request({"command": "close"}, 300)
 
@@ -174,7 +174,7 @@ def test_a_worker_that_cannot_be_killed_is_left_behind_and_said_to_be(start, mon
     with pytest.raises(WorkerFailed, match="gave no answer to 'run' within 1 s and cannot be killed"):
         worker.request({"command": "run"}, 1)
     assert time.monotonic() - started <= 1 + 2
-    real(worker.pid, signal.SIGKILL)
+    real(worker._process.pid, signal.SIGKILL)
     worker._process.wait()
 
 
@@ -211,9 +211,9 @@ def test_children_of_a_worker_do_not_outlive_it(start):
         os._exit(0)
     """)
     assert worker.request({"command": "echo"}, 20)["ok"]
-    assert group_lives(worker.pid)
+    assert group_lives(worker._process.pid)
     worker.close()
-    assert not group_lives(worker.pid)
+    assert not group_lives(worker._process.pid)
 
 
 def test_a_flood_of_output_neither_blocks_nor_fills_the_disk(start):

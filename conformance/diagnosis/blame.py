@@ -21,38 +21,6 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
 
 
-def breaking_node(nodes: Sequence[str], right: Callable[[Sequence[str]], bool]) -> str:
-    """Return the node at which breaking fusion makes the difference.
-
-    Bisection over the order of the nodes: with fusion broken at all of them what is looked at is right, at
-    none it is not, so there is a first node whose break makes it right.
-
-    Args:
-        nodes: producers first.
-        right: tells whether it is right with fusion broken at these; asked at most log2(nodes) + 1 times.
-    """
-    good, bad = len(nodes), 0
-    while good - bad > 1:
-        middle = (good + bad) // 2
-        if right(nodes[:middle]):
-            good = middle
-        else:
-            bad = middle
-    return nodes[good - 1]
-
-
-def fusion_spoils(fused: Quality, chained: Quality) -> bool:
-    """Return whether outputs are plainly better with fusion broken."""
-    return not fused.accepted and plainly_worse(fused, than=chained)
-
-
-def nearer_to_chained(found: Quality, fused: Quality, chained: Quality) -> bool:
-    """Return whether outputs are as good as with fusion broken everywhere rather than nowhere."""
-    if chained.accepted:
-        return found.accepted
-    return 2 * decibels(found) > decibels(fused) + decibels(chained)
-
-
 class Blame:
     """Finds culprits at one precision.
 
@@ -133,6 +101,38 @@ class Blame:
         return node
 
 
+def breaking_node(nodes: Sequence[str], right: Callable[[Sequence[str]], bool]) -> str:
+    """Return the node at which breaking fusion makes the difference.
+
+    Bisection over the order of the nodes: with fusion broken at all of them what is looked at is right, at
+    none it is not, so there is a first node whose break makes it right.
+
+    Args:
+        nodes: producers first.
+        right: tells whether it is right with fusion broken at these; asked at most log2(nodes) + 1 times.
+    """
+    good, bad = len(nodes), 0
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        if right(nodes[:middle]):
+            good = middle
+        else:
+            bad = middle
+    return nodes[good - 1]
+
+
+def fusion_spoils(fused: Quality, chained: Quality) -> bool:
+    """Return whether outputs are plainly better with fusion broken."""
+    return not fused.accepted and plainly_worse(fused, than=chained)
+
+
+def nearer_to_chained(found: Quality, fused: Quality, chained: Quality) -> bool:
+    """Return whether outputs are as good as with fusion broken everywhere rather than nowhere."""
+    if chained.accepted:
+        return found.accepted
+    return 2 * decibels(found) > decibels(fused) + decibels(chained)
+
+
 def blamed_precision(
     precision: Precision, errors: Sequence[NodeErrors], accepted: Callable[[Precision], bool]
 ) -> list[Culprit]:
@@ -187,7 +187,7 @@ def _failure(finding: Finding) -> str:
     return verdict.reasons[0] if verdict and verdict.metrics is None and verdict.reasons else ""
 
 
-def where_born(errors: Sequence[NodeErrors], culprits: Sequence[Culprit], judgeable: Sequence[str]) -> str:
+def origin_of(errors: Sequence[NodeErrors], culprits: Sequence[Culprit], judgeable: Sequence[str]) -> str:
     """Return where the error begins: the first culprit of all, else the node that adds most."""
     order = {name: place for place, name in enumerate(judgeable)}
     if begun := [culprit.nodes[0] for culprit in culprits if culprit.kind in ("operator", "node", "fused")]:

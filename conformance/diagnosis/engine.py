@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from conformance.diagnosis.blame import Blame, blamed_precision, fusion_spoils, the_device, where_born
+from conformance.diagnosis.blame import Blame, blamed_precision, fusion_spoils, origin_of, the_device
 from conformance.diagnosis.culprits import failing
 from conformance.diagnosis.model import Diagnosis
 from conformance.diagnosis.quality import plainly_worse
@@ -100,7 +100,7 @@ class Diagnosing:
             contributors=explanations.contributors(seen.errors, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision),
-            born=where_born(seen.errors, culprits, self._judgeable),
+            born=origin_of(seen.errors, culprits, self._judgeable),
             seconds=time.perf_counter() - started,
         )
 
@@ -191,7 +191,7 @@ class Diagnosing:
             repairs.try_host(measured)
         self._try_precisions(repairs)
         if untried := ", ".join(map(str, reversed(repairs.untried))):
-            self._remarks.append(f"{untried}: not run, to keep the passes few")
+            self._remarks.append(f"{untried}: not run, to keep the forward passes few")
         errors = {item.node: item for item in seen.errors}
         return largest_effect_first(measured, errors, self._graph.outputs)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance import locations
-from conformance.diagnosis.blame import blamed_precision, failures, fusion_spoils, where_born
+from conformance.diagnosis.blame import blamed_precision, failures, fusion_spoils, origin_of
 from conformance.diagnosis.culprits import Segments, failing, grouped
 from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
 from conformance.diagnosis.network_errors import errors_along
@@ -99,7 +99,7 @@ class _FinishedRun:
             contributors=explanations.contributors(key, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision) if choices else None,
-            born=where_born(key, culprits, [node.name for node in self._store.manifest.nodes]),
+            born=origin_of(key, culprits, [node.name for node in self._store.manifest.nodes]),
         )
 
     def _found(self, **found: Any) -> Diagnosis:

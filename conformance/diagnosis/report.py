@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
     from conformance.judging.verdicts import Acceptance
 
+
 CHOICE_HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "right", "modelled ms", "accepted")
 
 HEADINGS = ("own", "attainable", "inherited", "chained", "amplified", "own / bound")
@@ -26,99 +27,6 @@ SIDE_BY_SIDE = 2
 SHOWN_REASONS = 6
 
 SHOWN_REASONS_OF_A_NODE = 3
-
-
-def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
-    """Return what was run to find a repair, what misses the acceptance, and what to use."""
-    choices = diagnosis.choices
-    if not choices:
-        return ["The fused network was not run, so nothing can be said of what repairs it."]
-    text = [
-        "What was run, the best first (modelled: the least time of one core, by its roofline):",
-        *aligned(without_empty([CHOICE_HEADINGS, *map(_row, choices)], "right")),
-        "",
-    ]
-    if diagnosis.recommended is None:
-        return [*text, f"None of these reaches {acceptance.in_words}, so none of them repairs it."]
-    chosen = choices[diagnosis.recommended]
-    advice = f"{_advice(diagnosis, chosen)} Settings of Cambricon's TensorFlow, before it is imported:"
-    return [*text, *_misses(choices), advice, *(f"    {line}" for line in settings(chosen))]
-
-
-def _row(choice: Choice) -> tuple[str, ...]:
-    quality, seconds = choice.quality, choice.modelled_seconds
-    accepted = "yes" if quality.accepted else "no"
-    cosine, psnr, answers = reached_by(quality).in_cells
-    return (
-        choice.precision,
-        ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
-        cosine or NONE,
-        NONE if quality.psnr is None and not quality.accepted else psnr,
-        answers or NONE,
-        NONE if seconds is None else f"{seconds * 1e3:.3g}",
-        accepted if quality.offered else "not offered",
-    )
-
-
-def _misses(choices: Sequence[Choice]) -> list[str]:
-    offered = [item for item in choices if item.quality.offered and not item.quality.accepted]
-    return [f"{_way(item)} misses the acceptance: {described(item.quality)}." for item in offered]
-
-
-def _advice(diagnosis: Diagnosis, chosen: Choice) -> str:
-    if chosen.precision != diagnosis.precision or hosts(chosen):
-        return f"Use {_way(chosen)}."
-    cheaper = [
-        _way(item)
-        for item in diagnosis.choices
-        if item.quality.accepted and not hosts(item) and _cost(item) < _cost(chosen)
-    ]
-    also = f" {cheaper[0]} is accepted, too, and modelled to be faster." if cheaper else ""
-    if diagnosis.culprits:
-        return f"{chosen.precision} is accepted in spite of what is wrong.{also}"
-    return f"Nothing needs repair: {chosen.precision} is accepted as it is.{also}"
-
-
-def _cost(choice: Choice) -> float:
-    return choice.modelled_seconds or 0.0
-
-
-def _way(choice: Choice) -> str:
-    hosted = [*choice.host_operators, *choice.host_nodes]
-    return f"{choice.precision} with {', '.join(hosted)} on the host" if hosted else choice.precision
-
-
-def error_table(errors: Sequence[NodeErrors]) -> list[str]:
-    """Return the errors of all nodes: corresponding nodes of parallel branches together, then all others."""
-    rows, alone = side_by_side(errors)
-    if rows and len(rows[0]) == SIDE_BY_SIDE:
-        return [*_parallel(rows), *(["", *_listed(alone)] if alone else [])]
-    return _listed([*(item for row in rows for item in row), *alone])
-
-
-def _parallel(rows: Sequence[tuple[NodeErrors, ...]]) -> list[str]:
-    short = ("node", "own", "inherited", "chained", "own / bound")
-    headings = [f"{head} {item.branch}" for item in rows[0] for head in short]
-    return aligned([headings, *([text for item in row for text in _short(item)] for row in rows)])
-
-
-def _short(item: NodeErrors) -> tuple[str, ...]:
-    return (item.node, *map(number, (item.own, item.inherited, item.chained, item.excess)))
-
-
-def _listed(items: Sequence[NodeErrors]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("node", "branch", *HEADINGS)]
-    for item in items:
-        figures = (item.own, item.attainable, item.inherited, item.chained, item.amplification, item.excess)
-        rows.append((item.node, item.branch, *map(number, figures)))
-    return aligned(rows)
-
-
-def number(value: float | None) -> str:
-    """Return a figure in few characters."""
-    if value is None:
-        return NONE
-    return f"{value:.2e}" if value and not 1e-2 <= value < 1e4 else f"{value:.3g}"
 
 
 def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
@@ -133,7 +41,7 @@ def lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         "",
         *_errors(diagnosis),
         *(f"Note: {text}." for text in diagnosis.remarks),
-        f"{diagnosis.forwards} network passes, {diagnosis.seconds:.0f} s.",
+        f"{diagnosis.forwards} forward passes, {diagnosis.seconds:.0f} s.",
     ]
 
 
@@ -157,13 +65,13 @@ def _origin(diagnosis: Diagnosis) -> list[str]:
         return []
     known = {item.node: item for item in diagnosis.errors}
     if diagnosis.born in known:
-        birth = _birth(known[diagnosis.born], diagnosis)
+        origin = _originates(known[diagnosis.born], diagnosis)
     else:
-        birth = f"The error originates at {diagnosis.born}, between the key nodes of the table."
-    return [birth, *_growth(diagnosis), ""]
+        origin = f"The error originates at {diagnosis.born}, between the key nodes of the table."
+    return [origin, *_growth(diagnosis), ""]
 
 
-def _birth(born: NodeErrors, diagnosis: Diagnosis) -> str:
+def _originates(born: NodeErrors, diagnosis: Diagnosis) -> str:
     where = _with_kind(born)
     if born.own is None:
         return f"The error originates at {where}, which gave nothing that could be compared."
@@ -273,3 +181,96 @@ def _errors(diagnosis: Diagnosis) -> list[str]:
         return []
     heading = "Error along the network (root mean square, relative to the golden's):"
     return [heading, *error_table(diagnosis.errors), ""]
+
+
+def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
+    """Return what was run to find a repair, what misses the acceptance, and what to use."""
+    choices = diagnosis.choices
+    if not choices:
+        return ["The fused network was not run, so nothing can be said of what repairs it."]
+    text = [
+        "What was run, the best first (modelled: the least time of one core, by its roofline):",
+        *aligned(without_empty([CHOICE_HEADINGS, *map(_row, choices)], "right")),
+        "",
+    ]
+    if diagnosis.recommended is None:
+        return [*text, f"None of these reaches {acceptance.in_words}, so none of them repairs it."]
+    chosen = choices[diagnosis.recommended]
+    advice = f"{_advice(diagnosis, chosen)} Settings of Cambricon's TensorFlow, before it is imported:"
+    return [*text, *_misses(choices), advice, *(f"    {line}" for line in settings(chosen))]
+
+
+def _row(choice: Choice) -> tuple[str, ...]:
+    quality, seconds = choice.quality, choice.modelled_seconds
+    accepted = "yes" if quality.accepted else "no"
+    cosine, psnr, answers = reached_by(quality).in_cells
+    return (
+        choice.precision,
+        ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
+        cosine or NONE,
+        NONE if quality.psnr is None and not quality.accepted else psnr,
+        answers or NONE,
+        NONE if seconds is None else f"{seconds * 1e3:.3g}",
+        accepted if quality.offered else "not offered",
+    )
+
+
+def _misses(choices: Sequence[Choice]) -> list[str]:
+    offered = [item for item in choices if item.quality.offered and not item.quality.accepted]
+    return [f"{_way(item)} misses the acceptance: {described(item.quality)}." for item in offered]
+
+
+def _advice(diagnosis: Diagnosis, chosen: Choice) -> str:
+    if chosen.precision != diagnosis.precision or hosts(chosen):
+        return f"Use {_way(chosen)}."
+    cheaper = [
+        _way(item)
+        for item in diagnosis.choices
+        if item.quality.accepted and not hosts(item) and _cost(item) < _cost(chosen)
+    ]
+    also = f" {cheaper[0]} is accepted, too, and modelled to be faster." if cheaper else ""
+    if diagnosis.culprits:
+        return f"{chosen.precision} is accepted in spite of what is wrong.{also}"
+    return f"Nothing needs repair: {chosen.precision} is accepted as it is.{also}"
+
+
+def _cost(choice: Choice) -> float:
+    return choice.modelled_seconds or 0.0
+
+
+def _way(choice: Choice) -> str:
+    hosted = [*choice.host_operators, *choice.host_nodes]
+    return f"{choice.precision} with {', '.join(hosted)} on the host" if hosted else choice.precision
+
+
+def error_table(errors: Sequence[NodeErrors]) -> list[str]:
+    """Return the errors of all nodes: corresponding nodes of parallel branches together, then all others."""
+    rows, alone = side_by_side(errors)
+    if rows and len(rows[0]) == SIDE_BY_SIDE:
+        return [*_parallel(rows), *(["", *_listed(alone)] if alone else [])]
+    return _listed([*(item for row in rows for item in row), *alone])
+
+
+def _parallel(rows: Sequence[tuple[NodeErrors, ...]]) -> list[str]:
+    short = ("node", "own", "inherited", "chained", "own / bound")
+    headings = [f"{head} {item.branch}" for item in rows[0] for head in short]
+    return aligned([headings, *([text for item in row for text in _short(item)] for row in rows)])
+
+
+def _short(item: NodeErrors) -> tuple[str, ...]:
+    return (item.node, *map(number, (item.own, item.inherited, item.chained, item.excess)))
+
+
+def _listed(items: Sequence[NodeErrors]) -> list[str]:
+    rows: list[tuple[str, ...]] = [("node", "branch", *HEADINGS)]
+    for item in items:
+        figures = (item.own, item.attainable, item.inherited, item.chained, item.amplification, item.excess)
+        rows.append((item.node, item.branch, *map(number, figures)))
+    return aligned(rows)
+
+
+def number(value: float | None) -> str:
+    """Return a figure in few characters."""
+    if value is None:
+        return NONE
+    return f"{value:.2e}" if value and not 1e-2 <= value < 1e4 else f"{value:.3g}"

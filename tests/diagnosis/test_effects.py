@@ -7,7 +7,7 @@ import pytest
 from diagnosis.handmade import EXACT, NOTHING, culprit, errors, quality
 from support.emulation import frozen, placeholder
 
-from conformance.diagnosis.blame import blamed_precision, the_device, where_born
+from conformance.diagnosis.blame import blamed_precision, origin_of, the_device
 from conformance.diagnosis.repairs import farthest_off_first, largest_effect_first, stand_ins
 from conformance.precision import parse_precision
 
@@ -105,8 +105,8 @@ def test_the_device_is_blamed_with_what_it_said_most_often():
 def test_the_error_is_born_at_the_first_culprit_of_all():
     items = [errors("a", own=0.1), errors("b", own=0.5)]
     later, sooner = culprit("m2", "node", ["m2"]), culprit("Neg", nodes=["n1", "n2"])
-    assert where_born(items, [later, sooner], NAMES) == "n1"
-    assert where_born(items, [culprit("Conv2D", "precision", ["a", "b"])], ["a", "b"]) == "a"
-    assert where_born(items, [], ["a", "b"]) == "b"
-    assert where_born([], [], NAMES) == ""
+    assert origin_of(items, [later, sooner], NAMES) == "n1"
+    assert origin_of(items, [culprit("Conv2D", "precision", ["a", "b"])], ["a", "b"]) == "a"
+    assert origin_of(items, [], ["a", "b"]) == "b"
+    assert origin_of([], [], NAMES) == ""
     assert not math.isnan(items[0].own)

@@ -63,7 +63,7 @@ Use int16-fp32.
 export MLU_OP_PRECISION=float32
 Error along the network
 Note: one thing more.
-8 network passes, 20 s.
+8 forward passes, 20 s.
 """
 
 

@@ -153,16 +153,11 @@ def blamed_precision(
     blamed = max((fixed, others), key=own_squares)
     if wider_fixed != wider_float:
         blamed = fixed if wider_fixed else others
-    return [_of_precision(blamed)] if blamed else []
-
-
-def _of_precision(items: Sequence[NodeErrors]) -> Culprit:
-    return Culprit(
-        what=", ".join(sorted({item.op for item in items})),
-        kind="precision",
-        nodes=[item.node for item in items],
-        worst=max(items, key=lambda item: item.own or 0.0).node,
-    )
+    if not blamed:
+        return []
+    what, nodes = ", ".join(sorted({item.op for item in blamed})), [item.node for item in blamed]
+    worst = max(blamed, key=lambda item: item.own or 0.0)
+    return [Culprit(what=what, kind="precision", nodes=nodes, worst=worst.node)]
 
 
 def the_device(own: Mapping[str, Finding]) -> Culprit:

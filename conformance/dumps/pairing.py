@@ -157,9 +157,8 @@ def _missing(missing: Sequence[Tensor], side: Side, lacking: Side) -> UsageError
 
 
 def _list(tensors: Sequence[Tensor]) -> str:
-    names = [_shown(tensor) for tensor in tensors]
+    names = [
+        tensor.name if tensor.sample is None else f"{tensor.name} (sample {tensor.sample})"
+        for tensor in tensors
+    ]
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-
-
-def _shown(tensor: Tensor) -> str:
-    return tensor.name if tensor.sample is None else f"{tensor.name} (sample {tensor.sample})"

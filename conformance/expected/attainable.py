@@ -16,14 +16,14 @@ from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.errors import GoldenError
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.terms import TermSums, term_sums
-from conformance.files import read_json, sha256, write_json_table_atomically
+from conformance.files import read_json, write_json_table_atomically
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.operators import MOVEMENT, SOURCES
 from conformance.judging.bounds import Attainable
 from conformance.judging.comparison import attained
 from conformance.precision import PRECISIONS, FixedBits, Precision
-from conformance.quantization.parameter_file import format_scales
+from conformance.quantization.parameter_file import scales_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -120,18 +120,13 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
     write_json_table_atomically(path, stored)
 
 
-def scales_sha256_of(scales: QuantizationScales) -> str:
-    """Return the SHA-256 of scales as their file holds them."""
-    return sha256(format_scales(scales).encode())
-
-
 def check_scales(content: AttainableFile, scales: QuantizationScales, store: GoldenStore) -> None:
     """Check that attainable errors were made with these scales: bounds depend on them.
 
     Raises:
         GoldenError: they were made with others.
     """
-    if content.scales_sha256.get(f"int{scales.bits}") != scales_sha256_of(scales):
+    if content.scales_sha256.get(f"int{scales.bits}") != scales_sha256(scales):
         raise GoldenError(
             f"attainable errors {store.path(FILE)} were made with other int{scales.bits} quantisation "
             f"scales than those of {store.network.directory}; {store.remedy}"
@@ -164,7 +159,7 @@ def make_attainable(
     content = AttainableFile(
         provenance.graph_sha256,
         provenance.input_sha256,
-        {f"int{bits}": scales_sha256_of(entry) for bits, entry in scales.items()},
+        {f"int{bits}": scales_sha256(entry) for bits, entry in scales.items()},
         {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in names},
         nodes,
     )

@@ -135,7 +135,10 @@ def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
     if not (why or forced):
         return _left(store, step)
     if step == "goldens":
-        _make_goldens(store)
+        (store.directory / BOUNDS).unlink(
+            missing_ok=True
+        )  # or they would be taken for those of these goldens
+        store.create()
     elif step == "bounds":
         make_attainable(
             store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES), store.progress
@@ -157,12 +160,6 @@ def _make_scales(store: GoldenStore, *, forced: bool) -> bool:
         make_scales(network, directory, widths)
         return True
     return False
-
-
-def _make_goldens(store: GoldenStore) -> None:
-    """Make goldens; bounds of older ones go first, so that they are never taken for those of these."""
-    (store.directory / BOUNDS).unlink(missing_ok=True)
-    store.create()
 
 
 def _left(store: GoldenStore, step: Step) -> Prepared:

@@ -10,7 +10,7 @@ from conformance.errors import UsageError
 from conformance.freezing.reachable import constant_node, pruned
 from conformance.graph.dataflow import tensor_types
 from conformance.graph.editing import copied, plain
-from conformance.graph.frozen import INPUT_OPERATORS, output_index, producer
+from conformance.graph.frozen import INPUT_OPERATORS, full_name, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.retype import attribute, output_types
 
@@ -37,14 +37,14 @@ def with_inputs(graph: FrozenGraph, fed: Iterable[str], fixed: Mapping[str, str]
     Raises:
         UsageError: a tensor is not in the graph, cannot be fed, or is fixed to something that does not fit.
     """
-    feeds = {_full(tensor): _fed(graph, tensor) for tensor in fed}
+    feeds = {full_name(tensor): _fed(graph, tensor) for tensor in fed}
     constants = {name: _fixed(graph, name, text) for name, text in fixed.items()}
     renamed = {tensor: node.name for tensor, node in feeds.items()}
     placed = {node.name: node for node in feeds.values()} | constants
     old = [placed.pop(name, None) or _defaulted(graph, node) for name, node in graph.nodes.items()]
     rewired = [
-        copied(node, inputs=[renamed.get(_full(tensor), tensor) for tensor in node.input])
-        if any(_full(tensor) in renamed for tensor in node.input)
+        copied(node, inputs=[renamed.get(full_name(tensor), tensor) for tensor in node.input])
+        if any(full_name(tensor) in renamed for tensor in node.input)
         else node
         for node in old
     ]
@@ -78,10 +78,6 @@ def check_fed(graph: FrozenGraph, fed: Iterable[str]) -> None:
             f"the outputs need placeholder {others[0]!r}, too; add --input {others[0]}, or fix it with "
             f"--set {others[0]}=VALUE"
         )
-
-
-def _full(tensor: str) -> str:
-    return tensor if ":" in tensor or tensor.startswith("^") else f"{tensor}:0"
 
 
 def placeholder_name(tensor: str) -> str:

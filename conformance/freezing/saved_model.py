@@ -162,7 +162,9 @@ def frozen_function(
     with _refusals(source):
         model = tensorflow().saved_model.load(str(directory))  # variables live as long as the model does
         function = model.signatures[chosen]
-        frozen = _with_constants(function)
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     graph = FrozenGraph(frozen.graph.as_graph_def(), (), source=source)
     declared = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
     renamed = {producer(declared[name].name): name for name in outputs if name in declared}
@@ -170,12 +172,6 @@ def frozen_function(
     graph = _renamed(graph, {**renamed, **variables})
     _check_outputs({name: name for name in outputs}, graph.nodes, meta_graph, source)
     return graph, list(variables.values())
-
-
-def _with_constants(function: Any) -> Any:
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    return convert_variables_to_constants_v2(function, lower_control_flow=False)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import InfrastructureError, UsageError
+from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.retype import to_float64
 
@@ -49,9 +50,9 @@ class GraphRunner:
                 input_map={
                     key: tensor
                     for name, tensor in zip(self.feeds, placed, strict=True)
-                    for key in (_full(name), f"^{name}")
+                    for key in (full_name(name), f"^{name}")
                 },
-                return_elements=[_full(name) for name in self.fetches],
+                return_elements=[full_name(name) for name in self.fetches],
             )
             return list(imported)
 
@@ -120,10 +121,6 @@ def _placed(name: str, value: Array, spec: Any) -> Any:
         raise UsageError(f"input {name!r} cannot be fed as {spec.dtype.name}: {error}") from error
 
 
-def _full(tensor: str) -> str:
-    return tensor if ":" in tensor else f"{tensor}:0"
-
-
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     headings = ("Graph execution", "Detected at", "Node:", "<stack traces")
@@ -143,7 +140,7 @@ class Reference:
     def compute(
         self, nodes: Sequence[str], feeds: Iterable[Mapping[str, Array]]
     ) -> Iterator[dict[str, Array]]:
-        """Yield, for each feeds in turn, what the nodes compute, in float64; :func:`rounded` makes a golden.
+        """Yield, for each feeds in turn, what the nodes compute, in float64; rounded to float32, a golden.
 
         Raises:
             UsageError: the feeds do not fit the graph.
@@ -152,8 +149,3 @@ class Reference:
         run = GraphRunner(self._wide, nodes)
         for fed in feeds:
             yield run({name: fed[name] for name in run.feeds})
-
-
-def rounded(value: Array) -> Array:
-    """Return a result of float64 arithmetic rounded once to float32, as goldens are."""
-    return value.astype(np.float32)

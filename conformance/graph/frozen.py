@@ -28,6 +28,11 @@ def producer(tensor: str) -> str:
     return tensor.removeprefix("^").partition(":")[0]
 
 
+def full_name(tensor: str) -> str:
+    """Return ``tensor`` with the number of its output: ``a:0`` for ``a``; control inputs stay as they are."""
+    return tensor if ":" in tensor or tensor.startswith("^") else f"{tensor}:0"
+
+
 def output_index(tensor: str) -> int:
     """Return which output of its node ``tensor`` is: 1 for ``a:1``, 0 for ``a``."""
     return int(tensor.partition(":")[2] or 0)

@@ -234,14 +234,9 @@ def excess(needed: ErrorValues | None, bounds: ErrorValues | None) -> float:
 
 
 def _ratios(needed: ErrorValues, bounds: ErrorValues) -> Iterable[float]:
-    for name, amplitude in (
-        ("max_abs", 1.0),
-        ("mse", 0.5),
-        ("worst_channel_mse", 0.5),
-        ("cosine_distance", 0.5),
-    ):
+    for name in ErrorValues.__struct_fields__:
         found, limit = getattr(needed, name), getattr(bounds, name)
         if limit > 0:
-            yield (found / limit) ** amplitude
+            yield (found / limit) ** (1.0 if name == "max_abs" else 0.5)
         else:
             yield math.inf if found > 0 else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -144,14 +144,8 @@ def judge_comparisons(comparisons: Sequence[Comparison], bounds: ErrorValues) ->
     _require(comparisons)
     reasons = [reason for item in comparisons for reason in (*item.reasons, *_excesses(item, bounds))]
     needed = [item.needed for item in comparisons if item.needed is not None]
-    return Verdict(
-        outcome="deviates" if reasons else "conforms",
-        reasons=reasons,
-        notes=[note for item in comparisons for note in item.notes],
-        metrics=_worst_metrics(comparisons),
-        bounds=bounds,
-        needed=largest_values(needed) if len(needed) == len(comparisons) else None,
-    )
+    whole = largest_values(needed) if len(needed) == len(comparisons) else None
+    return _verdict(comparisons, reasons, bounds=bounds, needed=whole)
 
 
 def accept_comparisons(
@@ -173,13 +167,18 @@ def accept_comparisons(
     reasons = [reason for item in comparisons for reason in item.reasons]
     found = None if reasons else reached(comparisons, value_range)
     reasons += _shortfalls(comparisons, acceptance, value_range)
+    return _verdict(comparisons, reasons, acceptance=acceptance, reached=found)
+
+
+def _verdict(comparisons: Sequence[Comparison], reasons: list[str], **held_to: Any) -> Verdict:
+    """Return a verdict with what all samples say; it has metrics only if every sample has."""
+    metrics = [item.metrics for item in comparisons if item.metrics is not None]
     return Verdict(
         outcome="deviates" if reasons else "conforms",
         reasons=reasons,
         notes=[note for item in comparisons for note in item.notes],
-        metrics=_worst_metrics(comparisons),
-        acceptance=acceptance,
-        reached=found,
+        metrics=worst(metrics) if len(metrics) == len(comparisons) else None,
+        **held_to,
     )
 
 
@@ -257,9 +256,3 @@ def _cosine(item: Comparison) -> float | None:
 def _psnr(item: Comparison, value_range: float) -> float:
     """Return the PSNR in dB, infinite where the result equals its golden."""
     return math.inf if item.metrics is None else item.metrics.psnr(value_range)
-
-
-def _worst_metrics(comparisons: Sequence[Comparison]) -> Metrics | None:
-    """Return the worst metrics of all samples, or None if a sample has none."""
-    found = [item.metrics for item in comparisons if item.metrics is not None]
-    return worst(found) if len(found) == len(comparisons) else None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.files import read_json, sha256, write_json_atomically
-from conformance.quantization.parameter_file import format_scales
+from conformance.files import read_json, write_json_atomically
+from conformance.quantization.parameter_file import scales_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def digest_of_scales(scales: QuantizationScales) -> str:
     """Return the SHA-256 of the scales alone."""
-    return sha256(format_scales(dataclasses.replace(scales, convfirst=())).encode())
+    return scales_sha256(dataclasses.replace(scales, convfirst=()))
 
 
 def read_calibrated(directory: Path) -> dict[str, Calibrated]:

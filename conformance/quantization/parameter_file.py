@@ -33,7 +33,7 @@ import re
 from typing import TYPE_CHECKING, NoReturn
 
 from conformance.errors import UsageError, near_names
-from conformance.files import read_bytes, write_text_atomically
+from conformance.files import read_bytes, sha256, write_text_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,6 +97,11 @@ def format_scales(scales: QuantizationScales) -> str:
     written = [f"{key}:{_formatted(scale)}" for key, scale in scales.scales.items()]
     header = [f"bit_width:{scales.bits}", f"quant_mode:{scales.mode}"]
     return "\n".join([*header, *convfirst, _SCALE_MAP, "{", *written, "}", ""])
+
+
+def scales_sha256(scales: QuantizationScales) -> str:
+    """Return the SHA-256 of the file that holds ``scales``."""
+    return sha256(format_scales(scales).encode())
 
 
 def write(path: Path, scales: QuantizationScales) -> None:

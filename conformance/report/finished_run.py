@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from conformance.report.grid_layout import GridLayout
     from conformance.report.grids import Judgement
     from conformance.report.series import Panel
-    from conformance.report.sheet import Sheet
     from conformance.runs.records import Record
 
 PICTURES = "pictures"
@@ -88,7 +87,9 @@ def draw_run(
     """
     made = Drawn([], [], [])
     if grids := _grids(run, store, precisions):
-        save(drawn(_sheet(run, store, grids)), picture)
+        simulated = any(record.simulated for record in run.of(store.network.name))
+        words, layout = device_words(run.device), _layout(store)
+        save(drawn(sheet_of(store.network, words, layout, grids, simulated=simulated)), picture)
         made.files.append(picture)
         made.figures.extend(summary_lines(grids))
     if panels := series_panels(run, store, precisions):
@@ -113,12 +114,6 @@ def series_panels(
 
 def _layout(store: GoldenStore) -> GridLayout:
     return paired(store.network, range(store.network.samples))
-
-
-def _sheet(run: FinishedRun, store: GoldenStore, grids: Sequence[Grid]) -> Sheet:
-    simulated = any(record.simulated for record in run.of(store.network.name))
-    words = device_words(run.device)
-    return sheet_of(store.network, words, _layout(store), grids, simulated=simulated)
 
 
 def _grids(run: FinishedRun, store: GoldenStore, precisions: Sequence[Precision]) -> list[Grid]:

@@ -10,7 +10,7 @@ from conformance.evaluation.device_runs import DeviceRun
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.expected.scales import scales_directory
-from conformance.graph.execution import Reference, rounded
+from conformance.graph.execution import Reference
 from conformance.judging.bounds import read_margins
 from conformance.judging.comparison import compare_sample
 from conformance.judging.verdicts import accept_comparisons
@@ -65,7 +65,7 @@ def goldens_of(store: GoldenStore, layout: GridLayout, names: Sequence[str]) -> 
         next(computed) if sample is None else {name: store.get(name, sample) for name in names}
         for sample in layout.samples
     ]
-    return {name: [rounded(cell[name]) for cell in cells] for name in names}
+    return {name: [cell[name].astype("float32") for cell in cells] for name in names}
 
 
 def judged(

@@ -25,9 +25,9 @@ from conformance.devices.worker.halving import SurvivingSession
 from conformance.devices.worker.host import Launch, WorkerHost
 from conformance.devices.worker.session import RemoteSession, probe
 from conformance.errors import DeviceError, InfrastructureError, UsageError
-from conformance.files import read_bytes, sha256, write_atomically
+from conformance.files import read_bytes, write_atomically
 from conformance.precision import PRECISIONS
-from conformance.quantization.parameter_file import QuantizationScales, format_scales, write
+from conformance.quantization.parameter_file import QuantizationScales, scales_sha256, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -138,7 +138,7 @@ class CambriconDevice:
 
     def _launch(self, precision: Precision, scales: QuantizationScales, *, fuse: bool) -> Launch:
         """Return the worker of a precision, with a parameter file of its own, new at every start."""
-        name = f"{precision}-{sha256(format_scales(scales).encode())[:8]}.quant.txt"
+        name = f"{precision}-{scales_sha256(scales)[:8]}.quant.txt"
         path = (self._files or self._host.path) / name
         return Launch(
             what=WHAT,

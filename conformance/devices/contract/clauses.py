@@ -235,7 +235,7 @@ def _feeds(trial: Trial, precision: Precision) -> Iterator[str]:
     "each",
 )
 def _whole(trial: Trial, precision: Precision) -> Iterator[str]:
-    return trial.found(trial.network.whole, precision, OUTPUTS)
+    return trial.found(precision, OUTPUTS)
 
 
 @_clause(
@@ -246,7 +246,7 @@ def _whole(trial: Trial, precision: Precision) -> Iterator[str]:
     optional=True,
 )
 def _layers(trial: Trial, precision: Precision) -> Iterator[str]:
-    return trial.found(trial.network.whole, precision, OUTPUTS, fuse=False)
+    return trial.found(precision, OUTPUTS, fuse=False)
 
 
 @_clause(
@@ -255,7 +255,7 @@ def _layers(trial: Trial, precision: Precision) -> Iterator[str]:
     "It breaks fusion; what is seen must still be what ships.",
 )
 def _inner(trial: Trial, precision: Precision) -> Iterator[str]:
-    return trial.found(trial.network.whole, precision, (*INNER, *OUTPUTS))
+    return trial.found(precision, (*INNER, *OUTPUTS))
 
 
 @_clause(
@@ -280,7 +280,7 @@ def _order(trial: Trial, precision: Precision) -> Iterator[str]:
     optional=True,
 )
 def _batch(trial: Trial, precision: Precision) -> Iterator[str]:
-    return trial.found(trial.network.whole, precision, OUTPUTS, samples=[(0, 1)])
+    return trial.found(precision, OUTPUTS, samples=[(0, 1)])
 
 
 @_clause(
@@ -309,7 +309,7 @@ def _alternate(trial: Trial, precision: Precision) -> Iterator[str]:
 )
 def _reopen(trial: Trial, precision: Precision) -> Iterator[str]:
     for index in range(SESSIONS):
-        for sentence in trial.found(trial.network.whole, precision, OUTPUTS, samples=[(index % 2,)]):
+        for sentence in trial.found(precision, OUTPUTS, samples=[(index % 2,)]):
             yield f"session {index + 1} of {SESSIONS}: {sentence}"
 
 
@@ -370,7 +370,7 @@ def _not_refused(outcome: object, what: str) -> Iterator[str]:
 )
 def _recovery(trial: Trial, precision: Precision) -> Iterator[str]:
     attempt(lambda: _run_with_unknown_fetch(trial, precision))
-    return trial.found(trial.network.whole, precision, OUTPUTS)
+    return trial.found(precision, OUTPUTS)
 
 
 @_clause(

@@ -215,14 +215,14 @@ class Trial:
 
     def found(
         self,
-        program: Program,
         precision: Precision,
         fetches: Sequence[str],
         *,
         samples: Sequence[tuple[int, ...]] = ((0,), (1,)),
         fuse: bool = True,
     ) -> Iterator[str]:
-        """Open a session, run it, and say what is wrong with its results."""
+        """Open a session of the whole network, run it, and say what is wrong with its results."""
+        program = self.network.whole
         with self.session(program, precision, fetches, fuse=fuse) as session:
             for chosen in samples:
                 yield from self.judged(self.run(session, program, chosen), program, precision, fetches)

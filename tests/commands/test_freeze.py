@@ -155,7 +155,11 @@ GOOD = ("--output", "net/out")
         (remove("model.ckpt-2.index"), GOOD, "/model.ckpt-2', but @.index is missing"),
         (remove("model.ckpt-2.meta"), GOOD, "checkpoint @ has no model.ckpt-2.meta beside it"),
         (remove("model.ckpt-2.data-00000-of-00001"), GOOD, "checkpoint @ lacks its data file"),
-        (remove("checkpoint"), GOOD, "{} holds 2 checkpoints and no file `checkpoint` that names one"),
+        (
+            remove("checkpoint"),
+            GOOD,
+            "{} holds 2 checkpoints and no file `checkpoint` that names one; give one of",
+        ),
         (exchange, GOOD, "variable 'layer/w' of checkpoint @ has shape (4, 5), but 'layer/w' in"),
         (impoverish, GOOD, "checkpoint @ lacks variable 'layer/w', which @.meta needs"),
         (nothing, ("--output", "net/owt"), "node 'net/owt' is not in @.meta (near names: net/out"),

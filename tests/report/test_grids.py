@@ -82,7 +82,7 @@ def test_goldens_of_samples_are_the_stored_ones_and_damage_is_found(tmp_path, la
 def test_every_cell_is_where_its_row_and_column_meet(store, layout):
     grids = grids_on(CpuDevice(), store, layout, PRECISIONS[-1:])
     made = sheet_of(store.network, "cpu", layout, grids, simulated=True)
-    picture, places = drawn(made), {id(item.what): item.box for item in laid_out(made).cells}
+    picture, places = drawn(made), {id(item.what): item.box for item in laid_out(made).things}
     for block in made.bands[0].blocks:
         for cells, red in zip(block.cells, REDS.values(), strict=True):
             for cell, green in zip(cells, GREENS.values(), strict=True):

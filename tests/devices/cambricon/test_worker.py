@@ -144,7 +144,7 @@ def host():
     host = WorkerHost(60.0, lambda *_: None)
     host.ready(LAUNCH)
     yield host
-    group = host._process.pid
+    group = host._process._process.pid
     assert host.generation == 1
     path = host.path
     host.close()

@@ -62,19 +62,31 @@ def renewed(text: str) -> str:
 
 def _shared(parsers: dict[str, Parser]) -> list[str]:
     """Return the table of options that pytest or several commands take."""
-    rows = [["option", "environment", "default", "meaning", "taken by"]]
-    for option in OPTIONS:
-        takers = [name for name, parser in parsers.items() if _takes(parser, option)]
-        rows.append(
-            [
-                f"`{_written(option)}`",
-                f"`{option.variable}`" if option.twin else "",
-                f"`{option.default}`" if option.default else "",
-                option.help,
-                ", ".join([*(["pytest"] if option.suite else []), *takers]),
-            ]
-        )
-    return _table(rows)
+    rows = [
+        [
+            f"`{_written(option)}`",
+            f"`{option.variable}`" if option.twin else "",
+            f"`{option.default}`" if option.default else "",
+            option.help,
+            _takers(parsers, option),
+        ]
+        for option in OPTIONS
+    ]
+    return _table([["option", "environment", "default", "meaning", "taken by"], *rows])
+
+
+def _takers(parsers: dict[str, Parser], option: Option) -> str:
+    """Return who takes an option by its flag, then which commands take it as an argument without a flag."""
+    takers = [name for name, parser in parsers.items() if _takes(parser, option)]
+    flagged = [name for name in takers if option.flag in _flags(parsers[name])]
+    texts = [", ".join([*(["pytest"] if option.suite else []), *flagged])]
+    if others := [name for name in takers if name not in flagged]:
+        texts.append(f"as the argument `network`, without the flag: {', '.join(others)}")
+    return "; ".join(text for text in texts if text)
+
+
+def _flags(parser: Parser) -> set[str]:
+    return {flag for action in parser.added for flag in action.option_strings}
 
 
 def _takes(parser: Parser, option: Option) -> bool:

@@ -1,0 +1,58 @@
+"""The smallest device that keeps the contract: TensorFlow's own float32 kernels in place of a card."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from conformance.devices.base import DeviceInfo, SessionBase
+from conformance.errors import UsageError
+
+
+class SmallestSession(SessionBase):
+    """One graph, compiled for these fetches. SessionBase makes it a context manager."""
+
+    def __init__(self, graph, fetches):
+        # Others use graph.graph_def, and TensorFlow's importer writes into what it gets: import a copy.
+        program = tf.Graph()
+        with program.as_default():
+            tf.import_graph_def(graph.copied_graph_def(), name="")
+        self._session = tf.compat.v1.Session(graph=program)
+        self._inputs, self._fetches = graph.inputs, fetches
+        self.device_seconds = 0.0
+
+    def run(self, feeds):
+        """Return node name -> array; feeds are placeholder name -> float32 array."""
+        if missing := set(self._inputs) - set(feeds):
+            raise UsageError(f"feeds lack {', '.join(sorted(missing))}; feed {', '.join(self._inputs)}")
+        # A fetch is the name of a node, without ":0"; its first output is returned under that name.
+        tensors = {name: f"{name}:0" for name in self._fetches}
+        started = time.perf_counter()
+        results = self._session.run(tensors, {f"{name}:0": feeds[name] for name in self._inputs})
+        self.device_seconds = time.perf_counter() - started  # of a card: its own time, without the host's
+        # Results belong to the caller: no memory that the next run writes to, and no feed.
+        return {name: np.array(value) for name, value in results.items()}
+
+    def close(self):
+        """Free the graph; a session may be closed twice, and TensorFlow's takes that."""
+        self._session.close()
+
+
+class SmallestDevice:
+    """Is the factory, too: its arguments would be the ``--device-option KEY=VALUE`` that are given."""
+
+    def info(self):
+        """Return what the device is; simulated is False only where a card computes the results."""
+        return DeviceInfo(
+            "smallest", "TensorFlow float32", simulated=True, framework=f"tensorflow {tf.__version__}"
+        )
+
+    def open(self, graph, fetches, *, precision, scales, fuse=True):
+        """Compile a graph; a card needs str(precision), scales.scales and fuse, float32 does not."""
+        for name in fetches:
+            if name not in graph.nodes:  # a sentence for the user instead of TensorFlow's KeyError
+                raise UsageError(f"node {name!r} is not in {graph.source}; fetch one that is")
+        return SmallestSession(graph, fetches)
+
+    def close(self):
+        """Free the device; nothing is held here, so a second call is harmless."""

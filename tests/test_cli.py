@@ -111,7 +111,10 @@ def test_a_file_in_the_way_is_one_sentence(refusal, network, tmp_path):
         (["nodes"], "the network is missing; name one, or set MLU_CONFORMANCE_NETWORK"),
         (["nodes", ""], "network is empty; give a name or drop it"),
         (["nodes", "beautigan"], "network 'beautigan' is not in"),
-        (["nodes", "./no/such/network"], "network.toml cannot be read: No such file or directory"),
+        (
+            ["nodes", "./no/such/network"],
+            "no/such/network does not exist; give a directory with network.toml",
+        ),
         (["quantize", "--bits", "4", "beautygan"], "argument --bits: invalid choice: 4"),
         (["golden", "--fast", "beautygan"], "unrecognized arguments: --fast"),
     ],

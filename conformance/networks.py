@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 FILE, GRAPH = "network.toml", ".pb"
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""What a network may be called: its name is one of files, too."""
 
 
 def _node(name: str) -> str:
@@ -50,11 +53,15 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
     ``key`` holds names and globs of key nodes beside those that the graph's structure shows.
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+$")]
+    name: str
     graph: str
     description: str = ""
     weights_seed: int = 0
     key: list[str] = []
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r} may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else")
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,13 +120,17 @@ class Series(msgspec.Struct, forbid_unknown_fields=True):
             )
 
 
+def _no_acceptance() -> Acceptance:
+    raise ValueError("[acceptance] is missing; add it with cosine, psnr or answers")
+
+
 class Description(msgspec.Struct, forbid_unknown_fields=True):
     """The whole of ``network.toml``."""
 
     network: Header
     input: Annotated[list[Input], msgspec.Meta(min_length=1)]
     output: Annotated[list[Output], msgspec.Meta(min_length=1)]
-    acceptance: Acceptance
+    acceptance: Acceptance = msgspec.field(default_factory=_no_acceptance)
     weights: list[Weights] = []
     series: list[Series] = []
 

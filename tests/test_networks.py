@@ -98,7 +98,19 @@ def recipe(text, match="*"):
 BAD_DESCRIPTIONS = [
     ("[network]", "[network", "Expected ']'"),
     ('name = "small"', "", r"missing required field `name` - at `\$.network`"),
-    ('name = "small"', 'name = "../small"', r"matching regex .* at `\$.network.name`"),
+    *(
+        (
+            'name = "small"',
+            f'name = "{name}"',
+            f"name '{name}' may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else",
+        )
+        for name in ("../small", "my network", "", "größe")
+    ),
+    (
+        "[acceptance]\ncosine = 0.999\npsnr = 40.0\n",
+        "",
+        r"\[acceptance\] is missing; add it with cosine, psnr or",
+    ),
     ('name = "small"', "name = 3", r"Expected `str`, got `int` - at `\$.network.name`"),
     ('graph = "graph.pb"', 'grph = "graph.pb"', r"(unknown field `grph`|missing required field `graph`)"),
     ('graph = "graph.pb"', 'graph = "graph.pb"\nseed = 3', "unknown field `seed`"),

@@ -124,6 +124,32 @@ def test_bad_arguments_are_one_sentence_and_exit_4(refusal, arguments, sentence)
 
 
 @pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["diagnose", "--precison", "x"],
+            " diagnose: unrecognized arguments: --precison (near names: --precision",
+        ),
+        (
+            ["diagnose", "--precison=x", "lstm"],
+            "unrecognized arguments: --precison=x (near names: --precision",
+        ),
+        (["diagnose", "--precison", "x"], "; see `mlu-conformance diagnose --help`\n"),
+        (
+            ["nodes", "lstm", "mobilenet"],
+            " nodes: unrecognized arguments: mobilenet; see `mlu-conformance nodes",
+        ),
+        (
+            ["--verson", "nodes", "lstm"],
+            "mlu-conformance: unrecognized arguments: --verson (near names: --version",
+        ),
+    ],
+)
+def test_an_unknown_option_names_those_of_the_command_that_are_like_it(refusal, arguments, sentence):
+    assert sentence in refusal(*arguments)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ('name = "small"', "", "network.toml is malformed: Object missing required field `name`"),

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 from conformance import locations
 from conformance.errors import UsageError
-from conformance.networks import FILE, network_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import pytest
 
     from conformance.commands import Commands
 
@@ -46,38 +43,14 @@ def run_suite(options: argparse.Namespace) -> int:
     """
     import pytest
 
+    from conformance.commands.suite_arguments import SuiteArguments
+
     try:
-        return pytest.main(pytest_arguments(options.arguments, Path.cwd()), plugins=[OnlyTheSuite()])
+        return pytest.main(pytest_arguments(options.arguments, Path.cwd()), plugins=[SuiteArguments()])
     except (ValueError, argparse.ArgumentError) as error:  # while plugins load; later ones pytest catches
         raise UsageError(
             f"a plugin of pytest gets in the way ({error}); keep it out with -p no:NAME"
         ) from error
-
-
-class OnlyTheSuite:
-    """A plugin of pytest that refuses what is no test of the suite; pytest would run the suite beside it."""
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Look at what pytest itself takes for tests.
-
-        Raises:
-            pytest.UsageError: one of them lies outside the suite, as a network does.
-        """
-        import pytest
-
-        for argument in config.args:
-            path = Path(config.invocation_params.dir, argument.split("::", 1)[0])
-            if not path.resolve().is_relative_to(locations.SUITE):
-                raise pytest.UsageError(_no_test(argument, path))
-
-
-def _no_test(argument: str, path: Path) -> str:
-    """Return the sentence for an argument outside the suite, which may be meant as a network."""
-    if path.name == FILE or (path / FILE).is_file():
-        return f"{argument} is a network, not a test: say --network-path={argument}"
-    if argument in network_names(locations.NETWORKS):
-        return f"{argument} is a network, not a test: say --network={argument}"
-    return f"{argument} is no test of the suite; list them with `mlu-conformance test --collect-only -q`"
 
 
 def pytest_arguments(given: Sequence[str], directory: Path) -> list[str]:

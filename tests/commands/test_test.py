@@ -151,6 +151,26 @@ def test_what_is_no_test_of_the_suite_is_refused(said, network, tmp_path, before
     assert not (here / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["--netwrk=lstm"], " (near names: --network, --network-path, --nodes)"),
+        (["-q", "--devcie", "cpu"], " (near names: --device, --device-timeout, --device-option)"),
+        (["--zzzzzz"], ""),
+    ],
+)
+def test_an_unknown_option_is_one_sentence(said, arguments, near):
+    code, text = said(*arguments)
+    option = next(argument for argument in arguments if argument.startswith("--"))
+    sentence = f"unrecognized arguments: {option}{near}; see `mlu-conformance test --help`"
+    assert (code, text) == (4, f"ERROR: {sentence}\n\n")
+
+
+def test_a_wrong_value_of_an_option_of_pytest_is_its_own_to_explain(said):
+    code, text = said("--maxfail=many")
+    assert (code, "argument --maxfail: invalid int value: 'many'" in text) == (4, True), text
+
+
 def test_a_network_beside_a_test_of_the_suite_is_refused(said):
     code, text = said("conformance/suite/test_nodes.py", "lstm")
     assert (code, "say --network=lstm" in text) == (4, True), text

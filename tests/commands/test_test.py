@@ -155,7 +155,7 @@ def test_what_is_no_test_of_the_suite_is_refused(said, network, tmp_path, before
     ("arguments", "near"),
     [
         (["--netwrk=lstm"], " (near names: --network, --network-path, --nodes)"),
-        (["-q", "--devcie", "cpu"], " (near names: --device, --device-timeout, --device-option)"),
+        (["-q", "--devcie", "cpu"], " (near names: --device, --device-option, --device-timeout)"),
         (["--zzzzzz"], ""),
     ],
 )

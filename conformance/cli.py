@@ -24,7 +24,7 @@ from conformance.commands import (
     test,
 )
 from conformance.commands.arguments import Once, with_environment
-from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
+from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,16 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         for action in (None, "store"):
             self.register("action", action, Once)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is unknown here, where the command is known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            names = (argument.partition("=")[0] for argument in unknown if argument.startswith("-"))
+            known = [name for action in self._actions for name in action.option_strings if name[:2] == "--"]
+            near = next((near_names(name, known) for name in names), "")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"{self.prog}: {message}; see `{self.prog} --help`\n")

@@ -129,10 +129,15 @@ class GoldenStore:
     @property
     def remedy(self) -> str:
         """What to do when scales, goldens or attainable errors are not there or do not fit."""
+        return f"make them with {self.command}"
+
+    @property
+    def command(self) -> str:
+        """The command that makes scales, goldens and attainable errors, in backquotes."""
         words = ["mlu-conformance", "prepare", str(self.network.directory)]
         words += ["--weights", str(self.network.weights)] if self.network.weights else []
         words += [] if self._root == locations.GOLDENS else ["--golden-dir", str(self._root)]
-        return f"make them with `{shlex.join(words)}`"
+        return f"`{shlex.join(words)}`"
 
     def reread(self) -> None:
         """Read the manifest again when it is next needed: another process may have made it anew."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import re
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -16,7 +18,7 @@ import numpy as np
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
 from conformance.freezing.checkpoint import Checkpoint, checkpoint_name
-from conformance.freezing.finding import find_checkpoint
+from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, is_saved_model
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 FILE, GRAPH = "network.toml", ".pb"
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""What a network may be called: its name is one of files, too."""
 
 
 def _node(name: str) -> str:
@@ -49,11 +53,15 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
     ``key`` holds names and globs of key nodes beside those that the graph's structure shows.
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+$")]
+    name: str
     graph: str
     description: str = ""
     weights_seed: int = 0
     key: list[str] = []
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r} may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else")
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,13 +120,17 @@ class Series(msgspec.Struct, forbid_unknown_fields=True):
             )
 
 
+def _no_acceptance() -> Acceptance:
+    raise ValueError("[acceptance] is missing; add it with cosine, psnr or answers")
+
+
 class Description(msgspec.Struct, forbid_unknown_fields=True):
     """The whole of ``network.toml``."""
 
     network: Header
     input: Annotated[list[Input], msgspec.Meta(min_length=1)]
     output: Annotated[list[Output], msgspec.Meta(min_length=1)]
-    acceptance: Acceptance
+    acceptance: Acceptance = msgspec.field(default_factory=_no_acceptance)
     weights: list[Weights] = []
     series: list[Series] = []
 
@@ -340,15 +352,26 @@ def network_at(path: Path) -> Network:
     Raises:
         UsageError: there is none, as below a frozen graph, or its description is wrong.
     """
-    if path.suffix == GRAPH and path.is_file():
-        if (path.parent / FILE).exists():
-            raise UsageError(
-                f"{path} is the graph alone; give {path.parent / FILE}, which describes the network"
-            )
-        raise UsageError(
-            f"{path} is a frozen graph, not yet a network; make its {FILE} with `mlu-conformance init {path}`"
-        )
-    return Network(path.parent if path.name == FILE else path)
+    if path.name == FILE:
+        return Network(path.parent)
+    if not path.is_dir() or (is_saved_model(path) and not (path / FILE).exists()):
+        raise UsageError(_no_network(path))
+    return Network(path)
+
+
+def _no_network(path: Path) -> str:
+    """Return the sentence for a path that is no directory of a network."""
+    if path.is_file() and path.suffix == GRAPH and (path.parent / FILE).exists():
+        return f"{path} is the graph alone; give {path.parent / FILE}, which describes the network"
+    if path.is_dir() or (path.is_file() and path.suffix in MODELS):
+        what = "frozen graph" if path.suffix == GRAPH and path.name not in SAVED_MODELS else "model"
+        command = f"mlu-conformance init {shlex.quote(str(path))}"
+        return f"{path} is a {what}, not yet a network; make its {FILE} with `{command}`"
+    if path.exists():
+        return f"{path} is no network; give a directory with {FILE}"
+    beside = [*network_names(path.parent), *(item.name for item in path.parent.glob(FILE))]
+    near = near_names(path.name, beside) if beside else ""
+    return f"{path} does not exist{near}; give a directory with {FILE}"
 
 
 def network_names(root: Path) -> list[str]:

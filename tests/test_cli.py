@@ -111,12 +111,41 @@ def test_a_file_in_the_way_is_one_sentence(refusal, network, tmp_path):
         (["nodes"], "the network is missing; name one, or set MLU_CONFORMANCE_NETWORK"),
         (["nodes", ""], "network is empty; give a name or drop it"),
         (["nodes", "beautigan"], "network 'beautigan' is not in"),
-        (["nodes", "./no/such/network"], "network.toml cannot be read: No such file or directory"),
+        (
+            ["nodes", "./no/such/network"],
+            "no/such/network does not exist; give a directory with network.toml",
+        ),
         (["quantize", "--bits", "4", "beautygan"], "argument --bits: invalid choice: 4"),
         (["golden", "--fast", "beautygan"], "unrecognized arguments: --fast"),
     ],
 )
 def test_bad_arguments_are_one_sentence_and_exit_4(refusal, arguments, sentence):
+    assert sentence in refusal(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["diagnose", "--precison", "x"],
+            " diagnose: unrecognized arguments: --precison (near names: --precision",
+        ),
+        (
+            ["diagnose", "--precison=x", "lstm"],
+            "unrecognized arguments: --precison=x (near names: --precision",
+        ),
+        (["diagnose", "--precison", "x"], "; see `mlu-conformance diagnose --help`\n"),
+        (
+            ["nodes", "lstm", "mobilenet"],
+            " nodes: unrecognized arguments: mobilenet; see `mlu-conformance nodes",
+        ),
+        (
+            ["--verson", "nodes", "lstm"],
+            "mlu-conformance: unrecognized arguments: --verson (near names: --version",
+        ),
+    ],
+)
+def test_an_unknown_option_names_those_of_the_command_that_are_like_it(refusal, arguments, sentence):
     assert sentence in refusal(*arguments)
 
 

@@ -1,6 +1,7 @@
 """A network's description and inputs: read as written; every mistake is one sentence with file and key."""
 
 import io
+import shlex
 import shutil
 
 import numpy as np
@@ -97,7 +98,19 @@ def recipe(text, match="*"):
 BAD_DESCRIPTIONS = [
     ("[network]", "[network", "Expected ']'"),
     ('name = "small"', "", r"missing required field `name` - at `\$.network`"),
-    ('name = "small"', 'name = "../small"', r"matching regex .* at `\$.network.name`"),
+    *(
+        (
+            'name = "small"',
+            f'name = "{name}"',
+            f"name '{name}' may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else",
+        )
+        for name in ("../small", "my network", "", "größe")
+    ),
+    (
+        "[acceptance]\ncosine = 0.999\npsnr = 40.0\n",
+        "",
+        r"\[acceptance\] is missing; add it with cosine, psnr or",
+    ),
     ('name = "small"', "name = 3", r"Expected `str`, got `int` - at `\$.network.name`"),
     ('graph = "graph.pb"', 'grph = "graph.pb"', r"(unknown field `grph`|missing required field `graph`)"),
     ('graph = "graph.pb"', 'graph = "graph.pb"\nseed = 3', "unknown field `seed`"),
@@ -157,6 +170,34 @@ def test_a_network_at_a_path(directory):
         network_at(directory / "graph.pb")
     with refused(r"network.toml cannot be read"):
         network_at(directory)
+
+
+def test_a_path_at_which_no_network_is(directory):
+    with refused(r"small/image-1.png is no network; give a directory with network.toml$"):
+        network_at(directory / "image-1.png")
+    with refused(r"small/network.tml does not exist \(near names: network.toml\); give a directory with"):
+        network_at(directory / "network.tml")
+    with refused(r"/smal does not exist \(near names: small\); give a directory with network.toml$"):
+        network_at(directory.with_name("smal"))
+
+
+@pytest.mark.parametrize("name", ["my.keras", "my.h5", "my graph.pbtxt", "saved", "saved/saved_model.pb"])
+def test_a_model_is_not_yet_a_network(tmp_path, name):
+    path = tmp_path / name
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/saved_model.pb").touch()
+    if not path.exists():
+        path.touch()
+    with refused(
+        f"{path} is a model, not yet a network; make its network.toml with `mlu-conformance init "
+    ) as error:
+        network_at(path)
+    assert str(error.value).endswith(f"init {shlex.quote(str(path))}`")
+
+
+def test_a_network_may_lie_in_the_directory_of_its_saved_model(directory):
+    (directory / "saved_model.pb").touch()
+    assert network_at(directory).name == "small"
 
 
 BAD_CONTENTS = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conformance import locations
 from conformance.commands.printing import progress
 from conformance.errors import UsageError
+from conformance.freezing.finding import is_saved_model
 from conformance.networks import FILE, Network, find_network, network_at
 from conformance.options import BY_NAME, Option, given_twice, resolved
 from conformance.precision import PRECISIONS, parse_precision
@@ -186,6 +187,6 @@ def network_of(word: str) -> Network:
         UsageError: there is no such network, or its description is wrong.
     """
     path = Path(word)
-    if os.sep in word or path.is_file() or (path / FILE).exists():
+    if os.sep in word or path.is_file() or (path / FILE).exists() or is_saved_model(path):
         return network_at(path)
     return find_network(word, locations.NETWORKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,21 +122,29 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     store = golden_store(network, options)
     prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
-    with opened_device(request) as device:
-        info = device.info()
-        name = f"diagnosis-{network.name}"
-        directory = options.output or default_run_path(Path.cwd() / "runs", name, info.kind, now)
-        claim_directory(directory, "diagnosis", MARKS)
-        passes = ForwardPasses(device, expected, sample, note)
-        diagnosis = Diagnosing(passes, precision).result()
-    text = lines(diagnosis, network.acceptance)
-    for line in text:
-        say(line)
-    _write(directory, diagnosis, text)
+    with contextlib.ExitStack() as ended:
+        with opened_device(request) as device:
+            info = device.info()
+            name = f"diagnosis-{network.name}"
+            directory = options.output or default_run_path(Path.cwd() / "runs", name, info.kind, now)
+            claim_directory(directory, "diagnosis", MARKS)
+            ended.callback(_remove_empty, directory)
+            passes = ForwardPasses(device, expected, sample, note)
+            diagnosis = Diagnosing(passes, precision).result()
+        text = lines(diagnosis, network.acceptance)
+        for line in text:
+            say(line)
+        _write(directory, diagnosis, text)
     asked = vars(options) | {"sample": sample, "golden_dir": options.golden_dir or locations.GOLDENS}
     _write_environment(directory, asked, info, now)
     _write_picture(directory / PICTURE, passes, diagnosis)
     note(f"written to {directory}")
+
+
+def _remove_empty(directory: Path) -> None:
+    """Give up a directory in which nothing was written, as of a diagnosis that was interrupted."""
+    with contextlib.suppress(OSError):  # it is not empty
+        directory.rmdir()
 
 
 def _write(directory: Path, diagnosis: Diagnosis, text: list[str]) -> None:

@@ -43,8 +43,10 @@ def run_suite(options: argparse.Namespace) -> int:
     """
     import pytest
 
+    from conformance.commands.suite_arguments import SuiteArguments
+
     try:
-        return pytest.main(pytest_arguments(options.arguments, Path.cwd()))
+        return pytest.main(pytest_arguments(options.arguments, Path.cwd()), plugins=[SuiteArguments()])
     except (ValueError, argparse.ArgumentError) as error:  # while plugins load; later ones pytest catches
         raise UsageError(
             f"a plugin of pytest gets in the way ({error}); keep it out with -p no:NAME"

@@ -64,7 +64,7 @@ class Expectations:
             UsageError: the parameter file is missing or wrong.
             GoldenError: attainable errors, and so the bounds, were made with other scales.
         """
-        scales = read_scales(scales_directory(self.store), bits, self.network.graph, self.store.remedy)
+        scales = read_scales(scales_directory(self.store), bits, self.network.graph, self.store.command)
         check_scales(self.attainable, scales, self.store)
         return scales
 

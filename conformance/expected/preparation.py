@@ -96,7 +96,7 @@ def stale(store: GoldenStore, step: Step) -> str:
         UsageError: a user's parameter file does not fit the network.
     """
     if step == "scales":
-        return "; ".join(stale_scales(store.network, scales_directory(store)).values())
+        return "; ".join(stale_scales(store).values())
     return _stale_goldens(store) if step == "goldens" else _stale_bounds(store)
 
 
@@ -151,10 +151,8 @@ def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
 def _make_scales(store: GoldenStore, *, forced: bool) -> bool:
     """Calibrate for the widths that need it; if forced, for all whose file is not a user's own."""
     network, directory = store.network, scales_directory(store)
-    kept = kept_scales(network, directory)
-    widths = (
-        [bits for bits in FIXED_BITS if bits not in kept] if forced else [*stale_scales(network, directory)]
-    )
+    kept = kept_scales(store)
+    widths = [bits for bits in FIXED_BITS if bits not in kept] if forced else [*stale_scales(store)]
     if widths and quantized_tensors(network.graph):
         refuse_installed(network)
         make_scales(network, directory, widths)
@@ -163,7 +161,7 @@ def _make_scales(store: GoldenStore, *, forced: bool) -> bool:
 
 
 def _left(store: GoldenStore, step: Step) -> Prepared:
-    kept = step == "scales" and kept_scales(store.network, scales_directory(store))
+    kept = step == "scales" and kept_scales(store)
     return Prepared(step, "kept" if kept else "fresh", _there(store, step))
 
 
@@ -176,7 +174,7 @@ def _there(store: GoldenStore, step: Step) -> str:
     tensors, directory = quantized_tensors(store.network.graph), scales_directory(store)
     if not tensors:
         return "none needed: the network has no convolution or matmul"
-    kept = [scales_path(directory, bits).name for bits in kept_scales(store.network, directory)]
+    kept = [scales_path(directory, bits).name for bits in kept_scales(store)]
     own = f"; {' and '.join(kept)} not calibrated by this project: delete to have it made" if kept else ""
     return f"{len(tensors)} tensors at {' and '.join(map(str, FIXED_BITS))} bits{own}"
 

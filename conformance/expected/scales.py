@@ -9,8 +9,7 @@ from conformance.errors import InfrastructureError, UsageError
 from conformance.precision import FIXED_BITS
 from conformance.quantization.calibrated import note_calibrated, origin_of
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
-from conformance.quantization.files import read_scales, scales_path, write_scales
-from conformance.quantization.parameter_file import read
+from conformance.quantization.files import read_scales, read_whole, scales_path, write_scales
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +49,10 @@ def scales_of(store: GoldenStore) -> dict[FixedBits, QuantizationScales]:
         UsageError: a file is missing or does not fit the network.
     """
     directory, graph = scales_directory(store), store.network.graph
-    return {bits: read_scales(directory, bits, graph, store.remedy) for bits in FIXED_BITS}
+    return {bits: read_scales(directory, bits, graph, store.command) for bits in FIXED_BITS}
 
 
-def stale_scales(network: Network, directory: Path) -> dict[FixedBits, str]:
+def stale_scales(store: GoldenStore) -> dict[FixedBits, str]:
     """Return why each parameter file must be calibrated that is not there, or was from something else.
 
     A file that this project did not calibrate is never stale.
@@ -61,33 +60,36 @@ def stale_scales(network: Network, directory: Path) -> dict[FixedBits, str]:
     Raises:
         UsageError: such a file does not fit the network, or a file is malformed.
     """
-    if not quantized_tensors(network.graph):
+    if not quantized_tensors(store.network.graph):
         return {}
-    found = {bits: _stale(network, directory, bits) for bits in FIXED_BITS}
+    found = {bits: _stale(store, bits) for bits in FIXED_BITS}
     return {bits: why for bits, why in found.items() if why}
 
 
-def _stale(network: Network, directory: Path, bits: FixedBits) -> str:
+def _stale(store: GoldenStore, bits: FixedBits) -> str:
+    network, directory = store.network, scales_directory(store)
     path = scales_path(directory, bits)
     if not path.exists():
         return f"{path.name} is missing"
-    origin = origin_of(read(path), directory)
+    origin = origin_of(read_whole(path, store.command), directory)
     if origin is None:
-        read_scales(directory, bits, network.graph, "put one that fits, or delete it to have it calibrated")
+        remedy = "put one that fits, or delete it to have it calibrated"
+        read_scales(directory, bits, network.graph, store.command, remedy)
         return ""
     if origin.graph_sha256 != network.graph.sha256:
         return f"{path.name} is of another graph"
     return "" if origin.input_sha256 == network.input_sha256 else f"{path.name} is of other inputs"
 
 
-def kept_scales(network: Network, directory: Path) -> list[FixedBits]:
+def kept_scales(store: GoldenStore) -> list[FixedBits]:
     """Return the widths whose parameter file is there, but was not calibrated by this project."""
+    directory = scales_directory(store)
     return [
         bits
         for bits in FIXED_BITS
-        if quantized_tensors(network.graph)
+        if quantized_tensors(store.network.graph)
         and (path := scales_path(directory, bits)).exists()
-        and origin_of(read(path), directory) is None
+        and origin_of(read_whole(path, store.command), directory) is None
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ NAMED = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', re.MU
 """How the file ``checkpoint``, a CheckpointState as text, names the newest one."""
 
 META, TEXT, BINARY = ".meta", ".pbtxt", ".pb"
+
+MODELS = KERAS | {TEXT, BINARY}
+"""The suffixes of files that hold a whole model."""
 
 
 def is_saved_model(path: Path) -> bool:
@@ -116,6 +120,32 @@ def _from_prefix(path: Path) -> Path:
     )
 
 
+def check_there(path: Path) -> None:
+    """Demand a file, a directory, or a checkpoint of this prefix.
+
+    Raises:
+        UsageError: there is none; names the models beside it.
+    """
+    of_checkpoint = path.parent.glob(f"{glob.escape(path.name)}.*")
+    if not (path.exists() or any(SUFFIX.search(item.name) for item in of_checkpoint)):
+        beside = sorted(item.name for item in path.parent.glob("*") if item.suffix in MODELS)
+        raise UsageError(f"there is no file or directory {path}{_near(path.name, beside)}")
+
+
+def check_model(path: Path) -> None:
+    """Demand what may be a model, or else a checkpoint, by its name.
+
+    Raises:
+        UsageError: there is nothing, or a file of another kind.
+    """
+    check_there(path)
+    of_checkpoint = path.name == STATE_FILE or SUFFIX.search(path.name)
+    if path.is_file() and path.suffix not in MODELS and not of_checkpoint:
+        raise UsageError(
+            f"{path} is no model: give a frozen .pb, the directory of a SavedModel, or a .keras or .h5 file"
+        )
+
+
 def _near(name: str, known: list[str]) -> str:
     return near_names(name, known) if known else ""
 
@@ -131,7 +161,9 @@ def _nothing_in(directory: Path) -> UsageError:
             return UsageError(f"{directory} holds {name}, but not {prefix}{INDEX}; copy that, too")
     shown = ", ".join(names[:3]) + (", …" if names[3:] else "")
     held = f"holds {shown}, but no checkpoint" if names else "is empty"
-    return UsageError(f"{directory} {held}; give a directory with a *{INDEX} file")
+    return UsageError(
+        f"{directory} {held}; give a directory with a *{INDEX} file, or a SavedModel ({SAVED_MODELS[0]})"
+    )
 
 
 def _keras(path: Path) -> UsageError:

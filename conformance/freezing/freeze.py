@@ -18,8 +18,10 @@ from conformance.freezing.finding import (
     BINARY,
     KERAS,
     META,
+    MODELS,
     TEXT,
     GraphFile,
+    check_there,
     find_checkpoint,
     graph_of,
     is_saved_model,
@@ -102,6 +104,8 @@ def freeze(path: Path, request: Request) -> Frozen:
     Raises:
         UsageError: files, graph and request do not fit each other; see ``docs/freeze.md``.
     """
+    if path.suffix in MODELS:
+        check_there(path)
     if path.suffix in KERAS and path.is_file():
         with exported(path) as directory:
             return _of_saved_model(directory, request, str(path))

@@ -15,7 +15,7 @@ from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
 from conformance.files import write_atomically
 from conformance.freezing.ends import check_numbers, last_floats
-from conformance.freezing.finding import SAVED_MODELS
+from conformance.freezing.finding import SAVED_MODELS, check_model
 from conformance.freezing.freeze import freeze
 from conformance.initialising.description import description
 from conformance.initialising.random_inputs import random_samples
@@ -60,6 +60,7 @@ def initialise(source: Path, request: Request, directory: Path | None, random_in
         InfrastructureError: the directory cannot be written.
     """
     source = source.parent if source.name in SAVED_MODELS else source
+    check_model(source)
     directory = directory or _beside(source)
     _check_free(directory / FILE, directory / GRAPH)
     frozen = freeze(source, request)

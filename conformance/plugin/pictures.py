@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.report.finished_run import PICTURES, FinishedRun, draw_run
+from conformance.report.finished_run import PICTURES, FinishedRun, draw_run, has_pictures
 from conformance.report.on_device import picture_outputs
 from conformance.report.series import series_steps
 from conformance.runs.outputs import OutputKeeper
@@ -48,10 +48,11 @@ def draw(journal: Journal, stores: Iterable[GoldenStore], *, whole: bool) -> lis
     """
     path = journal.directory.path
     how = f"`mlu-conformance show --from-run {path}` draws them"
-    if not whole:
-        journal.note(f"the run was cut off, so it has no pictures; {how}")
-        return []
     run = FinishedRun(path, journal.records, dict(journal.devices[0].device) if journal.devices else {})
+    if not whole:
+        if any(has_pictures(run, store) for store in stores):
+            journal.note(f"the run was cut off, so it has no pictures; {how}")
+        return []
     tables: list[str] = []
     for store in stores:
         name = store.network.name

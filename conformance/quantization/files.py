@@ -27,14 +27,17 @@ def scales_path(directory: Path, bits: int) -> Path:
     return directory / f"int{bits}.quant.txt"
 
 
-def read_scales(directory: Path, bits: int, graph: FrozenGraph, remedy: str = "") -> QuantizationScales:
+def read_scales(
+    directory: Path, bits: int, graph: FrozenGraph, command: str = "", remedy: str = ""
+) -> QuantizationScales:
     """Read and check a network's scales; a graph without fixed-point operators needs no file.
 
     Args:
         directory: where the parameter files lie.
         bits: fixed-point bits, 8 or 16.
         graph: the network.
-        remedy: what to do where the file is missing or does not fit; '' for a network that is kept there.
+        command: makes the files, in backquotes; '' for a network that is kept there.
+        remedy: what to do where the file is missing or does not fit; '': to run the command.
 
     Raises:
         UsageError: the file is missing or malformed, is for another width, or does not fit the graph.
@@ -42,14 +45,27 @@ def read_scales(directory: Path, bits: int, graph: FrozenGraph, remedy: str = ""
     tensors, path = quantized_tensors(graph), scales_path(directory, bits)
     if not tensors:
         return QuantizationScales(bits=bits, scales={})
-    remedy = remedy or f"make it with `mlu-conformance prepare {shlex.quote(str(directory))}`"
+    command = command or f"`mlu-conformance prepare {shlex.quote(str(directory))}`"
+    remedy = remedy or f"make them with {command}"
     if not path.exists():
         raise UsageError(f"quantisation parameter file {path} is missing; {remedy}")
-    scales = read(path)
+    scales = read_whole(path, command)
     if scales.bits != bits:
         raise UsageError(f"{path} says bit_width {scales.bits}, but its name says {bits}; {remedy}")
     check_against(scales, list(tensors), str(path), remedy)
     return scales
+
+
+def read_whole(path: Path, command: str) -> QuantizationScales:
+    """Read a parameter file that a command, in backquotes, makes.
+
+    Raises:
+        UsageError: it is malformed; says how to have it made again.
+    """
+    try:
+        return read(path)
+    except UsageError as error:
+        raise UsageError(f"{error}; delete it and run {command}") from error
 
 
 def write_scales(path: Path, scales: QuantizationScales) -> bool:

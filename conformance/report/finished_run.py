@@ -99,6 +99,14 @@ def draw_run(
     return made
 
 
+def has_pictures(run: FinishedRun, store: GoldenStore) -> bool:
+    """Return whether :func:`draw_run` would draw something."""
+    outputs = picture_outputs(store)
+    return any(_records(run, store, output, PRECISIONS) for output in outputs) or bool(
+        series_panels(run, store)
+    )
+
+
 def series_panels(
     run: FinishedRun, store: GoldenStore, precisions: Sequence[Precision] = PRECISIONS
 ) -> list[Panel]:

@@ -122,7 +122,7 @@ def grids_on(
     """
     network, outputs = store.network, picture_outputs(store)
     scales = {
-        bits: read_scales(scales_directory(store), bits, network.graph, store.remedy)
+        bits: read_scales(scales_directory(store), bits, network.graph, store.command)
         for bits in dict.fromkeys(precision.fixed_bits for precision in precisions)
     }
     say("what the CPU computes")

@@ -198,6 +198,22 @@ def test_a_frozen_graph_is_not_yet_a_network(refusal, network, tmp_path, monkeyp
     )
 
 
+@pytest.mark.parametrize("name", ["mine.keras", "mine.h5", "mine"])
+def test_a_model_is_not_yet_a_network(refusal, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    if path.suffix:
+        path.touch()
+    else:
+        path.mkdir()
+        (path / "saved_model.pb").touch()
+    for command in ("prepare", "nodes"):
+        assert refusal(command, name) == (
+            f"mlu-conformance: {name} is a model, not yet a network; make its network.toml with "
+            f"`mlu-conformance init {name}`\n"
+        )
+
+
 def test_the_graph_of_a_network_is_not_the_network(refusal, network):
     error = refusal("nodes", network.directory / "small.pb")
     assert f"small.pb is the graph alone; give {network.directory / 'network.toml'}, which describes" in error

@@ -222,4 +222,4 @@ def test_it_runs_on_this_machine_without_importing_tensorflow():
 
 def test_an_unknown_option_is_one_sentence(refusal):
     error = refusal("--hardware")
-    assert error.startswith("mlu-conformance: unrecognized arguments: --hardware; see")
+    assert error.startswith("mlu-conformance devices: unrecognized arguments: --hardware")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from support.suite_run import run_suite
 
-from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE
+from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, DeviceError
 
 PRECISION = "--precision=int16-fp32"
 
@@ -52,6 +52,32 @@ def test_a_device_without_fault_has_no_culprit_and_a_picture(diagnosed):
     assert found["culprits"] == []
     with Image.open(directory / "picture.png") as picture:
         assert picture.width > picture.height > 16
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DeviceError("it burnt down")])
+@pytest.mark.parametrize("where", ["Diagnosing.result", "report.lines"])
+def test_one_that_is_interrupted_leaves_no_empty_directory(
+    said, network, tmp_path, monkeypatch, where, error
+):
+    def interrupted(*_):
+        (directory,) = (tmp_path / "runs").iterdir()
+        assert "-diagnosis-small-" in directory.name
+        raise error
+
+    module = "conformance.diagnosis.engine." if where.startswith("D") else "conformance.diagnosis."
+    monkeypatch.setattr(f"{module}{where}", interrupted)
+    monkeypatch.chdir(tmp_path)
+    said("--device=cpu", PRECISION, network.directory)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_was_written_before_an_interrupt_is_kept(said, network, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("conformance.commands.diagnose._write_environment", interrupted)
+    said("--device=cpu", PRECISION, "-o", tmp_path / "kept", network.directory)
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"diagnosis.json", "report.txt"}
 
 
 @pytest.fixture(scope="module")

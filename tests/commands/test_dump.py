@@ -222,7 +222,7 @@ def test_scales_are_needed_by_what_quantises_only(said, refusal, network, tmp_pa
     to = str(tmp_path / "dump")
     assert said("dump", "--nodes=out", "--device=cpu", "-o", to, copy.directory)[0] == 0
     error = refusal("dump", "--nodes=out", *EMULATOR, "-o", f"{to}-2", copy.directory)
-    assert "int8.quant.txt is missing; make it with" in error
+    assert "int8.quant.txt is missing; make them with" in error
 
 
 def test_a_network_without_goldens(refusal, network, tmp_path):

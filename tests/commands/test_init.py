@@ -342,10 +342,22 @@ def test_an_unknown_output_of_a_model_lists_its_outputs(refusal, models, command
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("broken.keras", b"nothing", "Keras cannot export {}/broken.keras (ValueError: "),
+        (
+            "broken.keras",
+            b"nothing",
+            "Keras cannot read {}/broken.keras: it is damaged, or no .keras file; save",
+        ),
+        ("broken.h5", b"nothing", "Keras cannot read {}/broken.h5: it is damaged, or no .h5 file; save the"),
+        ("empty.keras", b"", "Keras cannot read {}/empty.keras: it is empty; save the model again\n"),
+        ("empty.h5", b"", "Keras cannot read {}/empty.h5: it is empty; save the model again\n"),
         ("broken.pb", b"nothing", "graph {}/broken.pb is damaged or holds no nodes"),
-        ("model.onnx", b"nothing", "{}/model.onnx is one file, which no checkpoint of"),
-        ("empty", None, "{}/empty is empty; give a directory with"),
+        ("model.onnx", b"nothing", "{}/model.onnx is no model: give a frozen .pb, the directory of a Sav"),
+        ("mk.py", b"nothing", "{}/mk.py is no model: give a frozen .pb, the directory of a SavedModel, or a"),
+        (
+            "empty",
+            None,
+            "{}/empty is empty; give a directory with a *.index file, or a SavedModel (saved_model.pb)",
+        ),
     ],
 )
 def test_a_file_that_is_no_model(refusal, tmp_path, name, content, sentence):
@@ -356,6 +368,38 @@ def test_a_file_that_is_no_model(refusal, tmp_path, name, content, sentence):
         path.write_bytes(content)
     assert sentence.replace("{}", str(tmp_path)) in refusal("init", path, "-o", "mine")
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_a_file_of_keras_that_was_cut_short(refusal, models, tmp_path, name):
+    content = (models[0] / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    assert f"Keras cannot read {name}: it is damaged, or no " in refusal("init", name)
+
+
+def test_a_model_with_layers_of_its_own_is_not_called_damaged(refusal, tmp_path):
+    keras = tensorflow().keras
+
+    class Doubled(keras.layers.Layer):
+        def call(self, values):
+            return 2 * values
+
+    keras.Sequential([keras.Input((3,)), Doubled()]).save(tmp_path / "own.keras")
+    error = refusal("init", "own.keras")
+    assert "Keras cannot export own.keras (TypeError: " in error
+    assert "layers of your own" in error
+
+
+@pytest.mark.parametrize("command", [("init",), ("freeze", "--output=out", "-o=made.pb", "--checkpoint")])
+@pytest.mark.parametrize("name", ["nothere.pb", "nothere.keras", "nothere.h5", "no/such/nothere.pbtxt"])
+def test_a_model_that_is_not_there(refusal, command, name):
+    assert refusal(*command, name) == f"mlu-conformance: there is no file or directory {name}\n"
+
+
+def test_a_model_that_is_not_there_under_this_name(refusal, tmp_path):
+    (tmp_path / "small.pb").touch()
+    for name in ("smal.pb", "small"):
+        assert f"no file or directory {name} (near names: small.pb)\n" in refusal("init", name)
 
 
 def test_a_checkpoint_is_frozen_first(said, tmp_path):

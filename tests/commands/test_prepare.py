@@ -252,6 +252,18 @@ def test_a_network_whose_scales_cannot_be_written(prepared, kept, monkeypatch):
     assert f"scales of small cannot be written to {kept.directory}: Permission denied; copy the" in text
 
 
+@pytest.mark.parametrize("content", ["", "notes of mine\n"])
+def test_damaged_scales_are_not_overwritten(prepared, kept, content):
+    path = kept.directory / "int8.quant.txt"
+    path.write_text(content)
+    code, _, text = prepared(kept)
+    remedy = f"`mlu-conformance prepare {kept.directory} --golden-dir {kept.goldens}`"
+    assert (code, text.endswith(f"; delete it and run {remedy}\n")) == (4, True), text
+    assert path.read_text() == content
+    path.unlink()
+    assert prepared(kept)[:2] == (0, {"scales": "made", "goldens": "fresh", "bounds": "fresh"})
+
+
 def test_a_network_called_like_one_of_the_projects_own_does_not_replace_its_goldens(prepared, kept, capsys):
     edited(kept.directory / "network.toml", 'name = "small"', 'name = "lstm"')
     before = contents(locations.GOLDENS / "lstm")

@@ -1,5 +1,7 @@
 """``mlu-conformance test`` as a user calls it: from any directory, with pytest's arguments."""
 
+import shutil
+
 import pytest
 from support.kept_network import KEY_NODES, kept_network
 from support.suite_run import ROOT, no_worker
@@ -41,7 +43,7 @@ def asked(monkeypatch, tmp_path):
     """Return what pytest is asked for instead of running it, and the exit code."""
     monkeypatch.chdir(tmp_path)
     given = []
-    monkeypatch.setattr(pytest, "main", lambda arguments: given.append(arguments) or 7)
+    monkeypatch.setattr(pytest, "main", lambda arguments, **_: given.append(arguments) or 7)
 
     def ask(*arguments):
         code = cli.main(["test", *arguments])
@@ -120,6 +122,64 @@ def test_what_deviates_is_exit_1_and_can_be_named_to_run_again(said, network):
 def test_mistakes_end_as_they_do_in_pytest(said, argument, code, sentence):
     found, text = said("--device=cpu", argument)
     assert (found, sentence in text) == (code, True), text
+
+
+@pytest.mark.parametrize("before", [[], ["-q"], ["-k", "small", "--"], ["--device=cpu", "-n2"]])
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("mynet", "mynet is a network, not a test: say --network-path=mynet"),
+        ("./mynet/", "./mynet/ is a network, not a test: say --network-path=./mynet/"),
+        (
+            "mynet/network.toml",
+            "mynet/network.toml is a network, not a test: say --network-path=mynet/network.toml",
+        ),
+        ("lstm", "lstm is a network, not a test: say --network=lstm"),
+        *(
+            (name, f"{name} is no test of the suite; list them with `mlu-conformance test --collect-only -q`")
+            for name in ("test_mine.py", "test_mine.py::test_it", "mynet/x.npy", ".", "nothing")
+        ),
+    ],
+)
+def test_what_is_no_test_of_the_suite_is_refused(said, network, tmp_path, before, argument, sentence):
+    here = tmp_path / "empty"
+    shutil.copytree(network[0].partition("=")[2], here / "mynet")
+    (here / "mynet/x.npy").touch()
+    (here / "test_mine.py").write_text("def test_it():\n    pass\n")
+    code, text = said(*before, argument)
+    assert (code, f"ERROR: {sentence}\n" in text) == (4, True), text
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["--netwrk=lstm"], " (near names: --network, --network-path, --nodes)"),
+        (["-q", "--devcie", "cpu"], " (near names: --device, --device-option, --device-timeout)"),
+        (["--zzzzzz"], ""),
+    ],
+)
+def test_an_unknown_option_is_one_sentence(said, arguments, near):
+    code, text = said(*arguments)
+    option = next(argument for argument in arguments if argument.startswith("--"))
+    sentence = f"unrecognized arguments: {option}{near}; see `mlu-conformance test --help`"
+    assert (code, text) == (4, f"ERROR: {sentence}\n\n")
+
+
+def test_a_wrong_value_of_an_option_of_pytest_is_its_own_to_explain(said):
+    code, text = said("--maxfail=many")
+    assert (code, "argument --maxfail: invalid int value: 'many'" in text) == (4, True), text
+
+
+def test_a_network_beside_a_test_of_the_suite_is_refused(said):
+    code, text = said("conformance/suite/test_nodes.py", "lstm")
+    assert (code, "say --network=lstm" in text) == (4, True), text
+
+
+@pytest.mark.parametrize("name", ["conformance/suite", "conformance/suite/test_nodes.py", locations.SUITE])
+def test_tests_of_the_suite_are_run_by_their_paths(said, network, name):
+    code, text = said("--device=cpu", *network, *OWN, name)
+    assert (code, f"{KEY_NODES} passed" in text) == (0, True), text
 
 
 def test_workers_judge_although_the_plugin_is_loaded_before_pytest_xdist(said, network):

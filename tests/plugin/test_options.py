@@ -170,11 +170,14 @@ def test_the_command_line_may_say_the_same_again_and_replace_what_addopts_says(
     ("made", "sentence"),
     [
         ("frozen.pb", "frozen.pb is a frozen graph, not yet a network; make its network.toml with `mlu-"),
-        ("nothing", "nothing/network.toml cannot be read"),
+        ("nothing", "nothing does not exist (known: small); give a directory with network.toml"),
+        ("small/network.tml", "network.tml does not exist (near names: network.toml); give a directory with"),
     ],
 )
 def test_a_path_without_a_network(tmp_path, made, sentence):
     (tmp_path / "frozen.pb").write_bytes(b"")
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small/network.toml").touch()
     result = run_suite(tmp_path / "run", f"--network-path={tmp_path / made}")
     assert result.code == 4
     assert sentence in result.text

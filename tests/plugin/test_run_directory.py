@@ -116,8 +116,11 @@ def factory():
 
 
 @pytest.fixture
-def interrupted(network, tmp_path):
-    """Start the suite in another process and interrupt it in the middle of the third device run."""
+def interrupted(request, network, tmp_path):
+    """Start the suite in another process and interrupt it in the middle of the third device run.
+
+    Its parameter says which tests are run.
+    """
     (tmp_path / "slow_device.py").write_text(SLOW)
     shutil.rmtree((copy := network.copied(tmp_path)).goldens / "small/tensors")
     command = [
@@ -135,7 +138,13 @@ def interrupted(network, tmp_path):
     ]
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT / 'tests'}"}
     with subprocess.Popen(
-        [*command, str(ROOT / "conformance/suite"), "-mmlu", *options, "--device=slow_device:factory"],
+        [
+            *command,
+            str(ROOT / "conformance/suite"),
+            f"-m{request.param}",
+            *options,
+            "--device=slow_device:factory",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,6 +160,7 @@ def interrupted(network, tmp_path):
     return copy, tmp_path / "run", process.returncode, text
 
 
+@pytest.mark.parametrize("interrupted", ["mlu"], indirect=True)
 def test_ctrl_c_leaves_valid_goldens_and_a_readable_run(interrupted, tmp_path):
     network, directory, code, text = interrupted
     assert code == 2
@@ -160,12 +170,20 @@ def test_ctrl_c_leaves_valid_goldens_and_a_readable_run(interrupted, tmp_path):
     assert records
     assert {record.precision for record in records} == {"int8-fp16"}
     assert not (directory / "pictures").exists()
-    assert (
-        f"the run was cut off, so it has no pictures; `mlu-conformance show --from-run {directory}`" in text
-    )
+    assert "it has no pictures" not in text, "nothing was judged that can be drawn"
     assert read_environment(directory).device["kind"] == "faulty"
     assert run_suite(tmp_path / "again", "--device=cpu", network=network).code == 0
     assert not list(network.goldens.rglob("*.part"))
+
+
+@pytest.mark.parametrize("interrupted", ["mlu and fused and not benchmark"], indirect=True)
+def test_pictures_of_a_run_that_was_cut_off_can_be_drawn_as_it_says(interrupted, said):
+    _, directory, code, text = interrupted
+    assert (code, (directory / "pictures").exists()) == (2, False), text
+    show = f"mlu-conformance show --from-run {directory}"
+    assert f"the run was cut off, so it has no pictures; `{show}` draws them" in text
+    assert said(*show.split()[1:])[0] == 0
+    assert (directory / "pictures/small.png").is_file()
 
 
 def test_records_are_whole_lines_of_json(network, tmp_path):

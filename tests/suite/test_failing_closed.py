@@ -125,6 +125,16 @@ def test_no_scales(refused, damaged, bits):
     assert f"quantisation parameter file {path} is missing; make them with {remedy}" in refused(code=4)
 
 
+@pytest.mark.parametrize("length", [0, 40])
+def test_damaged_scales(refused, damaged, length):
+    path = damaged.directory / "int8.quant.txt"
+    path.write_bytes(path.read_bytes()[:length])
+    text = refused(code=4)
+    assert f"{path}:" in text
+    remedy = f"`mlu-conformance prepare {damaged.directory} --golden-dir {damaged.goldens}`"
+    assert f"; delete it and run {remedy}" in text
+
+
 def test_a_scale_for_a_node_that_the_graph_lacks(refused, damaged):
     path = damaged.directory / "int8.quant.txt"
     path.write_text(path.read_text().replace("wide/Conv2D/input", "wider/Conv2D/input"))

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
-import re
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from conformance.errors import UsageError, near_names
@@ -22,129 +19,15 @@ from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, 
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import FrozenGraph, load_frozen_graph
-from conformance.judging.answers import Answers
-from conformance.judging.verdicts import Acceptance
-from conformance.weights import Weights, filled, restored
+from conformance.network_file import FILE, Description, Input, Output
+from conformance.weights import filled, restored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 Array = np.ndarray[Any, Any]
-FILE, GRAPH = "network.toml", ".pb"
-NAME = re.compile(r"[A-Za-z0-9_.-]+")
-"""What a network may be called: its name is one of files, too."""
-
-
-def _node(name: str) -> str:
-    """Return the node of a tensor ``node:0``; there is no word for its other outputs."""
-    node, _, output = name.partition(":")
-    if output not in ("", "0"):
-        raise ValueError(
-            f"{name!r} is output {output} of node {node!r}, but only a node's first output is used; name "
-            f"another node, such as an Identity that takes {name!r}"
-        )
-    return node
-
-
-class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: what it is called and where its graph lies.
-
-    ``key`` holds names and globs of key nodes beside those that the graph's structure shows.
-    """
-
-    name: str
-    graph: str
-    description: str = ""
-    weights_seed: int = 0
-    key: list[str] = []
-
-    def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise ValueError(f"name {self.name!r} may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else")
-
-
-class Input(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[input]]``: a placeholder and the files that feed it, one per sample.
-
-    A PNG or JPEG of ``size`` (height, width) becomes ``pixel·scale + offset`` in float32, shape
-    (1, height, width, 3); a ``.npy`` file is fed as it is, scaled the same way.
-    """
-
-    name: str
-    files: Annotated[list[str], msgspec.Meta(min_length=1)]
-    size: tuple[int, int] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.name = _node(self.name)
-        if not (math.isfinite(self.scale) and self.scale and math.isfinite(self.offset)):
-            raise ValueError(f"scale {self.scale} should be finite and not 0, offset {self.offset} finite")
-
-
-class Output(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[output]]``: a result node, the range of its values, how to show it: ``value·scale + offset``.
-
-    ``[output.answers]`` says when its values are right answers.
-    """
-
-    name: str
-    range: tuple[float, float]
-    scale: float = 1.0
-    offset: float = 0.0
-    answers: Answers | None = None
-
-    def __post_init__(self) -> None:
-        self.name = _node(self.name)
-        low, high = self.range
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"range is {low} to {high}, but should be finite and rise")
-
-    @property
-    def span(self) -> float:
-        """Width of the range: the peak of the PSNR."""
-        return self.range[1] - self.range[0]
-
-
-class Series(msgspec.Struct, forbid_unknown_fields=True):
-    """``[[series]]``: nodes that repeat over time; the star in ``nodes`` stands for the step."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1)]
-    nodes: str
-
-    def __post_init__(self) -> None:
-        if self.nodes.count("*") != 1:
-            raise ValueError(
-                f"nodes {self.nodes!r} of [[series]] {self.name!r} should hold one * where the step stands"
-            )
-
-
-def _no_acceptance() -> Acceptance:
-    raise ValueError("[acceptance] is missing; add it with cosine, psnr or answers")
-
-
-class Description(msgspec.Struct, forbid_unknown_fields=True):
-    """The whole of ``network.toml``."""
-
-    network: Header
-    input: Annotated[list[Input], msgspec.Meta(min_length=1)]
-    output: Annotated[list[Output], msgspec.Meta(min_length=1)]
-    acceptance: Acceptance = msgspec.field(default_factory=_no_acceptance)
-    weights: list[Weights] = []
-    series: list[Series] = []
-
-    def __post_init__(self) -> None:
-        for what, entries in (("input", self.input), ("output", self.output), ("series", self.series)):
-            names = [entry.name for entry in entries]
-            if doubled := [name for name in names if names.count(name) > 1]:
-                raise ValueError(f"{what} {doubled[0]!r} is given twice")
-        answering = [entry.name for entry in self.output if entry.answers is not None]
-        if bool(answering) != (self.acceptance.answers is not None):
-            raise ValueError(
-                f"acceptance.answers is {self.acceptance.answers}, but output.answers is given for "
-                f"{', '.join(answering) or 'no output'}; the one asks for the other"
-            )
+GRAPH = ".pb"
 
 
 class Network:

@@ -18,6 +18,7 @@ LAYERS = (
     ("graph", "judging"),
     ("quantization", "freezing"),
     ("weights", "fingerprints"),
+    ("network_file",),
     ("networks",),
     ("initialising",),
     ("goldens",),

@@ -12,7 +12,8 @@ from conformance import locations
 from conformance.commands.printing import progress
 from conformance.errors import UsageError
 from conformance.freezing.finding import is_saved_model
-from conformance.networks import FILE, Network, find_network, network_at
+from conformance.network_file import FILE
+from conformance.networks import Network, find_network, network_at
 from conformance.options import BY_NAME, Option, given_twice, resolved
 from conformance.precision import PRECISIONS, parse_precision
 

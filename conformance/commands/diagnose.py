@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from conformance.devices.base import DeviceInfo
     from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.model import Diagnosis
-    from conformance.networks import Network, Output
+    from conformance.network_file import Output
+    from conformance.networks import Network
     from conformance.precision import Precision
     from conformance.report.grids import Shown
 

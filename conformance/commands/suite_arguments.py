@@ -10,7 +10,8 @@ import pytest
 
 from conformance import locations
 from conformance.errors import near_names
-from conformance.networks import FILE, network_names
+from conformance.network_file import FILE
+from conformance.networks import network_names
 from conformance.options import SUITE
 
 if TYPE_CHECKING:

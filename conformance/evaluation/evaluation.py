@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from conformance.judging.cases import Case, Mode
     from conformance.judging.comparison import Comparison
     from conformance.judging.verdicts import Verdict
-    from conformance.networks import Output
+    from conformance.network_file import Output
     from conformance.precision import Precision
 
 Array = np.ndarray[Any, Any]

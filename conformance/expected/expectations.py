@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from conformance.goldens import GoldenStore
     from conformance.judging.answers import Answers
-    from conformance.networks import Output
+    from conformance.network_file import Output
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 

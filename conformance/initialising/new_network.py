@@ -19,7 +19,8 @@ from conformance.freezing.finding import SAVED_MODELS, check_model
 from conformance.freezing.freeze import freeze
 from conformance.initialising.description import description
 from conformance.initialising.random_inputs import random_samples
-from conformance.networks import FILE, network_names
+from conformance.network_file import FILE
+from conformance.networks import network_names
 
 if TYPE_CHECKING:
     from conformance.freezing.freeze import Frozen, Request

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.goldens import GoldenStore
-    from conformance.networks import Output
+    from conformance.network_file import Output
     from conformance.precision import Precision
     from conformance.report.grid_layout import GridLayout
     from conformance.report.grids import Judgement

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from conformance.networks import Input, Network
+    from conformance.network_file import Input
+    from conformance.networks import Network
 
     Feeds = dict[str, np.ndarray[Any, Any]]
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from conformance.judging.verdicts import Reached
-    from conformance.networks import Network, Output
+    from conformance.network_file import Output
+    from conformance.networks import Network
     from conformance.report.grid_layout import GridLayout
     from conformance.report.sheet import Tone
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from conformance.goldens import GoldenStore
     from conformance.judging.comparison import Comparison
     from conformance.judging.findings import Problem
-    from conformance.networks import Network, Output
+    from conformance.network_file import Output
+    from conformance.networks import Network
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
     from conformance.report.grid_layout import GridLayout

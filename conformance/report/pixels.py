@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-    from conformance.networks import Input, Output
+    from conformance.network_file import Input, Output
 
 Array = np.ndarray[Any, Any]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.errors import InfrastructureError, UsageError
 from conformance.files import write_atomically
-from conformance.networks import FILE
+from conformance.network_file import FILE
 from conformance.precision import PRECISIONS
 from conformance.tables import NONE, aligned
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.goldens import GoldenStore
-    from conformance.networks import Series
+    from conformance.network_file import Series
     from conformance.numerics.metrics import Metrics
     from conformance.runs.records import Record
 

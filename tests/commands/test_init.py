@@ -14,7 +14,8 @@ from conformance import cli
 from conformance.graph.execution import GraphRunner
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.initialising import new_network
-from conformance.networks import Description, Network
+from conformance.network_file import Description
+from conformance.networks import Network
 
 RANDOM = ("--random-inputs", "2")
 

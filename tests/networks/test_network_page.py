@@ -9,7 +9,7 @@ from support.suite_run import ROOT
 from conformance.judging.answers import Answers
 from conformance.judging.verdicts import Acceptance
 from conformance.judging.waivers import Waiver
-from conformance.networks import Description, Header, Input, Output, Series
+from conformance.network_file import Description, Header, Input, Output, Series
 from conformance.weights import Weights
 
 PAGE = (ROOT / "docs/network.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from conformance.networks import Input, Output
+from conformance.network_file import Input, Output
 from conformance.report.pixels import (
     GAIN,
     NOT_FINITE,

@@ -10,7 +10,7 @@ from support.refusals import refused
 
 from conformance.errors import InfrastructureError
 from conformance.files import read_toml
-from conformance.networks import Description, Series
+from conformance.network_file import Description, Series
 from conformance.numerics.metrics import Metrics
 from conformance.report.series import (
     Curve,

@@ -117,7 +117,7 @@ def _negation() -> FrozenGraph:
     tf = tensorflow()
     graph_def = tf.compat.v1.GraphDef()
     graph_def.node.extend([placeholder("x", tf.float32, (ELEMENTS,)), plain("y", "Neg", ["x"], T=tf.float32)])
-    return FrozenGraph(graph_def, ["y"])
+    return FrozenGraph.of(graph_def, ["y"])
 
 
 def _best_seconds(call: Callable[[], object], rounds: int = 20) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -146,6 +147,21 @@ def read_bytes(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
+
+
+def mapped_bytes(path: Path, what: str) -> memoryview:
+    """Return the content of ``path``, read from the file when and where it is looked at.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{what} {path} cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
 def sha256(data: Any) -> str:

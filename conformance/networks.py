@@ -18,13 +18,15 @@ from conformance.freezing.checkpoint import Checkpoint, checkpoint_name
 from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, is_saved_model
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
-from conformance.graph.frozen import FrozenGraph, load_frozen_graph
+from conformance.graph.graph_file import load_frozen_graph
 from conformance.network_file import FILE, Description, Input, Output
 from conformance.weights import filled, restored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from conformance.graph.frozen import FrozenGraph
 
 Array = np.ndarray[Any, Any]
 GRAPH = ".pb"

@@ -93,13 +93,13 @@ def restored(
 
 
 def _constants(graph: FrozenGraph) -> list[str]:
-    return [node.name for node in graph.graph_def.node if node.op == "Const"]
+    return [node.name for node in graph.nodes.values() if node.op == "Const"]
 
 
 def _read_as_variables(graph: FrozenGraph) -> list[str]:
     """Return the constants that an Identity reads as a variable is read."""
     constants = set(_constants(graph))
-    sources = {node.name: producer(node.input[0]) for node in graph.graph_def.node if node.op == "Identity"}
+    sources = {node.name: producer(node.input[0]) for node in graph.nodes.values() if node.op == "Identity"}
     return [
         source
         for name, source in sources.items()
@@ -124,7 +124,7 @@ def _checked(checkpoint: Checkpoint, name: str, graph: FrozenGraph) -> Array:
 
 def _matched(recipe: Weights, graph: FrozenGraph, source: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of every constant that the recipe fills."""
-    constants = {node.name: node.attr["value"].tensor for node in graph.graph_def.node if node.op == "Const"}
+    constants = {node.name: node.attr["value"].tensor for node in graph.nodes.values() if node.op == "Const"}
     matched = fnmatch.filter(constants, recipe.match)
     if not matched:
         raise UsageError(

@@ -31,7 +31,7 @@ def native_float64(names, feeds):
     tf = tensorflow()
     with tf.Graph().as_default() as graph:
         small_network.build(tf, "float64")
-    return GraphRunner(FrozenGraph(graph.as_graph_def(), names).prune(names), names)(feeds)
+    return GraphRunner(FrozenGraph.of(graph.as_graph_def(), names).prune(names), names)(feeds)
 
 
 def test_goldens_are_the_float64_results_rounded_once(root):
@@ -259,7 +259,7 @@ def change_inputs(root):
 
 def change_graph(root):
     graph = Network(root / "small").graph
-    next(node for node in graph.graph_def.node if node.op == "Tanh").op = "Sigmoid"
+    next(node for node in graph.nodes.values() if node.op == "Tanh").op = "Sigmoid"
     graph.save(root / "small/graph.pb")
 
 

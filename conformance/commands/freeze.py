@@ -102,7 +102,7 @@ def summary(frozen: Frozen, size: int) -> Iterator[str]:
     graph = frozen.graph
     values = (graph.constant(name) for name in frozen.variables)
     numbers = sum(value.size for value in values if value is not None)
-    operators = collections.Counter(node.op for node in graph.graph_def.node).most_common()
+    operators = collections.Counter(node.op for node in graph.nodes.values()).most_common()
     yield f"nodes       {len(graph.nodes)}"
     yield f"operators   {', '.join(f'{op} {count}' for op, count in operators)}"
     yield f"parameters  {numbers:,} in {len(frozen.variables)} variables"

@@ -77,7 +77,7 @@ def dram_bytes(expected: Expectations, precision: Precision) -> float:
     """Return the bytes that must cross DRAM: fixed-point filters, inputs and outputs, each once."""
     graph = expected.network.graph
     filters = 0
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.op in FIXED_POINT:
             value = graph.constant(node.input[known(node.op).data_arguments[1]])
             filters += 0 if value is None else value.size

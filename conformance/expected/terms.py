@@ -103,7 +103,7 @@ def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
             inputs.append(nodes[-1].name)
         nodes.append(copied(wide.nodes[name], name=MAGNITUDE + name, inputs=inputs))
     fetches = [MAGNITUDE + name for name in names]
-    return wide.replaced([*wide.graph_def.node, *nodes], outputs=fetches).prune(fetches)
+    return wide.replaced([*wide.nodes.values(), *nodes], outputs=fetches).prune(fetches)
 
 
 def _terms(store: GoldenStore, name: str, shape_of: GoldenShapeOf) -> int:

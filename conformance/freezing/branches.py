@@ -48,7 +48,7 @@ def without_dead_branches(graph: FrozenGraph) -> Decided:
 
 def _conditions(graph: FrozenGraph) -> dict[str, bool]:
     """Return the value of each condition of a Switch that is decided."""
-    tensors = {node.input[1] for node in graph.graph_def.node if node.op == SWITCH}
+    tensors = {node.input[1] for node in graph.nodes.values() if node.op == SWITCH}
     values = {tensor: decided_value(graph, tensor) for tensor in sorted(tensors)}
     return {tensor: bool(value) for tensor, value in values.items() if value is not None}
 
@@ -57,7 +57,7 @@ def _taken(graph: FrozenGraph, conditions: Mapping[str, bool]) -> FrozenGraph:
     """Return the graph without what lies behind the outputs of a Switch that are never taken."""
     decided = {
         node.name: conditions[node.input[1]]
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
         if node.op == SWITCH and node.input[1] in conditions
     }
     live = _live(graph, decided)
@@ -80,7 +80,7 @@ def _live(graph: FrozenGraph, decided: Mapping[str, bool]) -> list[str]:
     before = -1
     while len(live) > before:
         before = len(live)
-        for node in graph.graph_def.node:
+        for node in graph.nodes.values():
             alive = [_alive(tensor, decided, live) for tensor in node.input]
             if any(alive) if node.op == MERGE else all(alive):
                 live.add(node.name)
@@ -96,7 +96,7 @@ def _alive(tensor: str, decided: Mapping[str, bool], live: Container[str]) -> bo
 def _merged(graph: FrozenGraph, decided: Mapping[str, bool], live: Container[str]) -> dict[str, int]:
     """Return, for each Merge that one branch alone reaches, which of its inputs that is."""
     found = {}
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.op == MERGE and node.name in live:
             alive = [index for index, tensor in enumerate(node.input) if _alive(tensor, decided, live)]
             if len(alive) == 1:
@@ -156,7 +156,7 @@ def without_waiting(graph: FrozenGraph) -> FrozenGraph:
     """
     inside = unobservable(graph)
     nodes = []
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         inputs = [tensor for tensor in node.input if not tensor.startswith("^") or producer(tensor) in inside]
         nodes.append(node if len(inputs) == len(node.input) else copied(node, inputs=inputs))
     return graph.replaced(nodes)

@@ -67,7 +67,7 @@ def without_idle_dropout(graph: FrozenGraph) -> tuple[FrozenGraph, list[str]]:
         return graph, []
     nodes = [
         plain(node.name, "Identity", [kept[node.name]], T=node.attr["T"].type) if node.name in kept else node
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
     ]
     return graph.replaced(nodes), list(kept)
 
@@ -79,7 +79,7 @@ def _kept_inputs(graph: FrozenGraph) -> dict[str, str]:
         return {}
     known = bounds(graph)
     ones = {name for name in random if (found := known.get(name)) and found.is_one}
-    kept = {node.name: _beside_ones(node, ones) for node in graph.graph_def.node}
+    kept = {node.name: _beside_ones(node, ones) for node in graph.nodes.values()}
     types = inferred_types(graph) if any(kept.values()) else {}
     return {name: tensor for name, tensor in kept.items() if tensor and _as_large(types, name, tensor)}
 
@@ -87,7 +87,7 @@ def _kept_inputs(graph: FrozenGraph) -> dict[str, str]:
 def _random(graph: FrozenGraph) -> set[str]:
     """Return the nodes that depend on random numbers, through operators whose bounds are known."""
     random: set[str] = set()
-    if all(node.op != RANDOM for node in graph.graph_def.node):
+    if all(node.op != RANDOM for node in graph.nodes.values()):
         return random
     for name in topological(graph):
         node = graph.nodes[name]

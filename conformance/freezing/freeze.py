@@ -43,7 +43,7 @@ from conformance.freezing.saved_model import (
 )
 from conformance.freezing.type_inference import inferred_types
 from conformance.freezing.variables import VARIABLES, by_value, places, with_values
-from conformance.graph.editing import portable_graph_def
+from conformance.graph.editing import portable
 from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -145,7 +145,7 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
         outputs = last_floats(with_inputs(whole, request.inputs, request.fixed), fed)
     request = dataclasses.replace(request, outputs=outputs)
     graph, notes = _prepared(whole, request)
-    variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
+    variables = [node.name for node in graph.nodes.values() if node.op in VARIABLES]
     if variables:
         raise UsageError(
             f"{path} is not frozen: it has variables, such as {variables[0]!r}, without values; freeze it "
@@ -156,7 +156,7 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
 
 def _parameters(graph: FrozenGraph) -> list[str]:
     """Return the constants that may have been variables: floats, more than one."""
-    tensors = {node.name: node.attr["value"].tensor for node in graph.graph_def.node if node.op == "Const"}
+    tensors = {node.name: node.attr["value"].tensor for node in graph.nodes.values() if node.op == "Const"}
     floating = {name for name, tensor in tensors.items() if tensorflow().as_dtype(tensor.dtype).is_floating}
     return [name for name, tensor in tensors.items() if name in floating and tensor.tensor_shape.dim]
 
@@ -191,7 +191,7 @@ def _of_checkpoint(checkpoint: Checkpoint, file: GraphFile, request: Request) ->
     where = places(whole, file.restore, checkpoint)
     request = dataclasses.replace(request, outputs=[_node_of(tensor) for tensor in request.outputs])
     graph, notes = _prepared(whole, request)
-    variables = [node.name for node in graph.graph_def.node if node.op in VARIABLES]
+    variables = [node.name for node in graph.nodes.values() if node.op in VARIABLES]
     graph = with_values(graph, checkpoint, where)
     notes += [f"{name}: {found}" for name, found in recognised_networks(checkpoint).items()]
     return _finished(graph, request, variables, notes)
@@ -216,7 +216,7 @@ def _prepared(graph: FrozenGraph, request: Request) -> tuple[FrozenGraph, list[s
         if name not in decided.graph.nodes:
             raise UsageError(f"output {name!r} of {graph.source} lies in a branch that is never taken")
     kept = pruned(without_waiting(decided.graph), outputs)
-    FrozenGraph(kept.graph_def, outputs, source=kept.source)  # demands that every operator is known
+    kept.replaced(kept.nodes.values(), outputs=outputs)  # demands that every operator is known
     kept, idle = without_idle_dropout(kept)
     kept = pruned(kept, outputs)
     check_order(decided.graph, kept)
@@ -229,11 +229,9 @@ def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], no
     """Return the graph once it is known to be whole, in the form that older versions read."""
     check_remains(graph)
     check_fed(graph, request.inputs)
-    whole = FrozenGraph(graph.graph_def, request.outputs, source=graph.source)
-    graph_def = portable_graph_def(whole)
-    for node in graph_def.node:
+    frozen = portable(graph.replaced(graph.nodes.values(), outputs=request.outputs))
+    for node in frozen.nodes.values():
         for key in OF_TRAINING:
             node.attr.pop(key, None)
-    frozen = FrozenGraph(graph_def, whole.outputs, source=whole.source)
     names = [name for name in variables if name in frozen.nodes]
     return Frozen(frozen, inferred_types(frozen), names, notes + remarks(frozen))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import ConformanceError, UsageError
+from conformance.graph.editing import copied
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, producer
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
@@ -22,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 def loose(graph_def: GraphDef, source: str) -> FrozenGraph:
     """Return a graph of which nothing is demanded yet: no operator need be known, no input be there."""
-    return FrozenGraph(graph_def, (), source=source)
+    return FrozenGraph.of(graph_def, (), source=source)
 
 
 def reached(graph: FrozenGraph, wanted: Iterable[str], *, waiting: bool = False) -> set[str]:
@@ -67,24 +68,17 @@ def pruned(graph: FrozenGraph, wanted: Iterable[str], *, waiting: bool = False) 
     Control inputs of nodes that are gone are gone, too, unless ``waiting`` keeps the nodes.
     """
     needed = reached(graph, wanted, waiting=waiting)
-    kept = tensorflow().compat.v1.GraphDef()
-    kept.versions.CopyFrom(graph.graph_def.versions)
-    for node in graph.graph_def.node:
-        if node.name in needed:
-            _append(kept, node, needed)
-    functions = {function.signature.name: function for function in graph.graph_def.library.function}
-    called = _called(kept.node, functions)
-    kept.library.function.extend(function for name, function in functions.items() if name in called)
-    return loose(kept, graph.source)
+    kept = [_without_waiting(node, needed) for name, node in graph.nodes.items() if name in needed]
+    functions = {function.signature.name: function for function in graph.library.function}
+    called = _called(kept, functions)
+    library = type(graph.library)(function=[functions[name] for name in functions if name in called])
+    return graph.replaced(kept, outputs=(), library=library)
 
 
-def _append(graph_def: GraphDef, node: Node, needed: set[str]) -> None:
-    copy = graph_def.node.add()
-    copy.CopyFrom(node)
+def _without_waiting(node: Node, needed: set[str]) -> Node:
+    """Return a node that waits for none that is gone."""
     inputs = [tensor for tensor in node.input if producer(tensor) in needed]
-    if len(inputs) != len(node.input):
-        del copy.input[:]
-        copy.input.extend(inputs)
+    return node if len(inputs) == len(node.input) else copied(node, inputs=inputs)
 
 
 def _called(nodes: Iterable[Node], functions: dict[str, Any]) -> set[str]:

@@ -34,7 +34,7 @@ def check_remains(graph: FrozenGraph) -> None:
     Raises:
         UsageError: one is unknown or does.
     """
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.op in OF_PYTHON:
             raise UsageError(
                 f"node {node.name!r} ({node.op}) in {graph.source} calls Python of the program that made it; "
@@ -63,7 +63,7 @@ def check_order(training: FrozenGraph, kept: FrozenGraph) -> None:
     """
     if not _updates(training, training.nodes):
         return
-    for node in kept.graph_def.node:
+    for node in kept.nodes.values():
         read = [name for name in map(producer, node.input) if kept.nodes[name].op in VARIABLES]
         before = reached(training, training.nodes[node.name].input, waiting=True) if read else set()
         changing = [name for name in _updates(training, before) if _changes(training, name, read[0])]
@@ -99,7 +99,7 @@ def _branches(graph: FrozenGraph) -> list[str]:
     """Return a remark per condition that is decided only when the graph runs; loops are no branches."""
     conditions = dict.fromkeys(
         behind_identities(graph, node.input[1])
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
         if node.op == "Switch" and graph.nodes[producer(node.input[1])].op != "LoopCond"
     )
     return [_undecided(graph, tensor) for tensor in conditions]
@@ -114,7 +114,7 @@ def _undecided(graph: FrozenGraph, tensor: str) -> str:
 def _batch_norms(graph: FrozenGraph) -> list[str]:
     training = [
         node.name
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
         if node.op.startswith("FusedBatchNorm") and attribute(node, "is_training").b
     ]
     if not training:
@@ -123,7 +123,7 @@ def _batch_norms(graph: FrozenGraph) -> list[str]:
 
 
 def _stateful(graph: FrozenGraph) -> list[str]:
-    names = [node.name for node in graph.graph_def.node if _gives_other_values(node)]
+    names = [node.name for node in graph.nodes.values() if _gives_other_values(node)]
     if not names:
         return []
     return [f"nodes give other values in every run: {_first(names)}"]

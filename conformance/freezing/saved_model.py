@@ -165,7 +165,7 @@ def frozen_function(
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    graph = FrozenGraph(frozen.graph.as_graph_def(), (), source=source)
+    graph = FrozenGraph.of(frozen.graph.as_graph_def(), (), source=source)
     declared = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
     renamed = {producer(declared[name].name): name for name in outputs if name in declared}
     variables = _variable_names(function, {*graph.nodes, *renamed.values()})
@@ -205,7 +205,7 @@ def _renamed(graph: FrozenGraph, names: dict[str, str]) -> FrozenGraph:
         inputs = [_with_producer(tensor, renamed) for tensor in node.input]
         return copied(node, name=renamed.get(node.name, node.name), inputs=inputs)
 
-    return graph.replaced([rewired(node) for node in graph.graph_def.node])
+    return graph.replaced([rewired(node) for node in graph.nodes.values()])
 
 
 def _with_producer(tensor: str, renamed: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from conformance.errors import UsageError
 from conformance.freezing.reachable import behind_identities, constant_node, reached
+from conformance.graph.constants import parted
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
@@ -38,9 +39,6 @@ PASSING = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Swi
 
 OF_REFERENCES = {f"Ref{op}": op for op in PASSING}
 """Operators on a reference to a variable, and what does the same on its value."""
-
-LARGEST = 2**31 - 1
-"""Bytes that a protocol buffer can hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +129,7 @@ def by_value(graph: FrozenGraph) -> FrozenGraph:
     return graph.replaced(
         [
             copied(node, op=OF_REFERENCES[node.op]) if node.op in OF_REFERENCES else node
-            for node in graph.graph_def.node
+            for node in graph.nodes.values()
         ]
     )
 
@@ -145,35 +143,23 @@ def with_values(graph: FrozenGraph, checkpoint: Checkpoint, places: Mapping[str,
         places: by variable node, where its value lies, if not under the node's own name.
 
     Raises:
-        UsageError: a variable is missing, is of another shape or dtype, or is changed by a node; or the
-            values are too large for one file.
+        UsageError: a variable is missing, is of another shape or dtype, or is changed by a node.
     """
-    variables = {node.name: node for node in graph.graph_def.node if node.op in VARIABLES}
+    variables = {node.name: node for node in graph.nodes.values() if node.op in VARIABLES}
     found = {name: places.get(name) or part_of(name, checkpoint) or Place(name) for name in variables}
     checkpoint.require([place.name for place in found.values()], graph.source)
-    _check_size(sum(_bytes(checkpoint, place) for place in found.values()), checkpoint)
-    values = {
-        name: constant_node(name, _value(variables[name], found[name], checkpoint, graph.source))
-        for name in variables
-    }
     handled = _handles(graph)
     nodes: list[Node] = []
-    for node in graph.graph_def.node:
-        nodes += [values[node.name]] if node.name in values else _reading(node, handled, graph.source)
-    return graph.replaced(nodes)
-
-
-def _bytes(checkpoint: Checkpoint, place: Place) -> int:
-    stored = checkpoint.variables[place.name]
-    return max(stored.size, int(np.prod(stored.shape)) if stored.slices else 0)
-
-
-def _check_size(total: int, checkpoint: Checkpoint) -> None:
-    if total > LARGEST:
-        raise UsageError(
-            f"the variables of {checkpoint.prefix} that the outputs need have {total} bytes, but a .pb file "
-            f"holds {LARGEST} at most; freeze outputs that need fewer"
-        )
+    arrays: dict[str, Array] = {}
+    for name, node in graph.nodes.items():
+        if name in variables:
+            value = _value(node, found[name], checkpoint, graph.source)
+            made, large = parted([constant_node(name, value)])
+            nodes += made
+            arrays |= large
+        else:
+            nodes += _reading(node, handled, graph.source)
+    return graph.replaced(nodes, arrays=arrays)
 
 
 def _value(node: Node, place: Place, checkpoint: Checkpoint, source: str) -> Array:
@@ -210,14 +196,14 @@ def _handles(graph: FrozenGraph) -> dict[str, _Handled]:
     """Return the nodes whose outputs stand for a variable: variables, and what hands on a handle."""
     handled = {
         node.name: _Handled(node.name, node.attr["dtype"].type, node.op == HANDLE)
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
         if node.op in VARIABLES
     }
     resource = tensorflow().resource.as_datatype_enum
     before = -1
     while len(handled) > before:
         before = len(handled)
-        for node in graph.graph_def.node:
+        for node in graph.nodes.values():
             if node.op in PASSING and node.name not in handled and node.attr["T"].type == resource:
                 sources = [handled[producer(name)] for name in node.input if producer(name) in handled]
                 handled |= {node.name: sources[0]} if sources else {}

@@ -44,7 +44,7 @@ def cut(graph: FrozenGraph, shapes: Mapping[str, Sequence[int]], fetches: Sequen
     readers = {name: nodes[-1].name for name, nodes in standing_for.items()}
     nodes += [
         copied(node, inputs=[_rewired(tensor, readers) for tensor in node.input])
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
     ]
     return graph.replaced(nodes, outputs=fetches).prune(fetches)
 

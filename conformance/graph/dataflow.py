@@ -23,7 +23,7 @@ def dataflow(graph: FrozenGraph) -> nx.DiGraph:
 
     everything = nx.DiGraph()
     everything.add_nodes_from(graph.nodes)
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         everything.add_edges_from((producer(tensor), node.name) for tensor in data_inputs(node))
     live = set(graph.inputs).union(*(nx.descendants(everything, name) for name in graph.inputs))
     return nx.DiGraph(everything.subgraph(live))
@@ -39,7 +39,7 @@ def topological(graph: FrozenGraph) -> list[str]:
     order = {name: index for index, name in enumerate(graph.nodes)}
     edges = nx.DiGraph()
     edges.add_nodes_from(graph.nodes)
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.op != "NextIteration":
             edges.add_edges_from((producer(tensor), node.name) for tensor in node.input)
     return list(nx.lexicographical_topological_sort(edges, key=order.__getitem__))
@@ -88,7 +88,7 @@ def tensor_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
     """Return for each node the types of its outputs, by TensorFlow's own shape inference."""
     tf = tensorflow()
     with tf.Graph().as_default() as loaded:
-        tf.import_graph_def(graph.copied_graph_def(), name="")
+        tf.import_graph_def(graph.structure(), name="")
     return {
         operation.name: [TensorType(tensor.dtype.base_dtype, _shape(tensor)) for tensor in operation.outputs]
         for operation in loaded.get_operations()

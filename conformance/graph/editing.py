@@ -1,8 +1,7 @@
-"""Editing graphs: nodes made and copied, and a GraphDef that other versions of TensorFlow read."""
+"""Editing graphs: nodes made and copied, and a graph that other versions of TensorFlow read."""
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,8 +79,8 @@ def call(
     return node
 
 
-def portable_graph_def(graph: FrozenGraph) -> Any:
-    """Return a copy of the GraphDef without devices, colocations, and attributes that have their default.
+def portable(graph: FrozenGraph) -> FrozenGraph:
+    """Return the graph without devices, colocations, and attributes that have their default.
 
     Its functions, too, are without such attributes.
 
@@ -90,11 +89,11 @@ def portable_graph_def(graph: FrozenGraph) -> Any:
 
     Source: "TensorFlow version compatibility", rule for new attributes with defaults.
     """
-    graph_def = graph.copied_graph_def()
-    functions = graph_def.library.function
-    for node in itertools.chain(graph_def.node, *(function.node_def for function in functions)):
+    graph_def = graph.structure()
+    functions = (node for function in graph_def.library.function for node in function.node_def)
+    for node in [*graph_def.node, *functions]:
         _drop_defaults(node)
-    return graph_def
+    return graph.replaced(graph_def.node, library=graph_def.library)
 
 
 def _drop_defaults(node: Any) -> None:

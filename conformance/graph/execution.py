@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from conformance.errors import InfrastructureError, UsageError
 from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.loading import captured, importable
 from conformance.graph.retype import to_float64
 
 if TYPE_CHECKING:
@@ -41,17 +41,19 @@ class GraphRunner:
         self.feeds = graph.inputs
         self.seconds = 0.0
 
+        graph_def, arrays = importable(graph)
         specs = [_specification(graph, name, f"feed_{index}") for index, name in enumerate(self.feeds)]
 
         def load(*placed: Any) -> list[Any]:
+            fed = {
+                key: tensor
+                for name, tensor in zip(self.feeds, placed, strict=True)
+                for key in (full_name(name), f"^{name}")
+            }
             imported = tf.graph_util.import_graph_def(
-                graph.copied_graph_def(),
+                graph_def,
                 name="",
-                input_map={
-                    key: tensor
-                    for name, tensor in zip(self.feeds, placed, strict=True)
-                    for key in (full_name(name), f"^{name}")
-                },
+                input_map=fed | captured(arrays),
                 return_elements=[full_name(name) for name in self.fetches],
             )
             return list(imported)
@@ -63,9 +65,8 @@ class GraphRunner:
         self._specs = dict(zip(self.feeds, specs, strict=True))
 
     def close(self) -> None:
-        """Free the graph and its constants; TensorFlow ties them in cycles that wait for the collector."""
+        """Free the graph; its large constants live as long as their arrays."""
         self._run = None
-        gc.collect()
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run once; ``seconds`` is then the time between the feeds being placed and the fetches being there.

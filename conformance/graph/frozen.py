@@ -1,4 +1,4 @@
-"""A frozen graph: a TensorFlow GraphDef whose variables are constants, with its inputs and outputs."""
+"""A frozen graph: a TensorFlow graph whose variables are constants, with its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from conformance.errors import UsageError, near_names
-from conformance.files import read_bytes, write_atomically
+from conformance.files import write_atomically
+from conformance.graph.constants import (
+    constant_shape,
+    declared,
+    fill,
+    parted,
+    serialized_attribute,
+    stored,
+)
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from conformance.graph.constants import Array
+
 Node = Any  # tensorflow.NodeDef
 GraphDef = Any  # tensorflow.GraphDef
+
+LARGEST_MESSAGE = 2**31 - 1
+"""Bytes that a protocol buffer can hold."""
 
 INPUT_OPERATORS = frozenset({"Placeholder", "PlaceholderV2"})
 
@@ -44,30 +55,57 @@ def data_inputs(node: Node) -> list[str]:
 
 
 class FrozenGraph:
-    """A GraphDef that is never changed in place, indexed by node name.
+    """The structure of a graph, and beside it the arrays of its large constants; never changed in place.
+
+    Graphs that are made from each other share nodes and arrays: cutting, pruning and rewriting cost what the
+    structure costs.
 
     Args:
-        graph_def: the TensorFlow GraphDef; nodes in any order.
+        nodes: TensorFlow NodeDefs in any order; those of large constants without content.
         outputs: names of the nodes whose first output is the result of the network.
+        source: what the graph is called in errors.
+        arrays: of the constants whose content is not in their node, by name; see
+            :mod:`conformance.graph.constants`.
+        library: the functions that nodes call, as a FunctionDefLibrary.
+        versions: of the GraphDef, as a VersionDef.
 
     Raises:
         UsageError: a node stands twice, or among the nodes that the outputs need, one is missing or has an
             operator that the installed TensorFlow does not know.
     """
 
-    def __init__(self, graph_def: GraphDef, outputs: Sequence[str], *, source: str = "graph") -> None:
-        self.graph_def = graph_def
-        self.outputs = tuple(outputs)
-        self.source = source
-        self.nodes: dict[str, Node] = {node.name: node for node in graph_def.node}
-        self._check()
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        outputs: Sequence[str],
+        *,
+        source: str = "graph",
+        arrays: Mapping[str, Array] | None = None,
+        library: Any = None,
+        versions: Any = None,
+    ) -> None:
+        self.outputs, self.source = tuple(outputs), source
+        listed = list(nodes)
+        self.nodes: dict[str, Node] = {node.name: node for node in listed}
+        self.arrays = {name: array for name, array in (arrays or {}).items() if name in self.nodes}
+        empty = tensorflow().compat.v1.GraphDef()
+        self.library = empty.library if library is None else library
+        self.versions = empty.versions if versions is None else versions
+        self._check(listed)
 
-    def _check(self) -> None:
-        if len(self.nodes) != len(self.graph_def.node):
-            counts = collections.Counter(node.name for node in self.graph_def.node)
+    @classmethod
+    def of(cls, graph_def: GraphDef, outputs: Sequence[str], *, source: str = "graph") -> FrozenGraph:
+        """Return the graph of a whole TensorFlow GraphDef; errors as those of the class."""
+        nodes, arrays = parted(graph_def.node)
+        library, versions = graph_def.library, graph_def.versions
+        return cls(nodes, outputs, source=source, arrays=arrays, library=library, versions=versions)
+
+    def _check(self, nodes: Sequence[Node]) -> None:
+        if len(self.nodes) != len(nodes):
+            counts = collections.Counter(node.name for node in nodes)
             doubled = counts.most_common(1)[0][0]
             raise UsageError(f"{self.source} has two nodes of one name: {doubled!r}; give each its own")
-        defined = {function.signature.name for function in self.graph_def.library.function}
+        defined = {function.signature.name for function in self.library.function}
         for name in self._needed(self.outputs):
             op = self.nodes[name].op
             if op not in defined and op_definition(op) is None:
@@ -105,106 +143,125 @@ class FrozenGraph:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the placeholders, in graph order."""
-        return tuple(node.name for node in self.graph_def.node if node.op in INPUT_OPERATORS)
+        return tuple(node.name for node in self.nodes.values() if node.op in INPUT_OPERATORS)
 
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 over every node, its inputs and attributes: equal for equal graphs on every machine."""
         total = hashlib.sha256("\0".join(self.outputs).encode())
-        for node in sorted(self.graph_def.node, key=lambda node: node.name):
-            total.update(f"\n{node.name}\0{node.op}\0{','.join(node.input)}".encode())
+        for name, node in sorted(self.nodes.items()):
+            total.update(f"\n{name}\0{node.op}\0{','.join(node.input)}".encode())
             for key in sorted(node.attr):
                 total.update(b"\0" + key.encode() + b"\0")
-                total.update(node.attr[key].SerializeToString(deterministic=True))
-        for function in sorted(self.graph_def.library.function, key=lambda item: item.signature.name):
+                for part in serialized_attribute(node, key, self.arrays):
+                    total.update(part)
+        for function in sorted(self.library.function, key=lambda item: item.signature.name):
             total.update(function.SerializeToString(deterministic=True))
         return total.hexdigest()
 
-    def constant(self, tensor: str) -> np.ndarray[Any, Any] | None:
-        """Return the value of ``tensor`` if it is a constant, perhaps behind Identity nodes, else None."""
+    def constant(self, tensor: str) -> Array | None:
+        """Return the value of ``tensor`` if it is a constant, perhaps behind Identity nodes, else None.
+
+        A large one may be of a narrower dtype than its node says, with the same values.
+        """
         node = self.nodes[producer(tensor)]
         while node.op in ("Identity", "StopGradient"):
             node = self.nodes[producer(node.input[0])]
         if node.op != "Const":
             return None
-        value: np.ndarray[Any, Any] = tensorflow().make_ndarray(node.attr["value"].tensor)
+        if node.name in self.arrays:
+            return self.arrays[node.name]
+        value: Array = tensorflow().make_ndarray(node.attr["value"].tensor)
         return value
 
     def prune(self, outputs: Iterable[str]) -> FrozenGraph:
         """Return the graph of ``outputs`` and all that they need, in the old order."""
         wanted = tuple(outputs)
         needed = set(self._needed(wanted))
-        return self.replaced([node for node in self.graph_def.node if node.name in needed], outputs=wanted)
+        return self.replaced([node for name, node in self.nodes.items() if name in needed], outputs=wanted)
 
     def replaced(
-        self, nodes: Iterable[Node], *, outputs: Sequence[str] | None = None, functions: Iterable[Any] = ()
+        self,
+        nodes: Iterable[Node],
+        *,
+        outputs: Sequence[str] | None = None,
+        arrays: Mapping[str, Array] | None = None,
+        library: Any = None,
     ) -> FrozenGraph:
-        """Return a graph of other ``nodes`` with the same versions, and the same functions and more."""
-        graph_def = tensorflow().compat.v1.GraphDef()
-        graph_def.node.extend(nodes)
-        graph_def.library.CopyFrom(self.graph_def.library)
-        graph_def.library.function.extend(functions)
-        graph_def.versions.CopyFrom(self.graph_def.versions)
-        return FrozenGraph(graph_def, self.outputs if outputs is None else outputs, source=self.source)
+        """Return a graph of other ``nodes``, with the same versions.
 
-    def with_constants(self, values: Mapping[str, np.ndarray[Any, Any]]) -> FrozenGraph:
+        Args:
+            nodes: all of them.
+            outputs: the same ones unless given.
+            arrays: of large constants that are new.
+            library: the functions; the same ones unless given.
+        """
+        return FrozenGraph(
+            nodes,
+            self.outputs if outputs is None else outputs,
+            source=self.source,
+            arrays={**self.arrays, **(arrays or {})},
+            library=self.library if library is None else library,
+            versions=self.versions,
+        )
+
+    def with_constants(self, values: Mapping[str, Array]) -> FrozenGraph:
         """Return the graph with the constants of these names set to ``values`` of the same shape and dtype.
 
         Raises:
             UsageError: a name is not a constant of the graph, or its shape differs.
         """
-        for name in values:
-            if self.require(name).op != "Const":
-                raise UsageError(f"weights are given for {name!r} of {self.source}, which is not a constant")
-        return self.replaced([_filled(node, values) for node in self.graph_def.node])
+        filled = {
+            name: stored(self.require(name), self._fitting(name, value)) for name, value in values.items()
+        }
+        arrays = {name: array for _, made in filled.values() for name, array in made.items()}
+        nodes = [filled[name][0] if name in filled else node for name, node in self.nodes.items()]
+        return self.replaced(nodes, arrays=arrays)
 
-    def copied_graph_def(self) -> GraphDef:
-        """Return a copy to hand to TensorFlow, whose importer writes default attributes into what it gets.
+    def _fitting(self, name: str, value: Array) -> Array:
+        """Return a value in the dtype of a constant, whose shape it must have."""
+        node = self.require(name)
+        if node.op != "Const":
+            raise UsageError(f"weights are given for {name!r} of {self.source}, which is not a constant")
+        if value.shape != (shape := constant_shape(node)):
+            raise UsageError(f"weights of {name!r} have shape {value.shape}, but the graph wants {shape}")
+        return declared(node, value)
+
+    def structure(self) -> GraphDef:
+        """Return a GraphDef to hand to TensorFlow, whose importer writes into what it gets, without arrays.
 
         Devices and colocations of the machine that froze the graph are left out: they may not exist here.
         """
-        copy = type(self.graph_def)()
-        copy.CopyFrom(self.graph_def)
-        for node in copy.node:
+        graph_def = tensorflow().compat.v1.GraphDef(library=self.library, versions=self.versions)
+        graph_def.node.extend(self.nodes.values())
+        for node in graph_def.node:
             node.device = ""
             node.attr.pop("_class", None)
-        return copy
+        return graph_def
+
+    def copied_graph_def(self) -> GraphDef:
+        """Return the whole graph as a GraphDef that may be changed, without devices and colocations.
+
+        Raises:
+            UsageError: its constants are larger than a protocol buffer can be.
+        """
+        size = sum(array.nbytes for array in self.arrays.values())
+        if size > LARGEST_MESSAGE:
+            raise UsageError(
+                f"the constants of {self.source} have {size} bytes, but one protocol buffer holds "
+                f"{LARGEST_MESSAGE} at most; use a device that takes them beside the graph"
+            )
+        graph_def = self.structure()
+        for node in graph_def.node:
+            if node.name in self.arrays:
+                fill(node, self.arrays[node.name])
+        return graph_def
 
     def save(self, path: Path) -> None:
-        """Write the GraphDef as a binary ``.pb`` file that TensorFlow and Netron open."""
-        write_atomically(path, lambda file: file.write(self.graph_def.SerializeToString(deterministic=True)))
+        """Write the whole graph as a binary ``.pb`` file that TensorFlow and Netron open.
 
-
-def _filled(node: Node, values: Mapping[str, np.ndarray[Any, Any]]) -> Node:
-    if node.name not in values:
-        return node
-    tf = tensorflow()
-    tensor = node.attr["value"].tensor
-    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    value = np.asarray(values[node.name], tf.as_dtype(tensor.dtype).as_numpy_dtype)
-    if value.shape != shape:
-        raise UsageError(f"weights of {node.name!r} have shape {value.shape}, but the graph wants {shape}")
-    copy = type(node)()
-    copy.CopyFrom(node)
-    copy.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-    return copy
-
-
-def load_frozen_graph(path: Path, outputs: Sequence[str]) -> FrozenGraph:
-    """Read a binary GraphDef and prune it to ``outputs``.
-
-    Raises:
-        UsageError: the file is missing, empty or no GraphDef, or an output is not in it.
-    """
-    data = read_bytes(path, "frozen graph")
-    tf = tensorflow()
-    from google.protobuf.message import DecodeError
-
-    graph_def = tf.compat.v1.GraphDef()
-    try:
-        graph_def.ParseFromString(data)
-    except DecodeError as error:
-        raise UsageError(f"frozen graph {path} is not a GraphDef: {error}") from error
-    if not graph_def.node:
-        raise UsageError(f"frozen graph {path} holds no nodes; give a frozen .pb")
-    return FrozenGraph(graph_def, outputs, source=str(path)).prune(outputs)
+        Raises:
+            UsageError: its constants are larger than a protocol buffer can be.
+        """
+        data = self.copied_graph_def().SerializeToString(deterministic=True)
+        write_atomically(path, lambda file: file.write(data))

@@ -21,9 +21,9 @@ def to_float64(graph: FrozenGraph) -> tuple[FrozenGraph, tuple[str, ...]]:
     rewritten: list[Node] = []
     renamed: dict[str, str] = {}
     kept: list[str] = []
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if _retypable(node):
-            rewritten.append(_retyped(node))
+            rewritten.append(_retyped(node, apart=node.name in graph.arrays))
         elif _touches_float(node):
             kept.append(node.name)
             rewritten += _between_casts(node, renamed)
@@ -96,12 +96,15 @@ def _float_attributes(node: Node) -> list[str]:
     return [key for key in declared if attribute(node, key).type == _float()]
 
 
-def _retyped(node: Node) -> Node:
+def _retyped(node: Node, *, apart: bool) -> Node:
+    """Return a node in float64; the array of a constant that lies apart may stay narrower than its node."""
     tf = tensorflow()
     copy = copied(node)
     for key in _float_attributes(node):
         copy.attr[key].type = tf.float64.as_datatype_enum
-    if node.op == "Const":
+    if apart:
+        copy.attr["value"].tensor.dtype = tf.float64.as_datatype_enum
+    elif node.op == "Const":
         value = tf.make_ndarray(node.attr["value"].tensor).astype(DOUBLE)
         copy.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
     return copy

@@ -72,7 +72,7 @@ def initialise(source: Path, request: Request, directory: Path | None, random_in
     contents = {
         files[name][i]: _npy(value) for i, feeds in enumerate(samples) for name, value in feeds.items()
     }
-    contents[GRAPH] = frozen.graph.graph_def.SerializeToString(deterministic=True)
+    contents[GRAPH] = frozen.graph.copied_graph_def().SerializeToString(deterministic=True)
     contents[FILE] = description(
         frozen, _name_of(directory), GRAPH, files, random=bool(samples), source=source.name
     ).encode()

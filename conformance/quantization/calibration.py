@@ -27,7 +27,7 @@ RANGE_PREFIX = "calibration/"
 def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
     """Return the tensor behind each key of the parameter file: ``<node>/input`` and ``<node>/filter``."""
     tensors = {}
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.op in FIXED_POINT:
             for which, position in zip(("input", "filter"), known(node.op).data_arguments, strict=True):
                 tensors[f"{node.name}/{which}"] = node.input[position]
@@ -59,7 +59,7 @@ def largest_magnitudes(
     wide, _ = to_float64(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
     fetches = [f"{RANGE_PREFIX}{key}" for key in tensors]
-    measuring = wide.replaced([*wide.graph_def.node, *ranges], outputs=fetches).prune(fetches)
+    measuring = wide.replaced([*wide.nodes.values(), *ranges], outputs=fetches).prune(fetches)
     run = GraphRunner(measuring, fetches)
     largest = dict.fromkeys(tensors, 0.0)
     for feeds in samples:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError, near_names
-from conformance.graph.editing import portable_graph_def
+from conformance.graph.editing import portable
 from conformance.judging.bounds import excess
 from conformance.judging.cases import Case
 
@@ -62,10 +62,10 @@ def annotated(
     for record in records:
         _require_node(graph, record, source)
         by_node.setdefault(record.node, []).append(record)
-    graph_def = portable_graph_def(graph)
-    for node in graph_def.node:
+    plain = portable(graph)
+    for node in plain.nodes.values():
         _annotate(node, attributes(by_node.get(node.name, [])))
-    return graph.replaced(graph_def.node)
+    return plain
 
 
 def attributes(records: Sequence[Record]) -> dict[str, Value]:

@@ -11,7 +11,7 @@ from support.kept_network import MEANS, kept_network
 from support.suite_run import run_suite
 
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import load_frozen_graph
+from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.networks import Network
 from conformance.runs.directory import ENVIRONMENT, RECORDS

@@ -11,7 +11,7 @@ from support.emulation import same_bits
 from support.saved_checkpoints import save, variable
 
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import load_frozen_graph
+from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 
 X = np.random.default_rng(1).standard_normal((2, 4)).astype(np.float32)

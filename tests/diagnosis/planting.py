@@ -32,7 +32,7 @@ def planted(graph: FrozenGraph, nodes: Iterable[str], fault: Callable[..., Any])
     """
     targets, types = set(nodes), tensor_types(graph)
     planted_nodes = []
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.name in targets:
             planted_nodes += [copied(node, name=raw(node.name)), *_faulty(graph, node, types, fault)]
         else:
@@ -91,10 +91,10 @@ def transplanted(graph: FrozenGraph, donor: FrozenGraph, nodes: Iterable[str]) -
     def of_targets(name: str) -> bool:
         return any(name == target or name.startswith(f"{target}/") for target in targets)
 
-    kept = [node for node in graph.graph_def.node if not of_targets(node.name)]
-    given = [node for node in donor.graph_def.node if of_targets(node.name)]
-    known = {function.signature.name for function in graph.graph_def.library.function}
-    functions = [item for item in donor.graph_def.library.function if item.signature.name not in known]
+    kept = [node for node in graph.nodes.values() if not of_targets(node.name)]
+    given = [node for node in donor.nodes.values() if of_targets(node.name)]
+    known = {function.signature.name for function in graph.library.function}
+    functions = [item for item in donor.library.function if item.signature.name not in known]
     return graph.replaced([*kept, *given], functions=functions)
 
 

@@ -123,7 +123,7 @@ def test_the_first_floats_of_an_iterator(tmp_path):
     assert last_floats(graph) == ["out"]
     assert floats_after(graph, ["OneShotIterator"]) == ["IteratorGetNext:1", "number"]
     path = tmp_path / "piped.pb"
-    path.write_bytes(graph.graph_def.SerializeToString())
+    path.write_bytes(graph.copied_graph_def().SerializeToString())
     with refused(r"such as --input IteratorGetNext:1 or --input number, or choose other outputs"):
         freeze(path, Request([]))
     frozen = freeze(path, Request([], inputs=["IteratorGetNext:1", "number"]))
@@ -133,7 +133,7 @@ def test_the_first_floats_of_an_iterator(tmp_path):
 
 def test_a_cut_tensor_has_the_shape_that_is_inferred(tmp_path):
     path = tmp_path / "decoded.pb"
-    path.write_bytes(graph_of(decoded).graph_def.SerializeToString())
+    path.write_bytes(graph_of(decoded).copied_graph_def().SerializeToString())
     frozen = freeze(path, Request([], inputs=["pixels"]))
     assert frozen.graph.inputs == ("pixels",)
     assert frozen.types["pixels"][0].shape == (None, 4)

@@ -16,7 +16,7 @@ X = np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)
 
 
 def results(frozen, feeds, *names):
-    return run(frozen.graph.graph_def, feeds, names)
+    return run(frozen.graph.copied_graph_def(), feeds, names)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_model_of_tensorflow_2(second):
     assert sorted(frozen.variables) == ["rounds", "table", "w"]
     computed = results(frozen, {"x": X}, "features", "score")
     assert all(same_bits(computed[name], expected[name]) for name in expected)
-    assert not {node.op for node in frozen.graph.graph_def.node} & {"VarHandleOp", "ReadVariableOp"}
+    assert not {node.op for node in frozen.graph.nodes.values()} & {"VarHandleOp", "ReadVariableOp"}
 
 
 def test_one_output_of_it_alone(second):

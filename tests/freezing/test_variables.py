@@ -36,7 +36,7 @@ def test_variables_of_both_kinds_and_an_optimiser(tmp_path, resource):
     assert frozen.remarks == []
     for name in frozen.variables:
         assert same_bits(frozen.graph.constant(name), saved.values[name])
-    operators = {node.op for node in frozen.graph.graph_def.node}
+    operators = {node.op for node in frozen.graph.nodes.values()}
     assert operators <= {"Placeholder", "Const", "Identity", "MatMul", "Mul", "AddV2", "Tanh"}
 
 
@@ -166,7 +166,7 @@ def test_a_variable_read_inside_a_loop(tmp_path, resource):
 
     saved = save(tmp_path, build, {"x": X}, ["out"])
     frozen = frozen_alike(saved, {"x": X}, "out")
-    assert {node.op for node in frozen.graph.graph_def.node} >= CONTROL_FLOW - {"RefSwitch"}
+    assert {node.op for node in frozen.graph.nodes.values()} >= CONTROL_FLOW - {"RefSwitch"}
     assert frozen.remarks == []
 
 

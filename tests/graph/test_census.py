@@ -50,8 +50,8 @@ def test_every_node_of_the_dataflow_is_counted_once(operators):
         **{op: operators.count(op) for op in operators},
         "addv2": 1,
     }
-    order = [node.name for node in graph.graph_def.node]
+    order = [node.name for node in graph.nodes.values()]
     for entry in counts:
-        same = [node.name for node in graph.graph_def.node if node.op == entry.op and node.input[0] in order]
+        same = [node.name for node in graph.nodes.values() if node.op == entry.op and node.input[0] in order]
         assert entry.first in same
         assert all(order.index(entry.first) <= order.index(name) for name in same if name in dataflow(graph))

@@ -46,7 +46,7 @@ def test_without_a_fault_every_node_gives_its_golden(graph, names, goldens):
 def broken(graph, fault):
     """Return the graph with the node ``fault`` doubled."""
     nodes = []
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         if node.name != fault:
             nodes.append(node)
             continue

@@ -67,7 +67,7 @@ def test_any_order_of_nodes_is_sorted(edges, order):
         nodes[high].input.append(f"^n{low}")
     graph_def = tensorflow().compat.v1.GraphDef()
     graph_def.node.extend(nodes[index] for index in order)
-    graph = FrozenGraph(graph_def, [f"n{index}" for index in range(9)])
+    graph = FrozenGraph.of(graph_def, [f"n{index}" for index in range(9)])
     names = topological(graph)
     assert sorted(names) == sorted(graph.nodes)
     for node in graph_def.node:
@@ -121,7 +121,7 @@ def test_dataflow_of_a_long_chain_is_a_chain():
     nodes += [plain(f"n{index}", "Neg", [f"n{index - 1}"], T="float32") for index in range(1, 2000)]
     graph_def = tensorflow().compat.v1.GraphDef()
     graph_def.node.extend(reversed(nodes))
-    graph = FrozenGraph(graph_def, ["n1999"])
+    graph = FrozenGraph.of(graph_def, ["n1999"])
     live = dataflow(graph)
     assert list(nx.topological_sort(live)) == topological(graph) == [f"n{index}" for index in range(2000)]
     assert all(live.has_edge(*pair) for pair in itertools.pairwise(topological(graph)))

@@ -66,9 +66,9 @@ def test_inputs_that_only_a_kernel_can_refuse():
 
 def test_a_graph_that_tensorflow_refuses():
     graph = frozen(build, "o")
-    graph.graph_def.node[-1].attr["T"].type = tensorflow().float64.as_datatype_enum
+    list(graph.nodes.values())[-1].attr["T"].type = tensorflow().float64.as_datatype_enum
     with refused(r"TensorFlow cannot load graph: .*(double|float)"):
-        GraphRunner(FrozenGraph(graph.graph_def, ["o"]), ["o"])
+        GraphRunner(FrozenGraph.of(graph.copied_graph_def(), ["o"]), ["o"])
 
 
 def test_a_missing_fetch():

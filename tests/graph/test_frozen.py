@@ -7,7 +7,8 @@ from support.refusals import refused
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.graph.editing import constant, copied, plain
-from conformance.graph.frozen import FrozenGraph, load_frozen_graph, output_index, producer
+from conformance.graph.frozen import FrozenGraph, output_index, producer
+from conformance.graph.graph_file import load_frozen_graph
 
 
 def build(tf):
@@ -53,13 +54,13 @@ def test_pruning_keeps_what_is_needed_and_the_order(graph):
 def test_pruning_keeps_control_inputs(graph):
     nodes = [
         copied(node, inputs=[*node.input, "^other"]) if node.name == "o" else node
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
     ]
     assert "other" in graph.replaced(nodes).prune(["o"]).nodes
 
 
 def test_constants_are_found_behind_identities(graph):
-    nodes = [*graph.graph_def.node, plain("read", "Identity", ["kernel"], T="float32")]
+    nodes = [*graph.nodes.values(), plain("read", "Identity", ["kernel"], T="float32")]
     nodes += [plain("stopped", "StopGradient", ["read:0"], T="float32")]
     more = graph.replaced(nodes)
     assert more.constant("stopped").tolist() == [[1], [2], [3]]
@@ -90,7 +91,7 @@ def test_wrong_constants(graph, values, said):
 
 def changed(graph, **changes):
     """Return the graph with one thing changed."""
-    nodes = [copied(node) for node in graph.graph_def.node]
+    nodes = [copied(node) for node in graph.nodes.values()]
     by_name = {node.name: node for node in nodes}
     if "value" in changes:
         nodes[nodes.index(by_name["kernel"])] = constant("kernel", np.array([[1], [2], [4]], np.float32))
@@ -107,7 +108,7 @@ def test_the_digest_sees_everything_and_not_the_order(graph):
     others = [changed(graph, **{key: True}) for key in ("value", "attribute", "input", "op")]
     others.append(changed(graph, outputs=("other", "o")))
     assert len({other.sha256 for other in [graph, *others]}) == 6
-    shuffled = graph.replaced(reversed(graph.graph_def.node))
+    shuffled = graph.replaced(reversed(list(graph.nodes.values())))
     assert shuffled.sha256 == graph.sha256 == changed(graph).sha256
 
 
@@ -117,16 +118,16 @@ def test_the_digest_survives_being_run(graph):
     before = graph.sha256
     feeds = {"x": np.ones((2, 3)), "y": np.ones((3, 2))}
     GraphRunner(graph, ["o"])(feeds)
-    assert FrozenGraph(graph.graph_def, graph.outputs).sha256 == before
+    assert FrozenGraph.of(graph.copied_graph_def(), graph.outputs).sha256 == before
 
 
 def damaged(graph, kind):
     """Return the bytes of a file that is no good."""
-    data = graph.graph_def.SerializeToString()
+    data = graph.copied_graph_def().SerializeToString()
     return {
         "empty": b"",
         "truncated": data[: len(data) // 2],
-        "text": str(graph.graph_def).encode(),
+        "text": str(graph.copied_graph_def()).encode(),
         "picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
         "noise": np.random.default_rng(0).bytes(2000),
     }[kind]
@@ -143,7 +144,7 @@ def test_files_that_are_no_graph(graph, tmp_path, kind):
 
 
 def test_a_file_cut_anywhere_never_gives_another_graph(graph, tmp_path):
-    data = graph.prune(["o"]).graph_def.SerializeToString(deterministic=True)
+    data = graph.prune(["o"]).copied_graph_def().SerializeToString(deterministic=True)
     path, whole = tmp_path / "graph.pb", graph.prune(["o"]).sha256
     for end in range(0, len(data), 3):
         path.write_bytes(data[:end])
@@ -165,7 +166,7 @@ def test_a_missing_output_names_near_ones(graph, tmp_path):
 
 
 def test_an_unknown_operator(graph):
-    nodes = [copied(node) for node in graph.graph_def.node]
+    nodes = [copied(node) for node in graph.nodes.values()]
     nodes[-1].op = "CambriconSecret"
     with refused("operator 'CambriconSecret' of node 'other' in graph is unknown"):
         graph.replaced(nodes)
@@ -173,11 +174,11 @@ def test_an_unknown_operator(graph):
 
 def test_two_nodes_of_one_name(graph):
     with refused("graph has two nodes of one name: 'kernel'"):
-        graph.replaced([*graph.graph_def.node, graph.nodes["kernel"]])
+        graph.replaced([*graph.nodes.values(), graph.nodes["kernel"]])
 
 
 def test_a_missing_producer(graph):
-    nodes = [node for node in graph.graph_def.node if node.name != "kernel"]
+    nodes = [node for node in graph.nodes.values() if node.name != "kernel"]
     with refused("node 'product' in graph reads 'kernel', which is missing"):
         graph.replaced(nodes)
 

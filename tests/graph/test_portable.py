@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from support.emulation import frozen, placeholder
 
-from conformance.graph.editing import plain, portable_graph_def
+from conformance.graph.editing import plain, portable
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import FrozenGraph
 
 FEEDS = {"x": np.random.default_rng(5).uniform(-1, 1, (2, 4, 6, 3)).astype(np.float32)}
 
@@ -25,12 +24,8 @@ def graph():
     return frozen(build, "slope_by_default", "slope")
 
 
-def nodes(graph_def):
-    return {node.name: node for node in graph_def.node}
-
-
 def test_what_stands_at_its_default_is_left_out_and_the_rest_is_kept(graph):
-    found = nodes(portable_graph_def(graph))
+    found = portable(graph).nodes
     default, dilated = found["default"], found["dilated"]
     assert set(default.attr) == {"T", "strides", "padding"}
     assert list(dilated.attr["dilations"].list.i) == [1, 2, 2, 1]
@@ -41,22 +36,22 @@ def test_what_stands_at_its_default_is_left_out_and_the_rest_is_kept(graph):
 def test_the_results_are_the_same_to_the_last_bit(graph):
     names = ["slope_by_default", "slope"]
     ours = GraphRunner(graph, names)(FEEDS)
-    portable = GraphRunner(FrozenGraph(portable_graph_def(graph), names), names)(FEEDS)
+    found = GraphRunner(portable(graph), names)(FEEDS)
     for name in names:
-        assert ours[name].tobytes() == portable[name].tobytes()
+        assert ours[name].tobytes() == found[name].tobytes()
 
 
 def test_the_graph_itself_stays_as_it_is(graph):
-    before = graph.graph_def.SerializeToString(deterministic=True)
-    portable_graph_def(graph)
-    assert graph.graph_def.SerializeToString(deterministic=True) == before
+    before = graph.copied_graph_def().SerializeToString(deterministic=True)
+    portable(graph)
+    assert graph.copied_graph_def().SerializeToString(deterministic=True) == before
 
 
 def test_devices_and_colocations_are_left_out(graph):
     node = graph.nodes["default"]
     node.device = "/device:GPU:7"
     node.attr["_class"].list.s.append(b"loc:@x")
-    found = nodes(portable_graph_def(graph))["default"]
+    found = portable(graph).nodes["default"]
     assert found.device == ""
     assert "_class" not in found.attr
 
@@ -70,10 +65,10 @@ def test_functions_lose_their_defaults_as_well():
         tf.identity(inner(placeholder(tf)), name="y")
 
     graph = frozen(with_function, "y")
-    assert graph.graph_def.library.function
+    assert graph.library.function
     (slope,) = [
         node
-        for function in portable_graph_def(graph).library.function
+        for function in portable(graph).library.function
         for node in function.node_def
         if node.op == "LeakyRelu"
     ]
@@ -83,5 +78,5 @@ def test_functions_lose_their_defaults_as_well():
 def test_an_operator_that_nobody_knows_is_left_as_it_is(graph):
     odd = plain("odd", "ExactlyNoSuchOp", [])
     odd.attr["size"].i = 7
-    with_odd = graph.replaced([*graph.graph_def.node, odd])
-    assert nodes(portable_graph_def(with_odd))["odd"].attr["size"].i == 7
+    with_odd = graph.replaced([*graph.nodes.values(), odd])
+    assert portable(with_odd).nodes["odd"].attr["size"].i == 7

@@ -14,7 +14,7 @@ def dtypes(graph):
     """Return TensorFlow's names of the dtypes of every node's outputs."""
     tf = tensorflow()
     return {
-        node.name: [tf.as_dtype(dtype).name for dtype in output_types(node)] for node in graph.graph_def.node
+        node.name: [tf.as_dtype(dtype).name for dtype in output_types(node)] for node in graph.nodes.values()
     }
 
 

@@ -187,7 +187,7 @@ def test_every_fixed_point_operator_and_reduction_of_beautygan_is_counted():
     shape_of = static_shapes(tensor_types(graph))
     sums = [
         sum_of(graph, node.name, shape_of)
-        for node in graph.graph_def.node
+        for node in graph.nodes.values()
         if node.op in FIXED_POINT | REDUCTIONS
     ]
     means = [entry.numbers for entry in sums if entry.op == "Mean"]

@@ -111,7 +111,7 @@ def test_the_truth_is_the_sum_of_the_marked_numbers(network):
 
 def test_the_graph_is_an_unrolled_loop(network):
     graph = network.graph
-    census = Counter(node.op for node in graph.graph_def.node)
+    census = Counter(node.op for node in graph.nodes.values())
     per_step = {"MatMul": 2, "BiasAdd": 2, "Split": 1, "Sigmoid": 3, "Tanh": 2, "Mul": 3, "Add": 1}
     assert {op: census[op] for op in per_step} == {op: count * STEPS for op, count in per_step.items()}
     assert not {"Enter", "Merge", "Switch", "NextIteration", "Exit", "While"} & set(census)

@@ -19,7 +19,7 @@ from mobilenet.trainer import Recipe, Trainer, initial
 
 from conformance.errors import UsageError
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import load_frozen_graph
+from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.retype import to_float64
 from conformance.networks import Network
 
@@ -67,7 +67,7 @@ def test_pictures_are_held_out_and_the_truth_is_theirs(builder):
 
 
 def test_the_graph_is_a_frozen_one_of_tensorflow_1(network):
-    ops = [node.op for node in network.graph.graph_def.node]
+    ops = [node.op for node in network.graph.nodes.values()]
     counts = {op: ops.count(op) for op in ("Conv2D", "DepthwiseConv2dNative", "BiasAdd", "Relu6", "MatMul")}
     assert counts == {"Conv2D": 8, "DepthwiseConv2dNative": 7, "BiasAdd": 16, "Relu6": 15, "MatMul": 1}
     assert [ops.count(op) for op in ("AvgPool", "Softmax", "FusedBatchNorm")] == [1, 1, 0]

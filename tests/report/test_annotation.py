@@ -12,7 +12,7 @@ from support.records import record as made
 
 from conformance.errors import UsageError
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import load_frozen_graph
+from conformance.graph.graph_file import load_frozen_graph
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.cases import Outcome
 from conformance.judging.verdicts import Acceptance, Reached

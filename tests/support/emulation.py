@@ -37,7 +37,7 @@ def frozen(build, *outputs, control_flow_v2=True):
             build(tf)
     finally:
         tf.compat.v1.enable_control_flow_v2()
-    return FrozenGraph(graph.as_graph_def(), outputs).prune(outputs)
+    return FrozenGraph.of(graph.as_graph_def(), outputs).prune(outputs)
 
 
 def placeholder(tf, name="x", shape=(2, 4, 6, 3), dtype="float32"):

@@ -353,7 +353,7 @@ class Annotating(Driver):
 
     def opened(self, graph, *arguments):
         session = super().opened(graph, *arguments)
-        graph.graph_def.node[0].attr["_seen"].b = True
+        next(iter(graph.nodes.values())).attr["_seen"].b = True
         return session
 
 

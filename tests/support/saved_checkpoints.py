@@ -99,7 +99,7 @@ def frozen_alike(saved, feeds, *outputs, **request):
     results = run({name: feeds[name] for name in run.feeds})
     for name in outputs:
         assert same_bits(results[name], saved.expected[name]), name
-    assert not {node.op for node in frozen.graph.graph_def.node} & {"VariableV2", "VarHandleOp"}
+    assert not {node.op for node in frozen.graph.nodes.values()} & {"VariableV2", "VarHandleOp"}
     return frozen
 
 

@@ -71,7 +71,7 @@ def state(trainer):
 def test_the_network_is_the_frozen_graph():
     import tensorflow as tf
 
-    from conformance.graph.frozen import load_frozen_graph
+    from conformance.graph.graph_file import load_frozen_graph
 
     random = np.random.RandomState(1)
     values = {name: random.normal(value, 0.02) for name, value in initial(0).items()}
@@ -243,7 +243,7 @@ def test_a_checkpoint_that_cannot_be_read_is_an_error(trainer, tmp_path, content
 
 
 def test_exported_weights_fill_the_graph(trainer, tmp_path):
-    from conformance.graph.frozen import load_frozen_graph
+    from conformance.graph.graph_file import load_frozen_graph
     from conformance.weights import Weights, filled
 
     trainer.export(tmp_path / "weights.npz", "a test")
@@ -253,7 +253,7 @@ def test_exported_weights_fill_the_graph(trainer, tmp_path):
         Weights(match=f"generator/*/{part}", kind="file", file="weights.npz")
         for part in ("kernel", "beta", "gamma")
     ]
-    nodes = {node.name: node for node in filled(graph, recipes, 0, tmp_path / "network.toml").graph_def.node}
+    nodes = {node.name: node for node in filled(graph, recipes, 0, tmp_path / "network.toml").nodes.values()}
     from tensorflow import make_ndarray
 
     for name, variable in trainer.mean.items():

@@ -160,7 +160,7 @@ def _graph() -> FrozenGraph:
     nodes.compute("score", "MatMul", "peak", nodes.weights("score/filter", 0.2, 2 * BRANCH, SCORES))
     graph_def = tensorflow().compat.v1.GraphDef(node=nodes.nodes)
     graph_def.versions.producer = PRODUCER
-    return FrozenGraph(graph_def, OUTPUTS, source="the contract's network")
+    return FrozenGraph.of(graph_def, OUTPUTS, source="the contract's network")
 
 
 class _Nodes:

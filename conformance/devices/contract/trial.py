@@ -159,13 +159,13 @@ class Trial:
     ) -> Session:
         """Open a session with copies of the arguments, and note which of them the device changes."""
         ours, scales = program.graph, self.network.scales(precision.fixed_bits)
-        graph = FrozenGraph(ours.copied_graph_def(), ours.outputs, source=ours.source)
+        graph = FrozenGraph.of(ours.copied_graph_def(), ours.outputs, source=ours.source)
         given = QuantizationScales(scales.bits, dict(scales.scales))
         try:
             opened = self.device.open(graph, tuple(fetches), precision=precision, scales=given, fuse=fuse)
             return checked_session(opened)
         finally:
-            if graph.graph_def != ours.graph_def:
+            if graph.nodes != ours.nodes:
                 self.damaged["the graph"] = None
             if given != scales:
                 self.damaged["the scales"] = None

@@ -308,7 +308,9 @@ class Library:
             self._definitions[definition.signature.name] = definition
         return call(name, function.function_def.signature.name, inputs, dtypes, [result])
 
-    @property
-    def definitions(self) -> list[Any]:
-        """The FunctionDefs of every kernel called so far."""
-        return list(self._definitions.values())
+    def with_definitions(self, library: Any) -> Any:
+        """Return a FunctionDefLibrary and the kernels that were called so far."""
+        whole = type(library)()
+        whole.CopyFrom(library)
+        whole.function.extend(self._definitions.values())
+        return whole

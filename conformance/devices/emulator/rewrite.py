@@ -15,8 +15,9 @@ from conformance.devices.emulator.kernels import Library
 from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.devices.emulator.reductions import Reductions
 from conformance.errors import UsageError
+from conformance.graph.constants import stored
 from conformance.graph.dataflow import TensorType, tensor_types
-from conformance.graph.editing import cast, constant, copied, plain
+from conformance.graph.editing import cast, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.devices.emulator.profile import Profile
+    from conformance.graph.constants import Array
     from conformance.graph.operators import Emulation
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -43,7 +45,7 @@ def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
         fetches: nodes whose result leaves the device, so that it is stored.
     """
     readers: dict[str, list[str]] = {}
-    for node in graph.graph_def.node:
+    for node in graph.nodes.values():
         for tensor in node.input:
             readers.setdefault(producer(tensor), []).append(node.op)
     return frozenset(
@@ -113,15 +115,17 @@ class _Rewriter:
         fused = fuse and profile.fused_intermediates == "fp32"
         self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
         self.on_host = on_host
-        self.has_frames = any(node.op == "Enter" for node in self.graph.graph_def.node)
+        self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.renamed: dict[str, str] = {}
+        self.arrays: dict[str, Array] = {}
         self.unmodelled: list[str] = list(narrow)
 
     def rewritten(self) -> EmulatedGraph:
         """Return the whole graph, rewritten."""
-        nodes = [part for node in self.graph.graph_def.node for part in self._in_frame(node)]
+        nodes = [part for node in self.graph.nodes.values() for part in self._in_frame(node)]
         nodes = [copied(node, inputs=[self._source(tensor, node) for tensor in node.input]) for node in nodes]
-        graph = self.graph.replaced(nodes, functions=self.library.definitions).prune(self.graph.outputs)
+        library = self.library.with_definitions(self.graph.library)
+        graph = self.graph.replaced(nodes, arrays=self.arrays, library=library).prune(self.graph.outputs)
         return EmulatedGraph(graph, tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled])))
 
     def _node(self, node: Node) -> list[Node]:
@@ -216,14 +220,16 @@ class _Rewriter:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
         if self.precision.float_bits != 16:
             return [node]
-        value: Any = tensorflow().make_ndarray(node.attr["value"].tensor)
+        value: Any = self.graph.constant(node.name)
         rounded = round_to_half(
             value,
             ties=self.profile.ties,  # type: ignore[arg-type]
             overflow=self.profile.half_overflow,  # type: ignore[arg-type]
             tiny=self.profile.half_tiny,  # type: ignore[arg-type]
         )
-        return [copied(constant(node.name, rounded), inputs=node.input)]
+        filled, arrays = stored(node, rounded)
+        self.arrays |= arrays
+        return [filled]
 
     def _rounded(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, and a rounding of each float output."""

@@ -15,7 +15,7 @@ from conformance.devices.cambricon.worker import PROTOCOL, Refused, Worker, main
 from conformance.devices.checked_run import checked_run, checked_session
 from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError, UsageError
-from conformance.graph.frozen import load_frozen_graph
+from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.precision import parse_precision
 from conformance.quantization.parameter_file import QuantizationScales

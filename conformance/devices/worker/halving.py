@@ -200,6 +200,6 @@ def _dependents(graph: FrozenGraph, node: str) -> set[str]:
 
     edges = nx.DiGraph()
     edges.add_nodes_from([*graph.nodes, node])
-    for reader in graph.graph_def.node:
+    for reader in graph.nodes.values():
         edges.add_edges_from((producer(tensor), reader.name) for tensor in reader.input)
     return set(nx.descendants(edges, node))

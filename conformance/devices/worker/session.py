@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.devices.base import Unsupported
 from conformance.errors import DeviceError, UsageError
-from conformance.graph.editing import constant, placeholder, plain, portable_graph_def
+from conformance.graph.editing import constant, placeholder, plain, portable
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -89,7 +89,7 @@ class RemoteSession:
         """
         if self._host.ready(self._launch) != self._generation:
             path = self._host.path / f"graph-{self._number}.pb"
-            path.write_bytes(portable_graph_def(self.graph).SerializeToString())
+            portable(self.graph).save(path)
             names = {"graph": str(path), "feeds": self.graph.inputs, "fetches": self.fetches}
             self._take_over(self._asked("open", Facts, **names, **self._opening))
             path.unlink(missing_ok=True)
@@ -164,4 +164,4 @@ def _probe_graph() -> FrozenGraph:
             plain("sum", "Add", ["probe", "addend"], T=tf.float32),
         ]
     )
-    return FrozenGraph(graph_def, ["sum"], source="the probe")
+    return FrozenGraph.of(graph_def, ["sum"], source="the probe")

@@ -22,13 +22,13 @@ def _bounds():
 
 
 def test_the_network_holds_only_what_tensorflow_1_knows():
-    nodes = contract_network().whole.graph.graph_def.node
+    nodes = contract_network().whole.graph.nodes.values()
     assert {node.op for node in nodes} == {
         *("Placeholder", "Const", "Conv2D", "Relu", "ConcatV2", "BiasAdd", "Mul", "Tanh", "Max", "MatMul")
     }
     known = {"T", "Tidx", "N", "dtype", "value", "shape", "strides", "padding"}
     assert {key for node in nodes for key in node.attr} <= known
-    assert contract_network().cut.graph.graph_def.versions.producer == 27
+    assert contract_network().cut.graph.versions.producer == 27
 
 
 def test_the_network_is_what_faulty_devices_need():

@@ -87,7 +87,7 @@ def of_the_loop(scales, graph):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_loop_gives_the_bits_of_the_unrolled_network(loop, precision):
     flat, looped = frozen(unrolled, "answer"), frozen(loop, "answer", control_flow_v2=False)
-    assert "Enter" in {node.op for node in looped.graph_def.node}
+    assert "Enter" in {node.op for node in looped.nodes.values()}
     scales = one_scale(flat, int(precision[3:].partition("-")[0]))
     expected, _ = run(flat, {"x": X}, precision, scales=scales)
     found, _ = run(looped, {"x": X}, precision, scales=of_the_loop(scales, looped))

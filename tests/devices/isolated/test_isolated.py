@@ -32,7 +32,7 @@ def graph(*fetches):
     graph_def = tf.compat.v1.GraphDef()
     graph_def.node.append(placeholder_node("x", tf.float32, (4,)))
     graph_def.node.extend(plain(name, "Identity", ["x"], T=tf.float32) for name in fetches)
-    return FrozenGraph(graph_def, fetches)
+    return FrozenGraph.of(graph_def, fetches)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_the_device_is_given_what_it_would_be_given_here(tmp_path, monkeypatch):
     worker = IsolatedWorker(None)
     worker.device = CrashingDevice()
     scales = QuantizationScales(8, {"a/input": 1 / 3}, convfirst=("{", "}"))
-    (tmp_path / "g.pb").write_bytes(graph("a", "b").graph_def.SerializeToString())
+    (tmp_path / "g.pb").write_bytes(graph("a", "b").copied_graph_def().SerializeToString())
     opening = _opening(PRECISIONS[0], scales, fuse=False)
     session = worker.opened({"graph": str(tmp_path / "g.pb"), "fetches": ["b"], **opening})
     assert isinstance(session, IsolatedSession)

@@ -30,7 +30,7 @@ def graph_of(parents):
         node = plain(name, "AddN", ["x", *needs], T=tf.float32)
         node.attr["N"].i = 1 + len(needs)
         graph_def.node.append(node)
-    return FrozenGraph(graph_def, list(parents))
+    return FrozenGraph.of(graph_def, list(parents))
 
 
 def chain(length):
@@ -343,10 +343,10 @@ def test_a_culprit_that_depends_on_no_input_is_blamed_like_any_other():
     tf = tensorflow()
     graph = graph_of({"n0": []})
     extra = tf.compat.v1.GraphDef()
-    extra.CopyFrom(graph.graph_def)
+    extra.CopyFrom(graph.copied_graph_def())
     extra.node.append(plain("lonely", "NoOp", []))
     extra.node.append(plain("after", "Identity", ["n0", "^lonely"], T=tf.float32))
-    graph = FrozenGraph(extra, ["n0", "lonely", "after"])
+    graph = FrozenGraph.of(extra, ["n0", "lonely", "after"])
     with SurvivingSession(graph, ["after", "n0", "lonely"], killers("lonely").part) as session:
         assert session.run(FEEDS).keys() == {"n0"}
     assert str(session.problems["after"]).startswith("not run, because it needs lonely")

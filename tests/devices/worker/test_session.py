@@ -33,7 +33,7 @@ def graph(*fetches):
     graph_def = tf.compat.v1.GraphDef()
     graph_def.node.append(placeholder("x", tf.float32, None))
     graph_def.node.extend(plain(name, "Identity", ["x"], T=tf.float32) for name in fetches)
-    return FrozenGraph(graph_def, fetches)
+    return FrozenGraph.of(graph_def, fetches)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ lie in ``<root>/<network>/tensors/``; the first run makes them, later runs verif
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 import shlex
 import urllib.parse
@@ -30,9 +31,9 @@ from conformance.fingerprints import (
     tensor_sha256,
 )
 from conformance.golden_places import MANIFEST, TENSORS, golden_places
-from conformance.graph.execution import Reference
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.graph.retype import to_float64
+from conformance.graph.segments import reference
 from conformance.graph.selection import judgeable_nodes, key_nodes
 from conformance.machine import cpu_model
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 ACCEPTED = "accepted.json"
-GROUP = 100
-"""Nodes computed in one run: bounds the memory of making goldens."""
 
 
 class GoldenNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,11 +69,16 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     float32_nodes: list[str]
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """The whole of ``manifest.json``; nodes stand in topological order."""
 
     provenance: Provenance
     nodes: list[GoldenNode]
+
+    @functools.cached_property
+    def by_name(self) -> dict[str, GoldenNode]:
+        """The nodes by their names."""
+        return {node.name: node for node in self.nodes}
 
     @property
     def key(self) -> list[GoldenNode]:
@@ -149,11 +153,11 @@ class GoldenStore:
         Raises:
             GoldenError: it has none.
         """
-        for node in self.manifest.nodes:
-            if node.name == name:
-                return node
-        known = [node.name for node in self.manifest.nodes]
-        raise GoldenError(f"node {name!r} has no golden in {self.path(MANIFEST)}{near_names(name, known)}")
+        known = self.manifest.by_name
+        if name not in known:
+            where = self.path(MANIFEST)
+            raise GoldenError(f"node {name!r} has no golden in {where}{near_names(name, list(known))}")
+        return known[name]
 
     def get(self, name: str, sample: int) -> Array:
         """Return a node's golden on one sample: float32, read-only, memory-mapped, verified."""
@@ -180,12 +184,13 @@ class GoldenStore:
                 self.get(node.name, sample)
         self.progress(len(wanted), len(wanted), f"verifying goldens of {self.network.name}")
 
-    def discard(self, names: Iterable[str]) -> None:
-        """Delete the tensors of these nodes; they are made again when they are needed."""
-        for name in names:
-            for sample in range(self.network.samples):
-                self._mapped.pop((name, sample), None)
-                (self.directory / _file(name, sample)).unlink(missing_ok=True)
+    def check(self, name: str, sample: int, value: Array) -> None:
+        """Demand that a freshly computed tensor is the manifest's, but for last bits.
+
+        Raises:
+            GoldenError: it is not, or the node is not in the manifest.
+        """
+        last_bits_differ(value, self.node(name).samples[sample], _file(name, sample))
 
     def create(self) -> Manifest:
         """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node.
@@ -201,10 +206,11 @@ class GoldenStore:
         self._mapped.clear()
         with self._locked():
             self._delete("*")
-            for sample, name, value in self._computed(names):
-                prints[name].append(fingerprint(value, f"the golden of {name!r} on sample {sample}"))
-                if name in key:
-                    self._write(name, sample, value)
+            for sample, part in self.computed(names):
+                for name, value in part.items():
+                    prints[name].append(fingerprint(value, f"the golden of {name!r} on sample {sample}"))
+                    if name in key:
+                        self._write(name, sample, value)
             nodes = [
                 GoldenNode(name, self.network.graph.nodes[name].op, key.get(name, []), prints[name])
                 for name in names
@@ -243,25 +249,31 @@ class GoldenStore:
         """Make tensors, each checked against the manifest before it is kept."""
         if not names:  # another process was first
             return
-        for sample, name, value in self._computed(names):
-            path = self.directory / _file(name, sample)
-            if last_bits_differ(value, self.node(name).samples[sample], str(path)):
-                accepted = _accepted(path.parent) | {path.name: tensor_sha256(value)}
-                write_json_atomically(path.parent / ACCEPTED, accepted)
-            self._write(name, sample, value)
+        for sample, part in self.computed(names):
+            for name, value in part.items():
+                path = self.directory / _file(name, sample)
+                if last_bits_differ(value, self.node(name).samples[sample], str(path)):
+                    accepted = _accepted(path.parent) | {path.name: tensor_sha256(value)}
+                    write_json_atomically(path.parent / ACCEPTED, accepted)
+                self._write(name, sample, value)
 
-    def _computed(self, names: Sequence[str]) -> Iterator[tuple[int, str, Array]]:
-        """Compute ``names`` for every sample, in groups that fit in memory."""
-        reference = Reference(self.network.graph)
-        groups = [names[start : start + GROUP] for start in range(0, len(names), GROUP)]
-        total, done = self.network.samples * len(names), 0
-        for group in groups:
-            feeds = map(self.network.feeds, range(self.network.samples))
-            for sample, results in enumerate(reference.compute(group, feeds)):
-                for name in group:
-                    yield sample, name, results.pop(name).astype(np.float32)
-                    done += 1
-                    self.progress(done, total, f"making goldens of {self.network.name}")
+    def computed(self, names: Sequence[str], what: str = "") -> Iterator[tuple[int, dict[str, Array]]]:
+        """Compute goldens, sample by sample and segment by segment; nothing is stored or compared.
+
+        Args:
+            names: of judgeable nodes.
+            what: what is done with them, for the progress.
+
+        Yields:
+            The sample, and some of the nodes ``names`` with their goldens, float32.
+        """
+        network, total, done = self.network, self.network.samples * len(names), 0
+        made = reference(network.graph, names, network.feeds(0))
+        for sample in range(network.samples):
+            for part in made.compute(network.feeds(sample)):
+                yield sample, {name: value.astype(np.float32) for name, value in part.items()}
+                done += len(part)
+                self.progress(done, total, what or f"making goldens of {network.name}")
 
     def _write(self, name: str, sample: int, value: Array) -> None:
         path = self.directory / _file(name, sample)

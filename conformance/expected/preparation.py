@@ -16,7 +16,8 @@ from conformance import locations
 from conformance.devices.emulator.profile import read_profile
 from conformance.errors import ConformanceError, InfrastructureError, UsageError
 from conformance.expected.attainable import FILE as BOUNDS
-from conformance.expected.attainable import check_scales, make_attainable, read_attainable
+from conformance.expected.attainable import check_scales, read_attainable
+from conformance.expected.ideal_device import make_attainable
 from conformance.expected.scales import (
     kept_scales,
     make_scales,
@@ -140,9 +141,7 @@ def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
         )  # or they would be taken for those of these goldens
         store.create()
     elif step == "bounds":
-        make_attainable(
-            store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES), store.progress
-        )
+        make_attainable(store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES))
     elif not _make_scales(store, forced=forced):
         return _left(store, step)
     return Prepared(step, "made", _there(store, step) + (f" ({why})" if why else ""))

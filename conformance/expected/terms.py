@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.graph.cut import cut
@@ -19,9 +20,10 @@ from conformance.graph.retype import input_types, to_float64
 from conformance.graph.sums import sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from conformance.goldens import GoldenStore
+    from conformance.graph.constants import Array
     from conformance.graph.frozen import FrozenGraph, Node
 
     GoldenShapeOf = Callable[[str], tuple[int, ...] | None]
@@ -43,48 +45,64 @@ class TermSums(NamedTuple):
     magnitude_square: float = 0.0
 
 
-def term_sums(store: GoldenStore) -> dict[str, TermSums]:
-    """Return the terms of every node of the manifest that sums.
+class SummedTerms:
+    """The terms of every node of a manifest that sums, seen sample by sample.
 
     Σ|terms| is what the same operator computes, in float64, on the absolute values of its golden inputs. The
     result of a Softmax is a positive term over the sum of all: what the sum is off by, relatively, it is.
+
+    Args:
+        store: the goldens.
     """
-    summing = {
-        node.name: known(node.op).running_sum
-        for node in store.manifest.nodes
-        if node.op in FIXED_POINT or known(node.op).running_sum
-    }
-    shares = [name for name, kind in summing.items() if kind == "share"]
-    magnitudes = _magnitudes(store, [name for name in summing if name not in shares])
-    magnitudes |= {name: _of_golden(store, name) for name in shares}
-    shape_of = _golden_shapes(store)
-    return {name: TermSums(_terms(store, name, shape_of), *found) for name, found in magnitudes.items()}
 
+    def __init__(self, store: GoldenStore) -> None:
+        self._store = store
+        self._kinds = {
+            node.name: known(node.op).running_sum
+            for node in store.manifest.nodes
+            if node.op in FIXED_POINT or known(node.op).running_sum
+        }
+        self._found: dict[str, tuple[float, float]] = {}
+        self._shape_of = _golden_shapes(store)
 
-def _of_golden(store: GoldenStore, name: str) -> tuple[float, float]:
-    """Return the largest element and the largest mean square of a node's goldens."""
-    goldens = [store.get(name, sample) for sample in range(store.network.samples)]
-    largest = max(float(golden.max()) for golden in goldens)
-    return largest, max(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens)
+    def add(self, sample: int, goldens: Mapping[str, Array]) -> None:
+        """Look at some nodes on one sample.
 
+        Args:
+            sample: the sample.
+            goldens: the nodes, with their goldens.
+        """
+        summing = [name for name in goldens if name in self._kinds]
+        for name in summing:
+            if self._kinds[name] == "share":
+                self._keep(name, goldens[name])
+        others = tuple(name for name in summing if self._kinds[name] != "share")
+        if others:
+            run = self._magnitudes(others)
+            results = run(golden_feeds(self._store, run.feeds, sample))
+            for name in others:
+                self._keep(name, results.pop(MAGNITUDE + name))
 
-def _magnitudes(store: GoldenStore, names: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return, per node, the largest Σ|terms| and the largest mean square of Σ|terms|."""
-    if not names:
-        return {}
-    absolute = _absolute_sums(cut(store.network.graph, key_shapes(store), names), names)
-    run = GraphRunner(absolute, [MAGNITUDE + name for name in names])
-    found = dict.fromkeys(names, (0.0, 0.0))
-    for sample in range(store.network.samples):
-        results = run(golden_feeds(store, run.feeds, sample))
-        for name in names:
-            value = results.pop(MAGNITUDE + name)
-            largest, square = found[name]
-            found[name] = (
-                max(largest, float(value.max())),
-                max(square, float(np.mean(np.square(value)))),
-            )
-    return found
+    def of(self, name: str) -> TermSums:
+        """Return the terms of a node on all samples that were added; none for one that does not sum.
+
+        Raises:
+            GoldenError: nothing tells how many terms it adds up.
+        """
+        if name not in self._kinds:
+            return TermSums()
+        return TermSums(_terms(self._store, name, self._shape_of), *self._found[name])
+
+    def _keep(self, name: str, sums: Array) -> None:
+        """Take the sums of a node on one sample into the largest Σ|terms| and mean square of all."""
+        largest, square = self._found.get(name, (0.0, 0.0))
+        mean_square = float(np.mean(np.square(sums, dtype=np.float64)))
+        self._found[name] = (max(largest, float(sums.max())), max(square, mean_square))
+
+    @cached_method
+    def _magnitudes(self, names: tuple[str, ...]) -> GraphRunner:
+        graph = cut(self._store.network.graph, key_shapes(self._store), names)
+        return GraphRunner(_absolute_sums(graph, names), [MAGNITUDE + name for name in names])
 
 
 def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:

@@ -1,4 +1,4 @@
-"""Running a graph on the CPU with TensorFlow's own kernels, as it is or in float64."""
+"""Running a graph on the CPU with TensorFlow's own kernels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from conformance.errors import InfrastructureError, UsageError
 from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.loading import captured, importable
-from conformance.graph.retype import to_float64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from conformance.graph.frozen import FrozenGraph
 
@@ -126,27 +125,3 @@ def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     headings = ("Graph execution", "Detected at", "Node:", "<stack traces")
     return next((line for line in lines if not line.startswith(headings)), "")
-
-
-class Reference:
-    """A graph made ready to be computed in float64.
-
-    Args:
-        graph: the graph, in float32 as it ships.
-    """
-
-    def __init__(self, graph: FrozenGraph) -> None:
-        self._wide, _ = to_float64(graph)
-
-    def compute(
-        self, nodes: Sequence[str], feeds: Iterable[Mapping[str, Array]]
-    ) -> Iterator[dict[str, Array]]:
-        """Yield, for each feeds in turn, what the nodes compute, in float64; rounded to float32, a golden.
-
-        Raises:
-            UsageError: the feeds do not fit the graph.
-            InfrastructureError: a kernel failed.
-        """
-        run = GraphRunner(self._wide, nodes)
-        for fed in feeds:
-            yield run({name: fed[name] for name in run.feeds})

@@ -33,7 +33,9 @@ def tensor_of(array: Array) -> Tensor:
     known = _TENSORS.get(id(array))
     if known is None:
         key = id(array)
-        known = weakref.ref(array, lambda _: _TENSORS.pop(key, None)), tensorflow().constant(array)
+        with tensorflow().init_scope():  # outside of the function that is being traced
+            tensor = tensorflow().constant(array)
+        known = weakref.ref(array, lambda _: _TENSORS.pop(key, None)), tensor
         _TENSORS[key] = known
     return known[1]
 

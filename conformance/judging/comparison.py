@@ -68,15 +68,30 @@ def attained(goldens: Sequence[Array], results: Sequence[Array], **terms: Any) -
         results: one per golden, of its shape, finite.
         terms: what its sums are made of, as :class:`Attainable` names it; nothing for a node without any.
     """
-    errors = [
-        error_values(compare(golden, result), golden_is_zero=not golden.any())
-        for golden, result in zip(goldens, results, strict=True)
-    ]
+    parts = [_attained(golden, result) for golden, result in zip(goldens, results, strict=True)]
+    return attained_by_all(parts, **terms)
+
+
+def attained_by_all(parts: Sequence[Attainable], **terms: Any) -> Attainable:
+    """Return what an ideal device attains at a node on several samples, from what it does on each.
+
+    Args:
+        parts: one per sample.
+        terms: what its sums are made of, as :class:`Attainable` names it.
+    """
     return Attainable(
-        errors=largest_values(errors),
-        golden_square=min(float(np.mean(np.square(golden, dtype=np.float64))) for golden in goldens),
-        golden_max=max(float(np.abs(golden).max()) for golden in goldens),
+        errors=largest_values([part.errors for part in parts]),
+        golden_square=min(part.golden_square for part in parts),
+        golden_max=max(part.golden_max for part in parts),
         **terms,
+    )
+
+
+def _attained(golden: Array, result: Array) -> Attainable:
+    return Attainable(
+        errors=error_values(compare(golden, result), golden_is_zero=not golden.any()),
+        golden_square=float(np.mean(np.square(golden, dtype=np.float64))),
+        golden_max=float(np.abs(golden).max()),
     )
 
 

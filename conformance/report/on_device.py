@@ -10,7 +10,7 @@ from conformance.evaluation.device_runs import DeviceRun
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.expected.scales import scales_directory
-from conformance.graph.execution import Reference
+from conformance.graph.segments import reference
 from conformance.judging.bounds import read_margins
 from conformance.judging.comparison import compare_sample
 from conformance.judging.verdicts import accept_comparisons
@@ -60,11 +60,10 @@ def goldens_of(store: GoldenStore, layout: GridLayout, names: Sequence[str]) -> 
         GoldenError: goldens are missing or damaged, or do not fit the network.
     """
     store.ensure(names)
-    strange = [fed for fed, sample in zip(layout.feeds, layout.samples, strict=True) if sample is None]
-    computed = iter(Reference(store.network.graph).compute(names, strange) if strange else ())
-    cells: list[Mapping[str, Array]] = [
-        next(computed) if sample is None else {name: store.get(name, sample) for name in names}
-        for sample in layout.samples
+    made = reference(store.network.graph, names, layout.feeds[0])
+    cells = [
+        made.at_once(fed) if sample is None else {name: store.get(name, sample) for name in names}
+        for fed, sample in zip(layout.feeds, layout.samples, strict=True)
     ]
     return {name: [cell[name].astype("float32") for cell in cells] for name in names}
 

@@ -10,16 +10,15 @@ from support.refusals import refused
 from support.toy_network import store_of
 
 from conformance.errors import GoldenError
-from conformance.expected import attainable
 from conformance.expected.attainable import (
     FILE,
     check_scales,
-    deciding_operator,
-    golden_feeds,
-    make_attainable,
     read_attainable,
 )
+from conformance.expected.golden_feeds import golden_feeds
+from conformance.expected.ideal_device import deciding_operator, make_attainable
 from conformance.goldens import GoldenStore
+from conformance.graph import segments
 from conformance.graph.cut import cut_input
 from conformance.graph.frozen import FrozenGraph
 from conformance.networks import Network
@@ -84,12 +83,11 @@ def test_a_node_that_refers_to_nothing_is_an_error(store, other):
         path.write_bytes(whole)
 
 
-def test_in_what_groups_nodes_are_fetched_changes_nothing(store, made, monkeypatch):
+def test_in_what_segments_nodes_are_computed_changes_nothing(store, made, monkeypatch):
     before = (store.directory / FILE).read_bytes()
-    groups = len(list(attainable._groups(store, list(made.nodes))))
-    monkeypatch.setattr(attainable, "GROUP", 2)
-    monkeypatch.setattr(attainable, "GROUP_ELEMENTS", 1)
-    assert len(list(attainable._groups(store, list(made.nodes)))) > groups == 1
+    whole = [len(part) for _, part in store.computed(list(made.nodes))]
+    monkeypatch.setattr(segments, "MOST_NODES", 2)
+    assert max(len(part) for _, part in store.computed(list(made.nodes))) == 2 < min(whole)
     store.create()
     make_attainable(store, scales_of(store.network), profile("ideal"))
     assert (store.directory / FILE).read_bytes() == before

@@ -1,0 +1,158 @@
+"""The ideal device: what it adds at each node, at every precision, is the attainable error.
+
+It is the emulator under the ``ideal`` profile: exact arithmetic and one correct rounding per operator. Every
+node is fed with the goldens of the nearest key nodes before it, so the error is its own. Goldens of other
+nodes are computed once more, segment by segment, and dropped with their segment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conformance.cached_methods import cached_method
+from conformance.devices.emulator.emulator import EmulatorDevice
+from conformance.errors import GoldenError
+from conformance.expected.attainable import FILE, AttainableFile, write_attainable
+from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.expected.terms import SummedTerms
+from conformance.graph.cut import cut
+from conformance.graph.frozen import data_inputs, producer
+from conformance.graph.operators import MOVEMENT, SOURCES
+from conformance.judging.comparison import attained, attained_by_all
+from conformance.precision import PRECISIONS, FixedBits, Precision
+from conformance.quantization.parameter_file import scales_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from conformance.devices.emulator.emulator import EmulatorSession
+    from conformance.devices.emulator.profile import Profile
+    from conformance.goldens import GoldenStore
+    from conformance.graph.constants import Array
+    from conformance.graph.frozen import FrozenGraph
+    from conformance.judging.bounds import Attainable
+    from conformance.quantization.parameter_file import QuantizationScales
+
+
+def make_attainable(
+    store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], ideal: Profile
+) -> AttainableFile:
+    """Run the ideal device on the cut graph at every precision and write ``attainable.json``.
+
+    Args:
+        store: goldens, with their manifest made.
+        scales: quantisation scales by bit width.
+        ideal: the ideal profile.
+
+    Raises:
+        GoldenError: goldens are missing or damaged, or a node is not finite on an ideal device.
+    """
+    nodes = _attained(store, scales, ideal)
+    provenance = store.manifest.provenance
+    content = AttainableFile(
+        provenance.graph_sha256,
+        provenance.input_sha256,
+        {f"int{bits}": scales_sha256(entry) for bits, entry in scales.items()},
+        {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in nodes},
+        nodes,
+    )
+    write_attainable(store.directory / FILE, content)
+    return content
+
+
+def _attained(
+    store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], ideal: Profile
+) -> dict[str, dict[str, Attainable]]:
+    """Return what is attainable, by node and precision."""
+    names = [node.name for node in store.manifest.nodes]
+    key = [node.name for node in store.manifest.key]
+    store.ensure(key)
+    terms = SummedTerms(store)
+    found: dict[str, dict[str, list[Attainable]]] = {
+        name: {str(precision): [] for precision in PRECISIONS} for name in names
+    }
+    with IdealDevice(store, scales, ideal) as device:
+        for sample, part in store.computed(names, f"bounds of {store.network.name}"):
+            goldens = _agreeing(store, sample, part, set(key))
+            terms.add(sample, goldens)
+            for name, precision, attainable in device.attains(sample, goldens):
+                found[name][str(precision)].append(attainable)
+    return {
+        name: {
+            precision: attained_by_all(parts, **terms.of(name)._asdict())
+            for precision, parts in entries.items()
+        }
+        for name, entries in found.items()
+    }
+
+
+def _agreeing(store: GoldenStore, sample: int, part: Mapping[str, Array], key: set[str]) -> dict[str, Array]:
+    """Return the goldens of a segment: those of key nodes as they are stored, others checked."""
+    for name, value in part.items():
+        if name not in key:
+            store.check(name, sample, value)
+    return {name: store.get(name, sample) if name in key else value for name, value in part.items()}
+
+
+class IdealDevice(contextlib.ExitStack):
+    """The ideal device on a network that is cut at its key nodes; what it compiled stays until it is closed.
+
+    Args:
+        store: the goldens that it is fed with.
+        scales: quantisation scales by bit width.
+        profile: the ideal profile.
+    """
+
+    def __init__(
+        self, store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], profile: Profile
+    ) -> None:
+        super().__init__()
+        self._store, self._scales, self._device = store, scales, EmulatorDevice(profile)
+
+    def attains(
+        self, sample: int, goldens: Mapping[str, Array]
+    ) -> Iterator[tuple[str, Precision, Attainable]]:
+        """Yield node by node what it attains on a sample at every precision.
+
+        Raises:
+            GoldenError: a node is not finite there.
+        """
+        for precision in PRECISIONS:
+            graph, session = self._compiled(tuple(goldens), precision)
+            results = session.run(golden_feeds(self._store, graph.inputs, sample))
+            for name, golden in goldens.items():
+                result = results.pop(name)
+                if not np.isfinite(result).all():
+                    raise GoldenError(
+                        f"node {name!r} is not finite on an ideal device: a bound cannot be derived"
+                    )
+                yield name, precision, attained([golden], [result])
+
+    @cached_method
+    def _compiled(self, names: tuple[str, ...], precision: Precision) -> tuple[FrozenGraph, EmulatorSession]:
+        graph = cut(self._store.network.graph, key_shapes(self._store), names)
+        scales = self._scales[precision.fixed_bits]
+        session = self._device.open(graph, names, precision=precision, scales=scales, fuse=False)
+        return graph, self.enter_context(session)
+
+
+def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[int]]) -> str:
+    """Return the operator whose margin holds for a node: its own, or the one that computed what it moves.
+
+    Args:
+        graph: the network.
+        name: the node.
+        key: the nodes whose readers are fed with goldens.
+    """
+    pending, seen = [name], {name}
+    while pending:
+        node = graph.nodes[pending.pop(0)]
+        if node.op not in MOVEMENT | SOURCES:
+            return str(node.op)
+        sources = dict.fromkeys(map(producer, data_inputs(node)))
+        pending += [source for source in sources if source not in key and source not in seen]
+        seen.update(sources)
+    return str(graph.nodes[name].op)

@@ -5,6 +5,7 @@ Nothing that is pruned is imported.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ from conformance.freezing.type_inference import inferred_types
 from conformance.freezing.variables import VARIABLES, by_value, places, with_values
 from conformance.graph.editing import portable
 from conformance.graph.frozen import FrozenGraph, output_index, producer
+from conformance.graph.graph_file import DamagedGraph, read_mapped
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
@@ -137,8 +139,7 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
         raise UsageError(
             f"--graph {request.graph} means nothing for {path}, which is a graph itself; drop it"
         )
-    file = read_graph(path)
-    whole = loose(file.graph_def, file.source)
+    whole = _frozen_already(path)
     outputs = [_node_of(tensor) for tensor in request.outputs]
     if not outputs:
         fed = map(placeholder_name, request.inputs)
@@ -152,6 +153,17 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
             f"with `mlu-conformance freeze --checkpoint DIR --graph {path}`"
         )
     return _finished(graph, request, _parameters(graph), notes)
+
+
+def _frozen_already(path: Path) -> FrozenGraph:
+    """Return the graph of a file, whose large constants are not read where it is a binary GraphDef."""
+    if path.suffix == BINARY:
+        with contextlib.suppress(DamagedGraph):
+            mapped = read_mapped(path)
+            if mapped.nodes:
+                return mapped
+    file = read_graph(path)
+    return loose(file.graph_def, file.source)
 
 
 def _parameters(graph: FrozenGraph) -> list[str]:

@@ -205,7 +205,8 @@ def _renamed(graph: FrozenGraph, names: dict[str, str]) -> FrozenGraph:
         inputs = [_with_producer(tensor, renamed) for tensor in node.input]
         return copied(node, name=renamed.get(node.name, node.name), inputs=inputs)
 
-    return graph.replaced([rewired(node) for node in graph.nodes.values()])
+    arrays = {renamed.get(name, name): array for name, array in graph.arrays.items()}
+    return graph.replaced([rewired(node) for node in graph.nodes.values()], arrays=arrays)
 
 
 def _with_producer(tensor: str, renamed: dict[str, str]) -> str:

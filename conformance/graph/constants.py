@@ -1,7 +1,8 @@
 """Large constants, which lie beside a graph's structure as arrays: read once, shared, never copied about.
 
-A Const node whose array lies beside it keeps its dtype and shape, but has no content. The array may be of a
-narrower type than the node says, where every value is the same: it is widened where it is used.
+A Const node whose array lies beside it keeps its dtype and shape, has no content, and is marked as such: to
+TensorFlow it would be zeros. The array may be of a narrower type than the node says, where every value is the
+same: it is widened where it is used.
 
 Source of the messages' layout: tensorflow/core/framework/{attr_value,tensor}.proto.
 """
@@ -18,12 +19,14 @@ from conformance.graph.lazy_tensorflow import tensorflow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    Node = Any  # tensorflow.NodeDef
-
 Array = np.ndarray[Any, Any]
+Node = Any  # tensorflow.NodeDef
 
 INLINE_BYTES = 1024
 """Constants up to this size stay in their nodes: TensorFlow infers shapes from them."""
+
+APART = "_apart"
+"""Attribute of nodes whose array lies beside the structure."""
 
 ATTR_TENSOR = 8
 TENSOR_CONTENT = 4
@@ -81,12 +84,19 @@ def _without_content(node: Node) -> Node:
     copy.attr["value"].tensor.dtype = tensor.dtype
     copy.attr["value"].tensor.tensor_shape.CopyFrom(tensor.tensor_shape)
     copy.attr["value"].tensor.version_number = tensor.version_number
-    return copy
+    return marked(copy)
+
+
+def marked(node: Node) -> Node:
+    """Mark a Const node without content, and return it."""
+    node.attr[APART].b = True
+    return node
 
 
 def fill(node: Node, array: Array) -> None:
     """Put the array of a Const node into it, as the type that it declares."""
     node.attr["value"].tensor.tensor_content = declared(node, array).tobytes()
+    node.attr.pop(APART, None)
 
 
 def declared(node: Node, array: Array) -> Array:
@@ -103,11 +113,12 @@ def stored(node: Node, value: Array) -> tuple[Node, dict[str, Array]]:
     tensor = copy.attr["value"].tensor
     if not is_apart(tf.as_dtype(value.dtype), value.nbytes):
         tensor.CopyFrom(tf.make_tensor_proto(value))
+        copy.attr.pop(APART, None)
         return copy, {}
     tensor.Clear()
     tensor.dtype = tf.as_dtype(value.dtype).as_datatype_enum
     tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
-    return copy, {node.name: read_only(value)}
+    return marked(copy), {node.name: read_only(value)}
 
 
 def read_only(array: Array) -> Array:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import collections
 import functools
 import hashlib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.errors import UsageError, near_names
 from conformance.files import write_atomically
+from conformance.graph.array_files import array_writers
 from conformance.graph.constants import (
+    APART,
     constant_shape,
     declared,
     fill,
@@ -21,15 +24,16 @@ from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from pathlib import PurePath
 
+    from conformance.graph.array_files import Writer
     from conformance.graph.constants import Array
 
 Node = Any  # tensorflow.NodeDef
 GraphDef = Any  # tensorflow.GraphDef
 
-LARGEST_MESSAGE = 2**31 - 1
-"""Bytes that a protocol buffer can hold."""
+LARGEST_MESSAGE = 2**31 - 2**24
+"""Bytes of constants that a protocol buffer can hold, with room for all the rest of a graph."""
 
 INPUT_OPERATORS = frozenset({"Placeholder", "PlaceholderV2"})
 
@@ -105,6 +109,8 @@ class FrozenGraph:
             counts = collections.Counter(node.name for node in nodes)
             doubled = counts.most_common(1)[0][0]
             raise UsageError(f"{self.source} has two nodes of one name: {doubled!r}; give each its own")
+        lost = [node.name for node in nodes if APART in node.attr and node.name not in self.arrays]
+        assert not lost, f"the constant {lost[0]!r} of {self.source} has lost its array"
         defined = {function.signature.name for function in self.library.function}
         for name in self._needed(self.outputs):
             op = self.nodes[name].op
@@ -151,7 +157,7 @@ class FrozenGraph:
         total = hashlib.sha256("\0".join(self.outputs).encode())
         for name, node in sorted(self.nodes.items()):
             total.update(f"\n{name}\0{node.op}\0{','.join(node.input)}".encode())
-            for key in sorted(node.attr):
+            for key in sorted(node.attr.keys() - {APART}):
                 total.update(b"\0" + key.encode() + b"\0")
                 for part in serialized_attribute(node, key, self.arrays):
                     total.update(part)
@@ -245,10 +251,9 @@ class FrozenGraph:
         Raises:
             UsageError: its constants are larger than a protocol buffer can be.
         """
-        size = sum(array.nbytes for array in self.arrays.values())
-        if size > LARGEST_MESSAGE:
+        if not self.fits_one_message:
             raise UsageError(
-                f"the constants of {self.source} have {size} bytes, but one protocol buffer holds "
+                f"the constants of {self.source} have {self._size} bytes, but one protocol buffer holds "
                 f"{LARGEST_MESSAGE} at most; use a device that takes them beside the graph"
             )
         graph_def = self.structure()
@@ -258,10 +263,31 @@ class FrozenGraph:
         return graph_def
 
     def save(self, path: Path) -> None:
-        """Write the whole graph as a binary ``.pb`` file that TensorFlow and Netron open.
+        """Write the graph as a binary ``.pb`` file that TensorFlow and Netron open; see :meth:`files`."""
+        for file, write in self.files(path).items():
+            write_atomically(Path(file), write)
 
-        Raises:
-            UsageError: its constants are larger than a protocol buffer can be.
+    def files(self, path: PurePath) -> dict[PurePath, Writer]:
+        """Return what writes the graph, by the files that it takes, ``path`` last.
+
+        There is one file, but where the constants are larger than a protocol buffer can be: these then lie in
+        files beside it, which this project reads; see :mod:`conformance.graph.array_files`.
         """
-        data = self.copied_graph_def().SerializeToString(deterministic=True)
-        write_atomically(path, lambda file: file.write(data))
+        whole = self.fits_one_message
+        arrays = {} if whole else array_writers(path, self.nodes.values(), self.arrays)
+
+        def write(file: BinaryIO) -> None:
+            graph_def = self.copied_graph_def() if whole else self.structure()
+            file.write(graph_def.SerializeToString(deterministic=True))
+
+        return {**arrays, path: write}
+
+    @property
+    def fits_one_message(self) -> bool:
+        """Whether a protocol buffer can hold the whole graph."""
+        return self._size <= LARGEST_MESSAGE
+
+    @property
+    def _size(self) -> int:
+        """Bytes of the large constants; what else there is is small beside the limit."""
+        return sum(array.nbytes for array in self.arrays.values())

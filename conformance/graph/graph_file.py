@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.errors import UsageError
 from conformance.files import mapped_bytes
-from conformance.graph.constants import ATTR_TENSOR, INLINE_BYTES, TENSOR_CONTENT, array_of, tagged
+from conformance.graph.array_files import read_array
+from conformance.graph.constants import (
+    APART,
+    ATTR_TENSOR,
+    INLINE_BYTES,
+    TENSOR_CONTENT,
+    array_of,
+    marked,
+    tagged,
+)
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -29,40 +38,58 @@ FIXED_WIDTHS = {1: 8, 5: 4}
 """Wire types of values of a fixed width, with the bytes that they take."""
 
 
+class DamagedGraph(UsageError):
+    """A file is no GraphDef."""
+
+
 def load_frozen_graph(path: Path, outputs: Sequence[str]) -> FrozenGraph:
     """Read a binary GraphDef and prune it to ``outputs``.
 
     Raises:
         UsageError: the file is missing, empty or no GraphDef, or an output is not in it.
     """
-    data = mapped_bytes(path, "frozen graph")
-    tensorflow()  # silences what the next import would say
-    from google.protobuf.message import DecodeError
-
     try:
-        graph = _parsed(data, str(path))
-    except (DecodeError, ValueError, IndexError) as error:
+        graph = read_mapped(path)
+    except DamagedGraph as error:
         raise UsageError(f"frozen graph {path} is not a GraphDef: {error}") from error
     if not graph.nodes:
         raise UsageError(f"frozen graph {path} holds no nodes; give a frozen .pb")
     return graph.prune(outputs)
 
 
-def _parsed(data: memoryview, source: str) -> FrozenGraph:
-    """Return the whole graph, without outputs, so that nothing is demanded of its nodes yet."""
+def read_mapped(path: Path) -> FrozenGraph:
+    """Return the whole graph in a file, without outputs, so that nothing is demanded of its nodes yet.
+
+    Raises:
+        DamagedGraph: the file is no GraphDef.
+        UsageError: it cannot be read, or an array that should lie beside it cannot.
+    """
+    data = mapped_bytes(path, "frozen graph")
+    tensorflow()  # silences what the next import would say
+    from google.protobuf.message import DecodeError
+
+    try:
+        return _parsed(data, path)
+    except (DecodeError, ValueError, IndexError) as error:
+        raise DamagedGraph(str(error)) from error
+
+
+def _parsed(data: memoryview, path: Path) -> FrozenGraph:
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     rest = bytearray()
     for field in _fields(data):
         if field.number == GRAPH_NODE:
             node, array = _node(field.value)
+            if APART in node.attr and array is None:
+                array = read_array(path, node)
             nodes.append(node)
             arrays |= {} if array is None else {node.name: array}
         else:
             rest += field.whole
     graph_def = tensorflow().compat.v1.GraphDef.FromString(bytes(rest))
     return FrozenGraph(
-        nodes, (), source=source, arrays=arrays, library=graph_def.library, versions=graph_def.versions
+        nodes, (), source=str(path), arrays=arrays, library=graph_def.library, versions=graph_def.versions
     )
 
 
@@ -74,7 +101,7 @@ def _node(data: memoryview) -> tuple[Node, Array | None]:
         node = kind.FromString(rest)
         array = array_of(node, content) if node.op == "Const" and content is not None else None
         if array is not None:
-            return node, array
+            return marked(node), array
     return kind.FromString(bytes(data)), None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
+import functools
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from conformance.networks import network_names
 
 if TYPE_CHECKING:
     from conformance.freezing.freeze import Frozen, Request
+    from conformance.graph.array_files import Writer
 
 GRAPH = "graph.pb"
 INPUTS = "inputs"
@@ -69,13 +70,14 @@ def initialise(source: Path, request: Request, directory: Path | None, random_in
     types = {name: frozen.types[name][0] for name in frozen.graph.inputs}
     samples = random_samples(types, random_inputs)
     files = _file_names(list(types), max(random_inputs, 1))
-    contents = {
-        files[name][i]: _npy(value) for i, feeds in enumerate(samples) for name, value in feeds.items()
+    text = description(frozen, _name_of(directory), GRAPH, files, random=bool(samples), source=source.name)
+    contents: dict[str, Writer] = {
+        files[name][i]: functools.partial(_write_npy, value=value)
+        for i, feeds in enumerate(samples)
+        for name, value in feeds.items()
     }
-    contents[GRAPH] = frozen.graph.copied_graph_def().SerializeToString(deterministic=True)
-    contents[FILE] = description(
-        frozen, _name_of(directory), GRAPH, files, random=bool(samples), source=source.name
-    ).encode()
+    contents |= {str(path): write for path, write in frozen.graph.files(PurePath(GRAPH)).items()}
+    contents[FILE] = lambda file: file.write(text.encode())
     _write(directory, contents)
     return NewNetwork(directory, frozen, files, list(contents))
 
@@ -129,23 +131,23 @@ def _file_names(inputs: list[str], samples: int) -> dict[str, list[str]]:
     }
 
 
-def _npy(value: np.ndarray[Any, Any]) -> bytes:
-    file = io.BytesIO()
+def _write_npy(file: BinaryIO, value: np.ndarray[Any, Any]) -> None:
     np.save(file, value, allow_pickle=False)
-    return file.getvalue()
 
 
-def _save(path: Path, data: bytes) -> None:
-    write_atomically(path, lambda file: file.write(data))
+def _save(path: Path, write: Writer) -> None:
+    write_atomically(path, write)
 
 
-def _write(directory: Path, contents: dict[str, bytes]) -> None:
+def _write(directory: Path, contents: dict[str, Writer]) -> None:
     """Write all files, or none."""
     _check_free(*(directory / name for name in contents))
-    new = [path for path in (directory / INPUTS, directory) if not path.exists()]
+    parents = dict.fromkeys((directory / name).parent for name in contents)
+    new = [path for path in parents if path != directory and not path.exists()]
+    new += [] if directory.exists() else [directory]
     try:
-        for name, data in contents.items():
-            _save(directory / name, data)
+        for name, write in contents.items():
+            _save(directory / name, write)
     except BaseException as error:
         for name in contents:
             with contextlib.suppress(OSError):

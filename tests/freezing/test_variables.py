@@ -263,12 +263,3 @@ def test_variables_that_the_checkpoint_lacks(tmp_path):
         match=r"lacks variable 'dense/w' and 1 more, which .*model.ckpt.meta needs \(near names: dense/",
     ):
         freeze(other.prefix, Request(["out"], graph=saved.meta))
-
-
-def test_more_than_a_file_can_hold(tmp_path, monkeypatch):
-    saved = save(tmp_path, layers(resource=False))
-    monkeypatch.setattr(variables, "LARGEST", 139)
-    with refused(r"have 140 bytes, but a .pb file holds 139"):
-        freeze(saved.prefix, Request(["out"]))
-    monkeypatch.setattr(variables, "LARGEST", 140)
-    assert freeze(saved.prefix, Request(["out"]))

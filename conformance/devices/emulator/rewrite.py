@@ -142,8 +142,11 @@ class _Rewriter:
         inputs, kept = list(node.input), []
         for index, tensor in enumerate(node.input):
             if not tensor.startswith("^") and self.graph.nodes[producer(tensor)].op == "Const":
-                kept.append(copied(self.graph.nodes[producer(tensor)], name=f"{node.name}/host_{index}"))
-                inputs[index] = kept[-1].name
+                source, name = producer(tensor), f"{node.name}/host_{index}"
+                kept.append(copied(self.graph.nodes[source], name=name))
+                inputs[index] = name
+                if source in self.graph.arrays:
+                    self.arrays[name] = self.graph.arrays[source]
         return [*kept, *self._rounded(copied(node, inputs=inputs))]
 
     def _in_frame(self, node: Node) -> list[Node]:

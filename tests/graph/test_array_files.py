@@ -54,7 +54,7 @@ def test_it_is_read_back_as_it_was(graph, saved):
     assert np.ptp(ours) > 0
 
 
-def test_it_cannot_be_one_message(graph, saved):
+def test_it_cannot_be_one_message(saved):
     with refused(r"the constants of .* have \d+ bytes, but one protocol buffer holds \d+ at most"):
         load_frozen_graph(saved, ["o"]).copied_graph_def()
 
@@ -65,7 +65,7 @@ def test_it_cannot_be_one_message(graph, saved):
         (lambda path: path.unlink(), "cannot be read from .*No such file"),
         (lambda path: path.write_bytes(path.read_bytes()[:-9]), "cannot be read from"),
         (lambda path: np.save(path, KERNEL[1:]), r"is float32 \(40, 30\), but .* holds float32 \(39, 30\)"),
-        (lambda path: np.save(path, KERNEL.astype(float)), r"holds float64 \(40, 30\)"),
+        (lambda path: np.save(path, KERNEL.astype(float)), r"is float32 .* holds float64"),
     ],
 )
 def test_what_is_missing_or_damaged_is_named(saved, damage, said):

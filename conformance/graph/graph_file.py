@@ -6,6 +6,7 @@ tensorflow/core/framework/{graph,node_def,attr_value,tensor}.proto.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.errors import UsageError
@@ -24,7 +25,7 @@ from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from conformance.graph.constants import Array
@@ -42,14 +43,22 @@ class DamagedGraph(UsageError):
     """A file is no GraphDef."""
 
 
-def load_frozen_graph(path: Path, outputs: Sequence[str]) -> FrozenGraph:
+def load_frozen_graph(
+    path: Path, outputs: Sequence[str], read: Callable[[Node], Array] | None = None
+) -> FrozenGraph:
     """Read a binary GraphDef and prune it to ``outputs``.
+
+    Args:
+        path: the file.
+        outputs: names of nodes.
+        read: returns the array of a Const node that is missing in the file; by default it is read from its
+            file beside the graph.
 
     Raises:
         UsageError: the file is missing, empty or no GraphDef, or an output is not in it.
     """
     try:
-        graph = read_mapped(path)
+        graph = read_mapped(path, read)
     except DamagedGraph as error:
         raise UsageError(f"frozen graph {path} is not a GraphDef: {error}") from error
     if not graph.nodes:
@@ -57,7 +66,7 @@ def load_frozen_graph(path: Path, outputs: Sequence[str]) -> FrozenGraph:
     return graph.prune(outputs)
 
 
-def read_mapped(path: Path) -> FrozenGraph:
+def read_mapped(path: Path, read: Callable[[Node], Array] | None = None) -> FrozenGraph:
     """Return the whole graph in a file, without outputs, so that nothing is demanded of its nodes yet.
 
     Raises:
@@ -69,12 +78,12 @@ def read_mapped(path: Path) -> FrozenGraph:
     from google.protobuf.message import DecodeError
 
     try:
-        return _parsed(data, path)
+        return _parsed(data, path, read or functools.partial(read_array, path))
     except (DecodeError, ValueError, IndexError) as error:
         raise DamagedGraph(str(error)) from error
 
 
-def _parsed(data: memoryview, path: Path) -> FrozenGraph:
+def _parsed(data: memoryview, path: Path, read: Callable[[Node], Array]) -> FrozenGraph:
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     rest = bytearray()
@@ -82,7 +91,7 @@ def _parsed(data: memoryview, path: Path) -> FrozenGraph:
         if field.number == GRAPH_NODE:
             node, array = _node(field.value)
             if APART in node.attr and array is None:
-                array = read_array(path, node)
+                array = read(node)
             nodes.append(node)
             arrays |= {} if array is None else {node.name: array}
         else:

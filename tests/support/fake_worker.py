@@ -273,7 +273,7 @@ class FakeWorker(worker.Worker):
     def hello(self, _):
         (self._script.directory / "environment.json").write_text(json.dumps(dict(os.environ)))
         self._strike("hello")
-        said = {"protocol": 1, "pid": os.getpid(), "python": "3.7.9", "numpy": "1.18.5"}
+        said = {"protocol": worker.PROTOCOL, "pid": os.getpid(), "python": "3.7.9", "numpy": "1.18.5"}
         return {**said, "tensorflow": "1.15.0", "stock": True, **self._script.greeting}
 
     def opened(self, request):

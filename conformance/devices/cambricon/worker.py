@@ -9,7 +9,7 @@ and DIRECTORY, which holds what it shares with the process that started it, is d
 Requests, each with "command":
 
 hello   protocol, allow_stock          -> protocol, pid, python, numpy, tensorflow, stock
-open    session, graph, feeds, fetches, core_num, core_version, optype_black_list  -> seconds
+open    session, graph, constants, feeds, fetches, core_num, core_version, optype_black_list  -> seconds
 run     session, feeds, arena, results -> seconds, results
 close   session                        -> nothing
 quit                                   -> nothing, and the worker ends
@@ -33,10 +33,11 @@ import sys
 import time
 import traceback
 
-PROTOCOL = 1
+PROTOCOL = 2
 ALIGNMENT = 64
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 5), (3, 7)
 LARGEST_MESSAGE = 64 * 1024 * 1024
+APART = "_apart"  # marks constants that are not in the graph's file
 LAST_SECONDS = 1.0
 
 
@@ -98,6 +99,7 @@ class Session:
         graph_def = tf.compat.v1.GraphDef()
         with open(request["graph"], "rb") as file:
             graph_def.ParseFromString(file.read())
+        fill_constants(graph_def, request.get("constants", {}))
         graph = tf.Graph()
         with graph.as_default():
             tf.import_graph_def(graph_def, name="")
@@ -278,6 +280,15 @@ class Worker:
         if self._tensorflow is None:
             raise Refused("usage", "say hello first")
         return self._tensorflow
+
+
+def fill_constants(graph_def, paths):
+    """Put the bytes of large constants, each in a file of its own, into their nodes."""
+    for node in graph_def.node:
+        if node.name in paths:
+            with open(paths[node.name], "rb") as file:
+                node.attr["value"].tensor.tensor_content = file.read()
+            del node.attr[APART]
 
 
 def check_python(version):

@@ -15,6 +15,8 @@ from conformance.devices.cambricon.worker import PROTOCOL, Refused, Worker, main
 from conformance.devices.checked_run import checked_run, checked_session
 from conformance.devices.registry import open_device
 from conformance.errors import ConformanceError, UsageError
+from conformance.files import mapped_bytes
+from conformance.graph.constants import array_of
 from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.precision import parse_precision
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from conformance.devices.base import Device, Session
+    from conformance.graph.constants import Node
 
 Array = np.ndarray[Any, Any]
 
@@ -71,6 +74,10 @@ class IsolatedWorker(Worker):
 
     device: Device
 
+    def __init__(self, channel: Any) -> None:
+        super().__init__(channel)  # type: ignore[no-untyped-call] # it is Python 3.5
+        self._constants: dict[str, Array] = {}
+
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Open the device and say what it is; load TensorFlow here, as compiling has a deadline."""
         asked = DeviceRequest(
@@ -86,15 +93,28 @@ class IsolatedWorker(Worker):
 
     def opened(self, request: Mapping[str, Any]) -> IsolatedSession:
         """Return the device's session for a graph."""
+        self._constants = {path: array for path, array in self._constants.items() if Path(path).exists()}
         with _refusing():
             opened = self._hosting(request["hosted"]).open(
-                load_frozen_graph(Path(request["graph"]), request["fetches"]),
+                load_frozen_graph(
+                    Path(request["graph"]),
+                    request["fetches"],
+                    lambda node: self._constant(node, request["constants"][node.name]),
+                ),
                 request["fetches"],
                 precision=parse_precision(request["precision"]),
                 scales=_scales(**request["scales"]),
                 fuse=request["fuse"],
             )
             return IsolatedSession(checked_session(opened))
+
+    def _constant(self, node: Node, path: str) -> Array:
+        """Return the array of a Const node that lies in a file, the same one as long as the file is there."""
+        if path not in self._constants:
+            array = array_of(node, mapped_bytes(Path(path), "constant"))
+            assert array is not None, "it was large enough to be written into a file"
+            self._constants[path] = array
+        return self._constants[path]
 
     def _hosting(self, hosted: Mapping[str, list[str]]) -> Device:
         """Return the device that leaves these to the host; the device itself if there are none."""

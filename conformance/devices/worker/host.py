@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import DeviceLost, Unsupported
 from conformance.devices.worker.arena import Arena, ArenaPool, SharedDirectory
+from conformance.devices.worker.constant_files import PREFIX, ConstantFiles
 from conformance.devices.worker.process import WorkerFailed, WorkerProcess
 from conformance.errors import DeviceError
 
@@ -20,7 +21,7 @@ START_SECONDS = 60.0
 """What a start may take at least: importing TensorFlow from a cold disk takes long."""
 QUIT_SECONDS = 5.0
 """What ending in good order may take at most."""
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,7 @@ class WorkerHost:
         self._process: WorkerProcess | None = None
         self._arenas: tuple[Arena, ArenaPool] | None = None
         self._shared: SharedDirectory | None = None
+        self._constants: ConstantFiles | None = None
         self._failed = False
 
     def keep_logs(self, directory: Path) -> None:
@@ -90,6 +92,13 @@ class WorkerHost:
         if self._shared is None:
             self._shared = SharedDirectory()
         return self._shared.path
+
+    @property
+    def constants(self) -> ConstantFiles:
+        """The files of constants that workers of this host read."""
+        if self._constants is None:
+            self._constants = ConstantFiles(self.path)
+        return self._constants
 
     @property
     def arenas(self) -> tuple[Arena, ArenaPool]:
@@ -212,11 +221,12 @@ class WorkerHost:
             arena.close()
         self._arenas = None
         for path in self._shared.path.glob("*") if self._shared else ():
-            path.unlink(missing_ok=True)
+            if not path.name.startswith(PREFIX):  # the next worker needs the same constants
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the worker and delete every file that was shared with it; safe to call twice."""
         self.stop()
         if self._shared is not None:
             self._shared.close()
-            self._shared = None
+            self._shared = self._constants = None

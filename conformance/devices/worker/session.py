@@ -89,9 +89,10 @@ class RemoteSession:
         """
         if self._host.ready(self._launch) != self._generation:
             path = self._host.path / f"graph-{self._number}.pb"
-            portable(self.graph).save(path)
+            path.write_bytes(portable(self.graph).structure().SerializeToString())
             names = {"graph": str(path), "feeds": self.graph.inputs, "fetches": self.fetches}
-            self._take_over(self._asked("open", Facts, **names, **self._opening))
+            constants = self._host.constants.of(self.graph)
+            self._take_over(self._asked("open", Facts, **names, constants=constants, **self._opening))
             path.unlink(missing_ok=True)
             self._generation = self._host.generation
 

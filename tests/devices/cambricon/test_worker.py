@@ -1,6 +1,7 @@
 """The worker file itself: its grammar, its imports, what it refuses, and its sessions under TensorFlow 2."""
 
 import ast
+import gc
 import os
 import socket
 import sys
@@ -14,7 +15,8 @@ from support.emulation import frozen, placeholder
 from support.processes import group_lives
 
 from conformance.devices.cambricon import worker as worker_module
-from conformance.devices.worker.host import Launch, WorkerHost
+from conformance.devices.worker.constant_files import PREFIX
+from conformance.devices.worker.host import PROTOCOL, Launch, WorkerHost
 from conformance.devices.worker.process import WorkerFailed, WorkerProcess
 from conformance.devices.worker.session import RemoteSession
 from conformance.errors import DeviceError, UsageError
@@ -48,13 +50,13 @@ def worker(tmp_path):
 
 def test_it_refuses_an_interpreter_out_of_range(worker):
     with pytest.raises(UsageError, match=r"is Python 3\.\d+, but TensorFlow 1\.x needs 3\.5 to 3\.7; give"):
-        worker.request({"command": "hello", "protocol": 1}, 20)
+        worker.request({"command": "hello", "protocol": PROTOCOL}, 20)
 
 
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
-        ({"command": "hello", "protocol": 99}, "the worker speaks protocol 1, the driver 99"),
+        ({"command": "hello", "protocol": 99}, "the worker speaks protocol 2, the driver 99"),
         ({"command": "dance"}, "the worker knows no command 'dance'"),
         ({"command": "run", "session": 5}, "session 5 is not open"),
         ({"command": "open", "session": 1}, "say hello first"),
@@ -72,7 +74,7 @@ def test_its_own_directory_hides_no_module_of_the_framework(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     worker = WorkerProcess([sys.executable, str(WORKER)], environment, None, "the worker")
     with pytest.raises(UsageError, match="cannot import TensorFlow: No module named 'cards'; give --device"):
-        worker.request({"command": "hello", "protocol": 1}, 20)
+        worker.request({"command": "hello", "protocol": PROTOCOL}, 20)
     worker.close()
 
 
@@ -223,3 +225,23 @@ def test_a_fetch_that_the_graph_lacks_is_refused(host):
     ours = RemoteSession(host, LAUNCH, graph, ["no_such_node"], OPENING)
     with pytest.raises(DeviceError, match=r"KeyError: .*no_such_node"):
         ours.open()
+
+
+def test_a_large_constant_is_written_once_and_goes_with_its_array(host):
+    def build(tf):
+        weights = tf.constant(np.arange(300, dtype=np.float32), name="weights")
+        tf.add(placeholder(tf, shape=()), weights, name="sum")
+        tf.subtract(placeholder(tf, shape=(), name="y"), weights, name="difference")
+
+    graph = frozen(build, "sum", "difference")
+    before = set(host.path.iterdir())
+    for node, feed, sign in (("sum", "x", 1), ("difference", "y", -1)):
+        session = RemoteSession(host, LAUNCH, graph.prune([node]), [node], OPENING)
+        results, _ = session.run({feed: np.float32(7)})
+        assert np.array_equal(results[node], 7 + sign * np.arange(300, dtype=np.float32))
+        session.close()
+        (file,) = [path for path in set(host.path.iterdir()) - before if path.name.startswith(PREFIX)]
+        assert file.stat().st_size == 1200
+    del graph, session
+    gc.collect()
+    assert not file.exists()

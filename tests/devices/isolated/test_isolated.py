@@ -157,7 +157,7 @@ def test_a_crash_on_close_is_an_incident(isolated):
 
 def network(tf):
     x = placeholder(tf, "x", (1, 8, 8, 3))
-    filters = tf.constant(np.random.default_rng(1).uniform(-1, 1, (3, 3, 3, 4)).astype(np.float32))
+    filters = tf.constant(np.random.default_rng(1).uniform(-1, 1, (3, 3, 3, 16)).astype(np.float32))  # large
     hidden = tf.nn.leaky_relu(tf.nn.conv2d(x, filters, 1, "SAME", name="conv"), name="relu")
     tf.tanh(tf.reduce_mean(hidden, [1, 2], name="mean"), name="out")
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import Hosted, Hosts, Unsupported
 from conformance.diagnosis.quality import quality_of
-from conformance.evaluation.device_runs import Stopwatch
 from conformance.evaluation.evaluation import Evaluation
+from conformance.evaluation.stopwatch import Stopwatch
 from conformance.judging.comparison import compare_sample
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ForwardPasses:
     @property
     def seconds(self) -> float:
         """Wall time that was spent inside these runs."""
-        return self._stopwatch.seconds
+        return self._stopwatch.seconds["device"]
 
     def own(self, precision: Precision, nodes: Sequence[str], samples: Sequence[int]) -> dict[str, Finding]:
         """Judge the own errors of nodes, on several samples one after the other.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from conformance.devices.base import DeviceLost, Unsupported
 from conformance.devices.checked_run import checked_run, checked_session
 from conformance.errors import ConformanceError, GoldenError
+from conformance.evaluation.stopwatch import Stopwatch
 from conformance.files import sha256
 from conformance.judging.findings import Problem
 
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
     from conformance.devices.base import Session
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclasses.dataclass
-class Stopwatch:
-    """Counts the runs of devices, and adds up the wall time that was spent inside them, in seconds."""
-
-    seconds: float = 0.0
-    runs: int = 0
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Count one run, as long as the block lasts."""
-        started = time.perf_counter()
-        self.runs += 1
-        try:
-            yield
-        finally:
-            self.seconds += time.perf_counter() - started
 
 
 class Attempt:
@@ -85,11 +66,12 @@ class DeviceRun(Attempt):
 
     Args:
         opening: compiles; called by the first run.
-        stopwatch: counts the runs.
+        stopwatch: tells compiling from running.
 
     Attributes:
         notes: what the session said of its runs.
         seconds: device time of all runs.
+        runs: how many went well.
     """
 
     def __init__(self, opening: Callable[[], Session], stopwatch: Stopwatch | None = None) -> None:
@@ -98,6 +80,7 @@ class DeviceRun(Attempt):
         self._problems: dict[str, Problem] = {}
         self.notes: tuple[str, ...] = ()
         self.seconds = 0.0
+        self.runs = 0
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Any]:
         """Run once, after compiling if that is not done; return what the session returned, by node.
@@ -105,9 +88,13 @@ class DeviceRun(Attempt):
         Raises:
             DeviceError: the session is none, it returned no mapping, or a device time that is none.
         """
-        session = self._session = self._session or checked_session(self._opening())
-        with self._stopwatch.running():
+        if self._session is None:
+            with self._stopwatch.during("compile"):
+                self._session = checked_session(self._opening())
+        session = self._session
+        with self._stopwatch.during("device"):
             results, seconds = checked_run(session, feeds)
+        self.runs += 1
         self.seconds += seconds
         self._listen(session)
         return results
@@ -124,9 +111,13 @@ class DeviceRun(Attempt):
         kept = isinstance(error, (Exception, SystemExit))
         if error is not None and kept:
             self._keep(error)
+        self.close()
+        return kept
+
+    def close(self) -> None:
+        """Close the session, if one is open; what is raised is kept."""
         with self.watched():
             self._close()
-        return kept
 
     def _close(self) -> None:
         if self._session is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
-from conformance.evaluation.device_runs import DeviceRun, Stopwatch, sha256_of
+from conformance.evaluation.device_runs import DeviceRun, sha256_of
+from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.golden_feeds import golden_feeds
 from conformance.graph.cut import cut
 from conformance.judging.bounds import ErrorValues
@@ -16,7 +18,7 @@ from conformance.judging.findings import Finding
 from conformance.judging.verdicts import judge_comparisons, reached
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from conformance.devices.base import Device, DeviceLost
     from conformance.evaluation.device_runs import Attempt
@@ -46,7 +48,9 @@ class Evaluation:
         fuse: False runs layer by layer, in every mode.
         samples: the samples that are judged; None for all.
         watch: is shown every result with its case and sample, before it is dropped; it must not raise.
-        stopwatch: counts the runs.
+        stopwatch: tells where the time goes.
+        keep_fused: the session in which the fused network was judged stays open to be timed, until
+            :meth:`rest`.
 
     Attributes:
         lost: set when the device is gone for good; nothing more can be judged.
@@ -63,6 +67,7 @@ class Evaluation:
         samples: Sequence[int] | None = None,
         watch: Callable[[Case, int, Any], object] = lambda *_: None,
         stopwatch: Stopwatch | None = None,
+        keep_fused: bool = False,
     ) -> None:
         self.device, self.expected, self.nodes, self.fuse = device, expected, tuple(nodes), fuse
         self.store, self.network = expected.store, expected.network
@@ -71,6 +76,8 @@ class Evaluation:
         self.stopwatch = stopwatch or Stopwatch()
         self.lost: DeviceLost | None = None
         self.incidents: list[str] = []
+        self._keep_fused = keep_fused
+        self._kept: dict[Precision, DeviceRun] = {}
 
     @cached_method
     def own(self, precision: Precision) -> dict[str, Finding]:
@@ -96,7 +103,28 @@ class Evaluation:
     @cached_method
     def fused(self, precision: Precision) -> dict[str, Finding]:
         """Judge the outputs of the fused network against its acceptance."""
-        return self.restored(precision, ())
+        self.rest()
+        return self._accepted(precision, self.network.graph, (), keep=self._keep_fused)
+
+    @contextlib.contextmanager
+    def fused_run(self, precision: Precision) -> Iterator[DeviceRun]:
+        """Lend the run of the fused network, the judged one if it is open still, and close it in the end."""
+        graph, outputs = self.network.graph, list(self.expected.outputs)
+        self.store.ensure(outputs)
+        run = self._kept.pop(precision, None) or self.run(graph, outputs, precision)
+        with run:
+            yield run
+        self.learn(run)
+
+    def rest(self) -> None:
+        """Close what stayed open; a device that breaks over it has an incident."""
+        while self._kept:
+            _, run = self._kept.popitem()
+            before = run.error
+            run.close()
+            self.learn(run)
+            if run.error is not before:
+                self.incidents.append(f"the device broke while it closed a session: {run.error}")
 
     def restored(
         self, precision: Precision, nodes: Collection[str], broken: Sequence[str] = ()
@@ -108,21 +136,25 @@ class Evaluation:
             nodes: whose readers read the golden instead.
             broken: fetched besides, so that fusion is broken there.
         """
-        outputs, graph = self.expected.outputs, self.network.graph
-        self.store.ensure([*outputs, *nodes, *broken])
-        fetches = tuple(dict.fromkeys([*outputs, *broken]))
-        if nodes:
-            shapes = {name: self.store.node(name).samples[0].shape for name in nodes}
-            graph = cut(graph, shapes, fetches)
-        elif broken:
-            graph = graph.prune(fetches)
-        accept, first = self.expected.accept, next(iter(outputs))
+        fetches = tuple(dict.fromkeys([*self.expected.outputs, *broken]))
+        self.store.ensure([*fetches, *nodes])
+        shapes = {name: self.store.node(name).samples[0].shape for name in nodes}
+        return self._accepted(precision, cut(self.network.graph, shapes, fetches), broken)
+
+    def _accepted(
+        self, precision: Precision, graph: FrozenGraph, broken: Sequence[str], *, keep: bool = False
+    ) -> dict[str, Finding]:
+        """Judge the outputs of a graph against the acceptance; ``broken`` is fetched besides."""
+        outputs, accept = self.expected.outputs, self.expected.accept
+        fetches, first = tuple(dict.fromkeys([*outputs, *broken])), next(iter(outputs))
+        self.store.ensure(fetches)
         found = self._found(
             precision,
             "fused",
             graph,
             fetches,
             lambda node, _, compared: accept(node if node in outputs else first, compared),
+            keep=keep,
         )
         return {name: found[name] for name in outputs}
 
@@ -152,19 +184,26 @@ class Evaluation:
         graph: FrozenGraph,
         fetches: Sequence[str],
         judge: Callable[[str, Precision, Sequence[Comparison]], Verdict],
+        *,
+        keep: bool = False,
     ) -> dict[str, Finding]:
         """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
         cases = {node: self.expected.case(node, precision, mode) for node in fetches}
         compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
         hashes: dict[str, list[str]] = {node: [] for node in fetches}
-        with self.run(graph, fetches, precision) as run:
+        run = self.run(graph, fetches, precision)
+        if keep:
+            self._kept[precision] = run
+        with run.watched() if keep else run:
             for sample in self.samples:
                 results = run(golden_feeds(self.store, graph.inputs, sample))
                 for node, case in cases.items():
                     result = results.pop(node, None)
-                    self.watch(case, sample, result)
-                    compared[node].append(self.expected.compare(node, sample, result))
-                    hashes[node] += sha256_of(result)
+                    with self.stopwatch.during("write"):
+                        self.watch(case, sample, result)
+                    with self.stopwatch.during("judge"):
+                        compared[node].append(self.expected.compare(node, sample, result))
+                        hashes[node] += sha256_of(result)
         self.learn(run)
         problems = run.problems(fetches)
         return {

@@ -76,9 +76,9 @@ class Timed:
         return bool(self._run.problems(self._outputs))
 
     def _time(self) -> None:
-        """Run once; the very first time twice, so that nothing is compiled while it is timed."""
+        """Run once; twice if the graph has not run yet, so that nothing is compiled while it is timed."""
         network = self._evaluation.network
-        if not self._seconds:
+        if not self._run.runs:
             self._run(network.feeds(0))
         sample, before = (len(self._seconds) + 1) % network.samples, self._run.seconds
         results = self._run(network.feeds(sample))
@@ -132,8 +132,5 @@ class Timed:
 @contextlib.contextmanager
 def time_fused(evaluation: Evaluation, precision: Precision) -> Iterator[Timed]:
     """Time the fused network of a precision run by run; a device that fails ends the block quietly."""
-    evaluation.store.ensure(evaluation.expected.outputs)
-    run = evaluation.run(evaluation.network.graph, list(evaluation.expected.outputs), precision)
-    with run, contextlib.suppress(NothingToTime):
+    with evaluation.fused_run(precision) as run, contextlib.suppress(NothingToTime):
         yield Timed(evaluation, precision, run)
-    evaluation.learn(run)

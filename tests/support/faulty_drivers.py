@@ -199,9 +199,10 @@ class OneRow(Session):
     """Was compiled for one row, and leaves the others as they happen to be."""
 
     def altered(self, results):
-        for value in results.values():
+        whole = {name: value.copy() for name, value in results.items()}
+        for value in whole.values():
             value[1:] = 0
-        return results
+        return whole
 
 
 @breaks("order")

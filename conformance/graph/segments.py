@@ -167,11 +167,9 @@ class SegmentedGraph:
         nodes = [placeholder(fed[tensor], kind.dtype, kind.shape) for tensor, kind in types.items()]
         inside = set(segment.nodes)
         for name, node in self._graph.nodes.items():
-            if name in inside:
+            if name in inside or name not in self._segment_of:
                 inputs = [fed.get(full_name(t), t) for t in node.input if self._is_here(t, inside)]
-                nodes.append(copied(node, inputs=inputs))
-            elif name not in self._segment_of:
-                nodes.append(node)
+                nodes.append(node if inputs == list(node.input) else copied(node, inputs=inputs))
         return self._graph.replaced(nodes, outputs=())
 
     def _is_here(self, tensor: str, inside: Collection[str]) -> bool:

@@ -48,8 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _check(config)
         shard = Shard(config, in_order(items))
     except UsageError as error:
+        items.clear()  # pytest says that collection has finished all the same, and no run must begin then
         if is_worker(config):
-            return  # its controller says so
+            return  # its controller says why
         stop(error, config)
     config.stash[SHARD] = shard
     config.pluginmanager.register(shard)

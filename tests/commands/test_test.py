@@ -124,6 +124,13 @@ def test_mistakes_end_as_they_do_in_pytest(said, argument, code, sentence):
     assert (found, sentence in text) == (code, True), text
 
 
+@pytest.mark.parametrize("flag", ["--last-failed", "--stepwise"])
+def test_what_failed_here_is_no_selection_to_split(said, network, flag):
+    code, text = said("--device=cpu", *network, "--shard=1/2", flag)
+    sentence = f"ERROR: {flag} and --shard contradict each other: what failed differs from host to host; drop"
+    assert (code, text.count(sentence)) == (4, 1), text
+
+
 @pytest.mark.parametrize("before", [[], ["-q"], ["-k", "small", "--"], ["--device=cpu", "-n2"]])
 @pytest.mark.parametrize(
     ("argument", "sentence"),

@@ -26,6 +26,8 @@ PLACES = ("shard", "run_dir", "golden_dir", "network_path", "weights", "waivers"
 """Options that may differ: where files lie on a host. What is in them is compared by its SHA-256."""
 PLACES_OF_DEVICE = ("card", "lock-dir", "python")
 """Options of devices that say where a card and its software are on a host, not what they are."""
+LISTED = 5
+"""Names that a sentence lists."""
 FAILING = ("deviates", "broken")
 PACKAGES = ("tensorflow", "numpy")
 """What computes and judges, beside the device and this project."""
@@ -96,35 +98,36 @@ def _read(path: Path) -> FinishedShard:
 
 
 def _check_complete(shards: Sequence[FinishedShard]) -> None:
-    """Demand every shard once."""
+    """Demand every shard once; where there are more than groups, some have nothing, and are none."""
     for shard, after in itertools.pairwise(shards):
         if shard.said.index == after.said.index:
             raise UsageError(f"{shard.path} and {after.path} are both shard {shard.said}; name one of them")
     said = shards[0].said
-    if missing := sorted(set(range(1, said.total + 1)) - {shard.said.index for shard in shards}):
-        batches = [batch.name for batch in said.batches if batch.shard == missing[0]]
-        names = " and ".join(f"{index}/{said.total}" for index in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    missing = sorted({batch.shard for batch in said.batches} - {shard.said.index for shard in shards})
+    if missing:
+        names = _listed([f"{index}/{said.total}" for index in missing])
+        batches = _listed([batch.name for batch in said.batches if batch.shard in missing])
         raise UsageError(
-            f"shard {names}{more} is missing ({', '.join(batches)}); run it with "
-            f"--shard={missing[0]}/{said.total}, and name its run, too"
+            f"{'shards' if len(missing) > 1 else 'shard'} {names} {'are' if len(missing) > 1 else 'is'} "
+            f"missing, with {batches}; run --shard={missing[0]}/{said.total}, and name its directory, too"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _check_same(first: FinishedShard, other: FinishedShard) -> None:
     """Demand that two shards are of one run: split, stack, options, what they were held to, selection."""
     if first.said.total != other.said.total:
         raise UsageError(f"{other} and {first} are of different splits; name the shards of one")
-    pairs = [
-        ("ran on another", _stack(first), _stack(other)),
-        ("ran with another", _options(first), _options(other)),
-        ("was judged with another", first.said.held_to, other.said.held_to),
-    ]
-    for verb, ours, theirs in pairs:
-        for name in dict.fromkeys([*ours, *theirs]):
-            if ours.get(name) != theirs.get(name):
-                values = f"{_shown(theirs.get(name))} instead of {_shown(ours.get(name))}"
-                raise UsageError(f"{other} {verb} {name} than {first}: {values}; {REPEAT}")
+    ours, theirs = ({**_stack(shard), **_options(shard), **shard.said.held_to} for shard in (first, other))
+    for name in dict.fromkeys([*ours, *theirs]):
+        if ours.get(name) != theirs.get(name):
+            values = f"{_shown(theirs.get(name))} instead of {_shown(ours.get(name))}"
+            raise UsageError(f"{other} differs from {first} in {name}: {values}; {REPEAT}")
     _check_selection(first, other)
 
 
@@ -133,7 +136,7 @@ def _check_selection(first: FinishedShard, other: FinishedShard) -> None:
     for name in dict.fromkeys([*ours, *theirs]):
         if ours.get(name) != theirs.get(name):
             counts = [batch.tests if batch else 0 for batch in (theirs.get(name), ours.get(name))]
-            what = f"{counts[0]} cases instead of {counts[1]}" if counts[0] != counts[1] else "other cases"
+            what = f"{counts[0]} instead of {counts[1]} cases" if counts[0] != counts[1] else "other cases"
             raise UsageError(
                 f"{other} is of another selection than {first}: of {name} it has {what}; give every shard "
                 "the same tests, -k and -m"
@@ -207,7 +210,8 @@ def failures(shards: Sequence[FinishedShard], records: Sequence[Record]) -> list
     found = [f"tests of {shard} failed" for shard in shards if shard.ended.failed]
     failing = [record.case for record in records if record.outcome in FAILING]
     if failing:
-        found.append(f"{len(failing)} cases deviate or are broken, {failing[0]} first")
+        more = f" and {len(failing) - 1} more cases deviate or are" if len(failing) > 1 else " deviates or is"
+        found.append(f"{failing[0]}{more} broken")
     for shard in shards:
         partly = stale_waivers(shard.records)
         found += [problem for problem in shard.ended.problems if problem not in partly]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from conformance import locations
 from conformance.commands.printing import note, progress, say
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, ConformanceError
-from conformance.report.finished_run import PICTURES, FinishedRun, draw_run
 from conformance.report.summary import summary_lines
 from conformance.runs.merged_run import new_directory, write_merged
 from conformance.runs.merging import failures, in_order_of_run, read_shards
@@ -17,9 +16,11 @@ from conformance.runs.records import judged
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from conformance.commands import Commands
     from conformance.runs.environment import Environment
+    from conformance.runs.merging import FinishedShard
 
 
 def add(commands: Commands) -> None:
@@ -46,8 +47,7 @@ def merge(options: argparse.Namespace) -> int:
     records = in_order_of_run(shards)
     with new_directory(options.output) as filled:
         environment = write_merged(shards, records, filled, options.output)
-        if any((shard.path / PICTURES).is_dir() for shard in shards):
-            _draw(environment, FinishedRun(filled, records, environment.device), options.output)
+        _draw(shards, environment, filled, options.output)
     for line in summary_lines(records):
         say(line)
     wrong = failures(shards, records)
@@ -60,13 +60,17 @@ def merge(options: argparse.Namespace) -> int:
     return EXIT_INFRASTRUCTURE if nothing else EXIT_FINE
 
 
-def _draw(environment: Environment, run: FinishedRun, output: Path) -> None:
-    """Draw the pictures of the whole; where network or goldens are not here, say how to do it later."""
+def _draw(shards: Sequence[FinishedShard], environment: Environment, filled: Path, output: Path) -> None:
+    """Draw what shards drew of their parts; where network or goldens are not here, say how to do it later."""
     from conformance.goldens import GoldenStore
+    from conformance.report.finished_run import PICTURES, FinishedRun, draw_run
 
+    if not any((shard.path / PICTURES).is_dir() for shard in shards):
+        return
+    run = FinishedRun(filled, in_order_of_run(shards), environment.device)
     goldens = Path(environment.options.get("golden_dir") or locations.GOLDENS)
     for name in [network.name for network in environment.networks]:
-        files = [run.directory / PICTURES / f"{name}{end}.png" for end in ("", "-series")]
+        files = [filled / PICTURES / f"{name}{end}.png" for end in ("", "-series")]
         try:
             store = GoldenStore(network_of_run(environment, output, name), goldens, progress())
             draw_run(run, store, files[0], files[1])

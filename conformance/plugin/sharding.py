@@ -71,6 +71,8 @@ def _check(config: pytest.Config) -> None:
 class Shard:
     """A plugin that knows the tests of this shard, and sees which of them leave records.
 
+    What is skipped from the start, as by ``--benchmark-skip``, is not selected to be judged.
+
     Args:
         config: of pytest.
         items: all that is selected, in the order of one run.
@@ -95,8 +97,9 @@ class Shard:
         self._left_to_others = {
             item.nodeid for name, tests in groups.items() if shards[name] != self.index for item in tests
         }
-        self.batches = _batches(items, shards)
-        self._awaited = {item.nodeid: item for item in items if of_suite(item) and self.has(item)}
+        judged = [item for item in items if of_suite(item) and not item.get_closest_marker("skip")]
+        self.batches = _batches(judged, shards)
+        self._awaited = {item.nodeid: item for item in judged if self.has(item)}
         self._records = 0
 
     def has(self, item: pytest.Item) -> bool:
@@ -119,9 +122,9 @@ class Shard:
         return f"{self.index}/{self.total}, {sum(own)} of {sum(batch.tests for batch in self.batches)} cases"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a test off the list when it has left a record, or when it was skipped before it began."""
+        """Take a test off the list when it has left a record."""
         records = len(self._config.stash[JOURNAL].records) if JOURNAL in self._config.stash else 0
-        if records > self._records or (report.when == "setup" and report.skipped):
+        if records > self._records:
             self._awaited.pop(report.nodeid, None)
         self._records = records
 
@@ -131,9 +134,9 @@ class Shard:
 
 
 def _batches(items: Sequence[pytest.Item], shards: Mapping[str, int]) -> list[Batch]:
-    """Return the batches of all suite tests in the order of their first tests."""
+    """Return the batches of tests in the order of their first ones."""
     tests: dict[str, list[pytest.Item]] = {}
-    for item in filter(of_suite, items):
+    for item in items:
         tests.setdefault(batch_of(item), []).append(item)
     return [
         Batch(

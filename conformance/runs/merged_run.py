@@ -95,7 +95,7 @@ def write_merged(
         path: what the directory will be called.
 
     Raises:
-        UsageError: a shard's ``benchmark.json`` is malformed.
+        UsageError: a shard's ``benchmark.json`` is malformed, or missing where others have one.
         InfrastructureError: records cannot be written.
         OSError: something else cannot.
     """
@@ -147,19 +147,28 @@ def _merged(shard: FinishedShard) -> MergedShard:
 
 def _times(shards: Sequence[FinishedShard]) -> Times | None:
     """Return pytest-benchmark's files as one, each time with its shard; None where nothing was timed."""
-    files = [(shard, shard.path / TIMES) for shard in shards]
-    found = [(shard, read_json(path, Times, "file of times")) for shard, path in files if path.exists()]
+    found = {
+        str(shard.said): read_json(shard.path / TIMES, Times, "file of times")
+        for shard in shards
+        if (shard.path / TIMES).exists()
+    }
     if not found:
         return None
+    for shard in shards:
+        if shard.timed and str(shard.said) not in found:
+            raise UsageError(
+                f"{shard} has lost its {TIMES}, which others have; copy it again, or repeat the shard"
+            )
     order = {batch.name: place for place, batch in enumerate(shards[0].said.batches)}
     benchmarks = [
-        benchmark | {"extra_info": benchmark.get("extra_info", {}) | {"shard": str(shard.said)}}
-        for shard, times in found
+        benchmark | {"extra_info": benchmark.get("extra_info", {}) | {"shard": shard}}
+        for shard, times in found.items()
         for benchmark in times.benchmarks
     ]
     benchmarks.sort(key=lambda benchmark: order.get(_batch(benchmark), len(order)))
-    started = min(times.datetime for _, times in found)
-    return msgspec.structs.replace(found[0][1], benchmarks=benchmarks, datetime=started)
+    first, *_ = found.values()
+    started = min(times.datetime for times in found.values())
+    return msgspec.structs.replace(first, benchmarks=benchmarks, datetime=started)
 
 
 def _batch(benchmark: dict[str, Any]) -> str:

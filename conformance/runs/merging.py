@@ -12,7 +12,7 @@ from conformance.errors import UsageError
 from conformance.runs.directory import RECORDS, read_environment, read_records
 from conformance.runs.environment import SAME
 from conformance.runs.records import stale_waivers
-from conformance.runs.shards import Ended, ShardOfRun, batch_of
+from conformance.runs.shards import TIMED, Ended, ShardOfRun, batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,11 @@ class FinishedShard:
             UsageError: the file of records is damaged.
         """
         return read_records(self.path)
+
+    @property
+    def timed(self) -> bool:
+        """Whether a case of it was timed."""
+        return any(record.case.endswith(TIMED) and record.seconds is not None for record in self.records)
 
 
 def read_shards(paths: Sequence[Path]) -> list[FinishedShard]:

@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 from support.refusals import refused
-from support.shards import STARTED, write_shards, write_times
+from support.shards import STARTED, records, replaced, write_shard, write_shards, write_times
 
 from conformance.runs.directory import read_environment, read_records
+from conformance.runs.environment import Environment
 from conformance.runs.merged_run import new_directory, write_merged
 from conformance.runs.merging import in_order_of_run, read_shards
 
@@ -48,6 +49,14 @@ def test_the_environment_says_what_the_shards_have_in_common_and_where_they_ran(
     ]
 
 
+def test_every_field_of_an_environment_has_a_rule():
+    """A new one must be thought of: demanded to be the same, joined, or the first shard's."""
+    same = {"version", "packages", "commit", "options", "networks"}
+    joined = {"started", "waivers", "devices", "shard", "shards"}
+    of_the_first = {"python", "machine", "device"}
+    assert set(Environment.__struct_fields__) == same | joined | of_the_first
+
+
 def test_only_what_shards_have_is_there(merged):
     assert sorted(path.name for path in merged().iterdir()) == ["environment.json", "records.jsonl"]
 
@@ -62,6 +71,29 @@ def test_times_come_in_the_order_of_one_run_and_say_which_shard_they_are_of(merg
         ("t[int8-fp16]", {"shard": "3/3"}),
         ("t[mine]", {"shard": "1/3"}),
     ]
+
+
+def test_times_that_were_lost_are_named(tmp_path):
+    timed = [replaced(record, seconds=0.5) if record.mode == "fused" else record for record in records(3)]
+    paths = [
+        write_shard(tmp_path / "1", 1),
+        write_shard(tmp_path / "2", 2),
+        write_shard(tmp_path / "3", 3, timed),
+    ]
+    shards = read_shards(paths)
+
+    def merge(name):
+        with new_directory(tmp_path / name) as filled:
+            write_merged(shards, in_order_of_run(shards), filled, tmp_path / name)
+
+    merge("none-has-any")
+    write_times(paths[0], "mine")
+    with refused(
+        rf"^shard 3/3 \({paths[2]}\) has lost its benchmark.json, which others have; copy it again, or"
+    ):
+        merge("run")
+    write_times(paths[2], "int8-fp16")
+    merge("run")
 
 
 def test_times_that_are_none_are_one_sentence_and_leave_nothing(merged, paths, tmp_path):

@@ -212,8 +212,17 @@ def test_a_shard_whose_worker_dies_is_incomplete(network, tmp_path, refusal):
     )
 
 
-def test_benchmarks_that_the_user_skips_are_not_missing(network, tmp_path, said):
-    skipped = ("--device=cpu", "--benchmark-skip")
-    result = run_suite(tmp_path / "run", "--shard=1/1", *skipped, network=network, markers="mlu and fused")
-    assert result.code == 0
-    assert said("merge", result.directory, "-o", tmp_path / "all")[0] == 0
+def test_what_the_user_skips_is_not_selected(network, tmp_path, said, refusal):
+    plain = {"network": network, "markers": "mlu and fused and fp32"}
+    first, second = (
+        run_suite(tmp_path / f"{index}", f"--shard={index}/2", "--device=cpu", "--benchmark-skip", **plain)
+        for index in (1, 2)
+    )
+    assert (first.code, second.code) == (0, 0)
+    assert said("merge", first.directory, second.directory, "-o", tmp_path / "all")[0] == 0
+    timed = run_suite(tmp_path / "timed", "--shard=2/2", "--device=cpu", **plain)
+    assert timed.code == 0
+    error = refusal("merge", first.directory, timed.directory, "-o", tmp_path / "other")
+    assert (
+        "of benchmark small int8-fp32 it has 1 instead of 0 cases; give every shard the same tests" in error
+    )

@@ -17,6 +17,7 @@ from conformance.commands import (
     freeze,
     golden,
     init,
+    merge,
     nodes,
     prepare,
     quantize,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     test,
+    merge,
     init,
     prepare,
     freeze,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance import locations
 from conformance.errors import UsageError, near_names
+from conformance.shard import read_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ class Kind(enum.Enum):
     SWITCH = enum.auto()
     PAIRS = enum.auto()
     """``KEY=VALUE``, any number of times; in the environment separated by spaces."""
+    SHARD = enum.auto()
+    """``I/N``, or ``auto`` for what the environment says."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +148,13 @@ OPTIONS: tuple[Option, ...] = (
         "key",
         value="LIST",
     ),
+    Option(
+        "--shard",
+        "judge shard I of N of the selected cases; auto: which one CI_NODE_INDEX and CI_NODE_TOTAL of GitLab "
+        "say; auto/N: which one JOB_COMPLETION_INDEX of a Kubernetes Indexed Job with N completions says",
+        kind=Kind.SHARD,
+        value="I/N",
+    ),
     Option("--sample", "one of the network's inputs by its number", value="N", suite=False),
     Option(
         "--waivers",
@@ -184,7 +194,7 @@ EXCLUSIVE = (("waivers", "no_waivers"), ("network", "network_path"))
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the user of pytest asked for; paths are absolute or None where not given."""
+    """What the user of pytest asked for; paths are absolute or None where not given, a shard is ``I/N``."""
 
     device: str
     device_option: dict[str, str]
@@ -196,6 +206,7 @@ class Settings:
     network_path: Path | None
     weights: Path | None
     nodes: str
+    shard: str | None
     profile: str
     waivers: Path | None
     no_waivers: bool
@@ -239,7 +250,7 @@ def resolved(
         if first in sources and second in sources:
             raise UsageError(f"{sources[first]} and {sources[second]} contradict each other; drop one")
     return {
-        option.name: _read(option, value, sources.get(option.name, ""), directory)
+        option.name: _read(option, value, sources.get(option.name, ""), directory, environment)
         for option, value in chosen.items()
     }
 
@@ -280,7 +291,7 @@ def _truth(option: Option, text: str) -> bool:
     return text.lower() in TRUE
 
 
-def _read(option: Option, value: Any, source: str, directory: Path) -> Any:
+def _read(option: Option, value: Any, source: str, directory: Path, environment: Mapping[str, str]) -> Any:
     """Return what a chosen value means; ``source`` is where it comes from, for sentences."""
     if option.kind is Kind.SWITCH:
         return bool(value)
@@ -289,6 +300,8 @@ def _read(option: Option, value: Any, source: str, directory: Path) -> Any:
     text = value or option.default or None
     if text is None or option.kind is Kind.TEXT:
         return text
+    if option.kind is Kind.SHARD:
+        return read_shard(text, source, environment)
     return directory / text if option.kind is Kind.PATH else _seconds(text, source)
 
 

@@ -10,6 +10,7 @@ pytest_plugins = (  # a module stands before those that import it
     "conformance.plugin.stopping",
     "conformance.plugin.selection",
     "conformance.plugin.benchmarks",
+    "conformance.plugin.sharding",
     "conformance.plugin.xdist",
     "conformance.plugin.session",
     "conformance.plugin.terminal",

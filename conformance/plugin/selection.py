@@ -13,6 +13,7 @@ from conformance.plugin.processes import is_worker
 from conformance.plugin.stopping import stop
 from conformance.precision import FIXED_BITS, PRECISIONS
 from conformance.runs.plan import Plan
+from conformance.runs.shards import batch_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
 ORDER = ("own", "chained", "fused", "calibration", "benchmark")
 """Kinds of suite tests by marker, in the order in which a network's run: the finest judgement first, speed
 last. One network comes after the other."""
+MODES = ("own", "chained", "fused", "calibration")
+"""Kinds of groups by marker; what is timed is the fused network."""
 
 
 def plan_of(config: pytest.Config) -> Plan:
@@ -104,8 +107,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the suite's tests, and say what went wrong while cases were made if that is why none are here."""
     if FAILURE in config.stash and (not items or any(map(of_suite, items))) and not is_worker(config):
         stop(config.stash[FAILURE], config)  # of a worker's failure its controller knows by itself
+    items[:] = in_order(items)
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the suite's tests in the order of one run, then all others."""
     order = {name: place for place, name in enumerate(dict.fromkeys(map(network_of, items)))}
-    items.sort(key=lambda item: (not of_suite(item), order[network_of(item)], _rank(item)))
+    return sorted(items, key=lambda item: (not of_suite(item), order[network_of(item)], _rank(item)))
 
 
 def of_suite(item: pytest.Item) -> bool:
@@ -119,10 +127,29 @@ def asks_for_suite(config: pytest.Config) -> bool:
 
 
 def group_of(item: pytest.Item) -> str:
-    """Return what one session of a device judges at once: a test's cases of a network and a precision."""
-    precisions = [name for name in PRECISION_MARKERS if item.get_closest_marker(name)]
-    parts = filter(None, [network_of(item), *precisions])
-    return f"{item.nodeid.partition('[')[0]}[{'-'.join(parts)}]"
+    """Return what one session of a device judges at once: the cases of a mode, network and precision."""
+    return _named(item, MODES)
+
+
+def batch_of(item: pytest.Item) -> str:
+    """Return the group of a test, or what is timed in it."""
+    return _named(item, ORDER)
+
+
+def mode_of(item: pytest.Item) -> str:
+    """Return the mode in which a test judges, '' if it says none."""
+    return next((mode for mode in MODES if item.get_closest_marker(mode)), "")
+
+
+def _named(item: pytest.Item, kinds: Sequence[str]) -> str:
+    """Return the last of these kinds that a test is of, else its function, with network and precision."""
+    own = [kind for kind in kinds if item.get_closest_marker(kind)]
+    kind = own[-1] if own else item.nodeid.partition("[")[0]
+    return batch_name(kind, network_of(item), "-".join(_precisions(item)))
+
+
+def _precisions(item: pytest.Item) -> list[str]:
+    return [name for name in PRECISION_MARKERS if item.get_closest_marker(name)]
 
 
 def network_of(item: pytest.Item) -> str:

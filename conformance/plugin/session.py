@@ -12,6 +12,7 @@ from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device,
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
 from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
+from conformance.plugin.sharding import SHARD
 from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
 from conformance.plugin.xdist import CONTROLLER
@@ -55,7 +56,8 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     device, expectations = device_of(config), expectations_of(plan)
     run = Run(plan, device, expectations)
     check(plan, expectations)
-    journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED])
+    shard = config.stash[SHARD].of_run(expectations) if SHARD in config.stash else None
+    journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard)
     journal.update(run.status())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
     config.stash[RUN], config.stash[JOURNAL] = run, journal
@@ -93,6 +95,8 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
         journal.update(config.stash[RUN].status())
     if CONTROLLER in config.stash and session.exitstatus in ENDED:
         journal.failures += config.stash[CONTROLLER].missing()
+    if SHARD in config.stash and session.exitstatus in ENDED:
+        journal.ended = config.stash[SHARD].ended(failed=session.exitstatus != pytest.ExitCode.OK)
     journal.finish()
     stores = [part.store for part in plan_of(config).parts.values()]
     config.stash[TABLES] = draw(journal, stores, whole=session.exitstatus in ENDED)

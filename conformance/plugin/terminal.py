@@ -14,6 +14,7 @@ from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES
 from conformance.plugin.processes import is_worker, workers_of
 from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
+from conformance.plugin.sharding import SHARD
 from conformance.report.summary import summary_lines
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
         f"mlu-conformance: {__version__}, tensorflow {tensorflow_version() or 'not installed'}",
         by_what,
         f"network: {settings.network_path or networks}, nodes: {settings.nodes}",
+        *([f"shard: {config.stash[SHARD].described}"] if SHARD in config.stash else []),
     ]
 
 

@@ -19,6 +19,7 @@ from conformance.plugin.execution import JOURNAL, check, expectations_of
 from conformance.plugin.options import settings_of
 from conformance.plugin.processes import OURS, WORKERS, is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
+from conformance.plugin.sharding import SHARD
 from conformance.plugin.stopping import abort, stop
 from conformance.plugin.worker import WORKER, Worker, WorkerMessage, unpack
 from conformance.runs.journal import Journal, run_path
@@ -108,11 +109,13 @@ class Controller:
         self._check()
         self._groups = {item.nodeid: group_of(item) for item in items if of_suite(item)}
         self._awaited = dict.fromkeys(self._groups)
-        check(plan, expectations_of(plan))
+        expectations = expectations_of(plan)
+        check(plan, expectations)
         if plan.settings.waivers is not None:
             read_waivers(plan.settings.waivers)
-        workers = self._config.stash[WORKERS]
-        self._config.stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, workers)
+        stash = self._config.stash
+        shard = stash[SHARD].of_run(expectations) if SHARD in stash else None
+        stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard)
 
     def _check(self) -> None:
         """Raise UsageError where the user spreads the cases as no run can be made of."""

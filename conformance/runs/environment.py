@@ -12,6 +12,7 @@ import msgspec
 
 from conformance import __version__, locations
 from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
+from conformance.runs.shards import ShardOfRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +91,24 @@ class UsedDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     judged: list[str] = []
 
 
+class MergedShard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A shard of which a merged run is made.
+
+    Attributes:
+        shard: which of how many, such as ``2/3``.
+        started: when it started.
+        python: version of its interpreter.
+        machine: the computer that judged it.
+        records: how many it made.
+    """
+
+    shard: str
+    started: dt.datetime
+    python: str
+    machine: Machine
+    records: int
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reader needs to repeat a run, or to doubt it.
 
@@ -105,6 +124,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         waivers: ids of the waivers that applied.
         devices: every device, one per process that judged.
         networks: what was judged.
+        shard: which shard of what it judged, if it was one.
+        shards: of what it was merged, if it was; ``python``, ``machine``, paths among the options and
+            ``device`` are then those of the first one.
     """
 
     started: dt.datetime
@@ -118,6 +140,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     waivers: list[str]
     devices: list[UsedDevice] = []
     networks: list[JudgedNetwork] = []
+    shard: ShardOfRun | msgspec.UnsetType = msgspec.UNSET
+    shards: list[MergedShard] | msgspec.UnsetType = msgspec.UNSET
 
 
 def gather_environment(
@@ -128,6 +152,7 @@ def gather_environment(
     now: dt.datetime,
     directory: Path | None = None,
     networks: Sequence[JudgedNetwork] = (),
+    shard: ShardOfRun | None = None,
 ) -> Environment:
     """Gather the environment of a run.
 
@@ -138,6 +163,7 @@ def gather_environment(
         now: when the run started.
         directory: where to look for a git checkout; the working directory if None.
         networks: what is judged.
+        shard: which shard of it this run judges; None for a run of its own.
 
     Raises:
         TypeError: ``device`` is not made of named values.
@@ -154,6 +180,7 @@ def gather_environment(
         waivers=list(waivers),
         devices=[UsedDevice(process=MAIN, device=information)] if information else [],
         networks=list(networks),
+        shard=shard or msgspec.UNSET,
     )
 
 

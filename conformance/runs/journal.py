@@ -16,11 +16,12 @@ from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, In
 from conformance.options import Settings
 from conformance.runs.directory import RunDirectory, default_run_path
 from conformance.runs.environment import MAIN, UsedDevice, differences, gather_environment
-from conformance.runs.records import stale_waivers
+from conformance.runs.records import judged, stale_waivers
 
 if TYPE_CHECKING:
     from conformance.runs.plan import Plan
     from conformance.runs.records import Record
+    from conformance.runs.shards import Ended, ShardOfRun
 
 
 class ProcessStatus(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,19 +58,24 @@ class Journal:
         path: the run directory.
         started: ``time.perf_counter()`` when the session started.
         workers: how many processes judge for this one; 0 where it does so itself.
+        shard: which shard of a run this is; None for a run of its own.
 
     Attributes:
         records: all that was judged, in the order in which it came in.
         statuses: the last status of every process that judged, by its name.
         failures: sentences that fail the run, beside those that follow from records and statuses.
         problems: at the end, all sentences that fail the run although no test did.
+        ended: of a shard whose tests have come to their end, how.
 
     Raises:
         UsageError: the directory is taken or cannot be written.
     """
 
-    def __init__(self, plan: Plan, path: Path, started: float, workers: int = 0) -> None:
-        self._plan, self._started, self.workers = plan, started, workers
+    def __init__(
+        self, plan: Plan, path: Path, started: float, workers: int = 0, shard: ShardOfRun | None = None
+    ) -> None:
+        self._plan, self._started, self.workers, self._shard = plan, started, workers, shard
+        self.ended: Ended | None = None
         self.records: list[Record] = []
         self.statuses: dict[str, ProcessStatus] = {}
         self.failures: list[str] = []
@@ -85,6 +91,7 @@ class Journal:
             now=dt.datetime.now(dt.timezone.utc),
             directory=locations.PROJECT,
             networks=[part.judged for part in plan.parts.values()],
+            shard=shard,
         )
         self._write_environment()
 
@@ -145,8 +152,9 @@ class Journal:
 
     @property
     def judged(self) -> bool:
-        """Whether anything was held against a bound or an acceptance; a measured error is not."""
-        return any(record.outcome not in ("unsupported", "measured") for record in self.records)
+        """Whether anything was judged; a shard may only have measured, which is seen when it is merged."""
+        measured = any(record.outcome == "measured" for record in self.records)
+        return judged(self.records) or (self._shard is not None and measured)
 
     @property
     def exit_code(self) -> int:
@@ -188,11 +196,21 @@ class Journal:
                 device=devices[0].device if devices else {},
                 devices=devices,
                 waivers=list(dict.fromkeys(waivers)),
+                shard=self._shard_now or msgspec.UNSET,
             )
         )
+
+    @property
+    def _shard_now(self) -> ShardOfRun | None:
+        """The shard, with how it ended as soon as that is known."""
+        if self._shard is None or self.ended is None:
+            return self._shard
+        ended = msgspec.structs.replace(self.ended, problems=self.problems, records=len(self.records))
+        return msgspec.structs.replace(self._shard, ended=ended)
 
 
 def run_path(plan: Plan, device: str) -> Path:
     """Return the run directory that the user names, else one named after time, networks and ``device``."""
-    now = dt.datetime.now(dt.timezone.utc)
-    return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", plan.title, device, now)
+    now, shard = dt.datetime.now(dt.timezone.utc), plan.settings.shard
+    title = f"{plan.title}-shard-{shard}" if shard else plan.title
+    return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", title, device, now)

@@ -147,6 +147,11 @@ def finding_of(record: Record) -> Finding:
     return Finding(case, state, verdict, sha256=tuple(record.sha256), seconds=record.seconds)
 
 
+def judged(records: Iterable[Record]) -> bool:
+    """Whether anything was held against a bound or an acceptance; a measured error is not."""
+    return any(record.outcome not in ("unsupported", "measured") for record in records)
+
+
 def stale_waivers(records: Iterable[Record]) -> list[str]:
     """Return a sentence per waiver that matches records which conform, with the first of them."""
     cases: dict[str, list[str]] = {}

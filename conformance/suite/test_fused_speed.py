@@ -8,6 +8,7 @@ import pytest
 
 from conformance.evaluation.timing import DEVICE_CLOCK, ROUNDS, time_fused
 from conformance.plugin.conclusion import require
+from conformance.runs.shards import TIMED
 
 if TYPE_CHECKING:
     from conformance.plugin.execution import Run
@@ -23,4 +24,4 @@ def test_fused_speed(conformance_run: Run, network: str, precision: Precision, b
         benchmark.group = timed.group
         benchmark.extra_info.update(timed.description())
         benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)
-    require("conforms", conformance_run.record(*timed.findings(), suffix="-timed"))
+    require("conforms", conformance_run.record(*timed.findings(), suffix=TIMED))

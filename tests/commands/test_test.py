@@ -1,13 +1,16 @@
 """``mlu-conformance test`` as a user calls it: from any directory, with pytest's arguments."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from support.kept_network import KEY_NODES, kept_network
 from support.suite_run import ROOT, no_worker
 
 from conformance import cli, locations
+from conformance.runs.directory import read_records
 
+CASES = 4 * (KEY_NODES + 3) + 2
 OWN = ("-m", "mlu and own and int16 and fp32")
 DEFAULTS = [
     f"--config-file={ROOT / 'pytest.ini'}",
@@ -122,6 +125,24 @@ def test_what_deviates_is_exit_1_and_can_be_named_to_run_again(said, network):
 def test_mistakes_end_as_they_do_in_pytest(said, argument, code, sentence):
     found, text = said("--device=cpu", argument)
     assert (found, sentence in text) == (code, True), text
+
+
+def test_shards_are_judged_and_merged(said, network):
+    for shard in ("1/2", "2/2"):
+        given = ("-m", "own and int8", f"--shard={shard}", f"--run-dir={shard}")
+        code, text = said("--device=cpu", *network, *given)
+        assert code == 0, text
+        assert f"shard: {shard}, {KEY_NODES} of {2 * KEY_NODES} cases" in text
+        assert f"{KEY_NODES} passed, {CASES - KEY_NODES} deselected" in text
+    assert cli.main(["merge", "1/2", "2/2", "-o", "all"]) == 0
+    assert len(read_records(Path("all"))) == 2 * KEY_NODES
+
+
+@pytest.mark.parametrize("flag", ["--last-failed", "--stepwise"])
+def test_what_failed_here_is_no_selection_to_split(said, network, flag):
+    code, text = said("--device=cpu", *network, "--shard=1/2", flag)
+    sentence = f"ERROR: {flag} and --shard contradict each other: what failed differs from host to host; drop"
+    assert (code, text.count(sentence)) == (4, 1), text
 
 
 @pytest.mark.parametrize("before", [[], ["-q"], ["-k", "small", "--"], ["--device=cpu", "-n2"]])

@@ -36,14 +36,16 @@ class Item:
 @pytest.mark.parametrize(
     ("item", "group"),
     [
-        (Item(f"{SUITE}[a/b-int8-fp16]", "mlu", "own", "int8", "fp16"), f"{SUITE}[int8-fp16]"),
-        (Item(f"{SUITE}[c[0]-int8-fp16]", "mlu", "own", "int8", "fp16"), f"{SUITE}[int8-fp16]"),
-        (Item("f.py::test_x[int16-fp32]", "mlu", "fused", "int16", "fp32"), "f.py::test_x[int16-fp32]"),
-        (Item("f.py::test_scales[8]", "mlu", "int8"), "f.py::test_scales[int8]"),
-        (Item("f.py::test_x[n-int8-fp16]", "mlu", "int8", "fp16", network="n"), "f.py::test_x[n-int8-fp16]"),
+        (Item(f"{SUITE}[a/b-int8-fp16]", "mlu", "own", "int8", "fp16"), "own int8-fp16"),
+        (Item(f"{SUITE}[c[0]-int8-fp16]", "mlu", "own", "int8", "fp16"), "own int8-fp16"),
+        (Item("f.py::test_x[int16-fp32]", "mlu", "fused", "int16", "fp32"), "fused int16-fp32"),
+        (Item("f.py::test_y[int16-fp32]", "mlu", "fused", "benchmark", "int16", "fp32"), "fused int16-fp32"),
+        (Item("f.py::test_scales[8]", "mlu", "calibration", "int8"), "calibration int8"),
+        (Item("f.py::test_x[n-int8-fp16]", "mlu", "own", "int8", "fp16", network="n"), "own n int8-fp16"),
+        (Item("f.py::test_mine[n-int8]", "mlu", "int8", network="n"), "f.py::test_mine n int8"),
     ],
 )
-def test_a_group_is_a_test_at_a_precision(item, group):
+def test_a_group_is_a_mode_at_a_precision_whatever_is_timed_of_it(item, group):
     assert group_of(item) == group
 
 

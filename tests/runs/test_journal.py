@@ -10,6 +10,7 @@ from conformance.devices.base import DeviceInfo
 from conformance.errors import InfrastructureError, UsageError
 from conformance.runs.directory import read_environment, read_records
 from conformance.runs.journal import Journal, ProcessStatus, run_path
+from conformance.runs.shards import Ended, ShardOfRun
 
 INFO = DeviceInfo(kind="cambricon", model="MLU270", simulated=False, firmware="1.1.4", serial="1")
 
@@ -155,5 +156,31 @@ def test_the_run_directory_is_the_users_or_named_after_time_network_and_device(p
     path = run_path(plan, "cambricon")
     assert path.parent == tmp_path / "runs"
     assert path.name.endswith("-n-cambricon")
+    plan.settings = dataclasses.replace(plan.settings, shard="2/3")
+    assert run_path(plan, "cambricon").name.endswith("-n-shard-2-3-cambricon")
     plan.settings = dataclasses.replace(plan.settings, run_dir=tmp_path / "mine")
     assert run_path(plan, "cambricon") == tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"), [(("unsupported",), 3), (("measured",), 0), (("conforms",), 0)]
+)
+def test_a_shard_may_only_have_measured(plan, tmp_path, outcomes, code):
+    shard = ShardOfRun(index=1, total=2, batches=[], held_to={})
+    journal = Journal(plan, tmp_path / "run", started=0.0, shard=shard)
+    for outcome in outcomes:
+        journal.add(record(outcome, outcome))
+    journal.finish()
+    assert journal.exit_code == code
+
+
+def test_how_a_shard_ended_is_written_when_it_has(plan, tmp_path):
+    shard = ShardOfRun(index=1, total=2, batches=[], held_to={"a": "b"})
+    journal = Journal(plan, tmp_path / "run", started=0.0, shard=shard)
+    assert read_environment(tmp_path / "run").shard == shard
+    journal.add(record())
+    journal.failures.append("it hung")
+    journal.ended = Ended(failed=True, unjudged=["b"])
+    journal.finish()
+    ended = Ended(failed=True, problems=["it hung"], records=1, unjudged=["b"])
+    assert read_environment(tmp_path / "run").shard.ended == ended

@@ -12,6 +12,7 @@ from conformance import locations
 from conformance.devices.base import KeepsLogs
 from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
+from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
@@ -53,8 +54,16 @@ class Run:
 
     def __init__(self, plan: Plan, device: Device, expectations: Mapping[str, Expectations]) -> None:
         self.plan, self.device, self.info = plan, device, device.info()
+        self.stopwatch = Stopwatch()
         self.evaluations = {
-            name: Evaluation(device, expected, plan.parts[name].nodes, fuse=not plan.settings.layer_by_layer)
+            name: Evaluation(
+                device,
+                expected,
+                plan.parts[name].nodes,
+                fuse=not plan.settings.layer_by_layer,
+                stopwatch=self.stopwatch,
+                keep_fused=True,
+            )
             for name, expected in expectations.items()
         }
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
@@ -93,8 +102,9 @@ class Run:
         """
         self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
         records = [self._recorded(finding, suffix) for finding in findings]
-        for record in records:
-            self._keep(record)
+        with self.stopwatch.during("write"):
+            for record in records:
+                self._keep(record)
         for evaluation in self.evaluations.values():
             if evaluation.lost is not None:
                 raise evaluation.lost
@@ -119,11 +129,17 @@ class Run:
             problems=self._waiver_problems,
             incidents=[*dict.fromkeys(found), *self._incidents],
             notes=[*self.plan.notes, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
-            seconds=sum(evaluation.stopwatch.seconds for evaluation in self.evaluations.values()),
+            seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )
+
+    def rest(self) -> None:
+        """Close what was kept open between two tests of one group."""
+        for evaluation in self.evaluations.values():
+            evaluation.rest()
 
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""
+        self.rest()
         try:
             self.device.close()
         except Exception as error:  # noqa: BLE001 - whatever a device raises

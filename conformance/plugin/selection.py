@@ -16,7 +16,7 @@ from conformance.runs.plan import Plan
 from conformance.runs.shards import batch_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from conformance.precision import Precision
 
@@ -26,10 +26,10 @@ OWN, WHOLE, WIDTH = ("network", "precision", "node"), ("network", "precision"), 
 """Arguments of suite tests: what they have a case for each of."""
 PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
 ORDER = ("own", "chained", "fused", "calibration", "benchmark")
-"""Kinds of suite tests by marker, in the order in which a network's run: the finest judgement first, speed
-last. One network comes after the other."""
+"""Kinds of suite tests by marker; what is timed is of two kinds, the last of which names it."""
 MODES = ("own", "chained", "fused", "calibration")
-"""Kinds of groups by marker; what is timed is the fused network."""
+"""Kinds of groups by marker, in the order in which a network's run: the finest judgement first. One network
+comes after the other; what is timed comes right after the fused network of its precision was judged."""
 
 
 def plan_of(config: pytest.Config) -> Plan:
@@ -112,8 +112,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the suite's tests in the order of one run, then all others."""
-    order = {name: place for place, name in enumerate(dict.fromkeys(map(network_of, items)))}
-    return sorted(items, key=lambda item: (not of_suite(item), order[network_of(item)], _rank(item)))
+    networks = _places(map(network_of, items))
+    groups = _places(map(group_of, filter(of_suite, items)))
+
+    def place(item: pytest.Item) -> tuple[object, ...]:
+        if not of_suite(item):
+            return (True,)
+        timed = item.get_closest_marker("benchmark") is not None
+        return (False, networks[network_of(item)], _rank(item), groups[group_of(item)], timed)
+
+    return sorted(items, key=place)
+
+
+def _places(words: Iterable[str]) -> dict[str, int]:
+    """Return where each word first stands."""
+    return {word: place for place, word in enumerate(dict.fromkeys(words))}
 
 
 def of_suite(item: pytest.Item) -> bool:
@@ -159,6 +172,5 @@ def network_of(item: pytest.Item) -> str:
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return the place of a suite test's kind in ``ORDER``; other tests keep theirs."""
-    kinds = [rank for rank, marker in enumerate(ORDER) if item.get_closest_marker(marker)]
-    return max(kinds) if of_suite(item) and kinds else len(ORDER)
+    """Return the place of a suite test's mode among all modes."""
+    return MODES.index(mode) if (mode := mode_of(item)) else len(MODES)

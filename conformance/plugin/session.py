@@ -11,7 +11,7 @@ from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
-from conformance.plugin.selection import asks_for_suite, of_suite, plan_of
+from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
 from conformance.plugin.sharding import SHARD
 from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
@@ -58,6 +58,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     check(plan, expectations)
     shard = config.stash[SHARD].of_run(expectations) if SHARD in config.stash else None
     journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard)
+    run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
     config.stash[RUN], config.stash[JOURNAL] = run, journal
@@ -74,6 +75,17 @@ def conformance_run(request: pytest.FixtureRequest) -> Run:
     """The run that records what suite tests find."""
     config = request.config
     return config.stash[WORKER].run() if is_worker(config) else config.stash[RUN]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close what is kept open for tests of one group when the last of them has run."""
+    if not of_suite(item) or (nextitem is not None and group_of(nextitem) == group_of(item)):
+        return
+    config = item.config
+    run = config.stash[WORKER].begun if is_worker(config) else config.stash.get(RUN, None)
+    if run is not None:
+        run.rest()
 
 
 @pytest.hookimpl(tryfirst=True)

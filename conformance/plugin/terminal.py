@@ -86,10 +86,18 @@ def _remarks(journal: Journal) -> Iterator[str]:
     if journal.workers:
         yield from (_worker_line(journal, name) for name in journal.statuses)
     device = describe(journal.info) if journal.info is not None else "none was opened"
+    yield _time_line(journal)
     yield (
         f"device: {device}; {len(journal.records)} records in {journal.directory.path}; "
         f"{journal.wall_seconds:.0f} s, {journal.busy_share:.0%} of it inside device runs"
     )
+
+
+def _time_line(journal: Journal) -> str:
+    """Return where the time went."""
+    whose = f" of all {journal.workers} workers together" if journal.workers else ""
+    spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in journal.seconds.items())
+    return f"time{whose}: {spent}"
 
 
 def _worker_line(journal: Journal, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,29 +71,35 @@ def unpack(text: str) -> WorkerMessage:
 
 
 class Worker:
-    """A plugin of a worker. Its device is opened for its first case, so that an idle worker takes no card."""
+    """A plugin of a worker. Its device is opened for its first case, so that an idle worker takes no card.
+
+    Attributes:
+        begun: its part of the run, once it has begun.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._run: Run | None = None
+        self.begun: Run | None = None
         self._lines: list[str] = []
 
     def run(self) -> Run:
         """Return this worker's part of the run, begun when first asked for; ends the run if it cannot."""
-        if self._run is None:
+        if self.begun is None:
             try:
-                self._run = self._begun()
+                self.begun = self._begun()
             except (ConformanceError, OSError) as error:
                 abort(error, self._config)
-        return self._run
+        return self.begun
 
     def _begun(self) -> Run:
         if FAILURE in self._config.stash:
             raise self._config.stash[FAILURE]
+        started = time.perf_counter()
         plan = plan_of(self._config)
         run = Run(plan, device_of(self._config), expectations_of(plan))
         directory = Path(worker_input(self._config)[OURS])
         logs = directory / "logs" / worker_name(self._config)
+        run.stopwatch.seconds["prepare"] += time.perf_counter() - started
         run.begin(lambda record: self._lines.append(encode_record(record).decode()), directory, logs)
         return run
 
@@ -108,8 +115,8 @@ class Worker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Close the device; send what no report could carry."""
-        if self._run is not None:
-            self._run.close()
+        if self.begun is not None:
+            self.begun.close()
         else:
             close_device(self._config)
         message = self._message(take_timed(self._config))
@@ -120,7 +127,7 @@ class Worker:
 
     def _message(self, benchmarks: list[dict[str, Any]]) -> WorkerMessage:
         lines, self._lines = self._lines, []
-        status = self._run.status() if self._run is not None else None
+        status = self.begun.status() if self.begun is not None else None
         return WorkerMessage(
             worker=worker_name(self._config), status=status, records=lines, benchmarks=benchmarks
         )

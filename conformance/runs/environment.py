@@ -15,7 +15,7 @@ from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable
 from conformance.runs.shards import ShardOfRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PACKAGES = {
     "numpy": ("numpy",),
@@ -124,6 +124,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         waivers: ids of the waivers that applied.
         devices: every device, one per process that judged.
         networks: what was judged.
+        seconds: wall time by what it was spent on, of all processes that judged; empty in older runs.
         shard: which shard of what it judged, if it was one.
         shards: of what it was merged, if it was; ``python``, ``machine``, paths among the options and
             ``device`` are then those of the first one.
@@ -140,6 +141,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     waivers: list[str]
     devices: list[UsedDevice] = []
     networks: list[JudgedNetwork] = []
+    seconds: dict[str, float] = {}
     shard: ShardOfRun | msgspec.UnsetType = msgspec.UNSET
     shards: list[MergedShard] | msgspec.UnsetType = msgspec.UNSET
 
@@ -182,6 +184,14 @@ def gather_environment(
         networks=list(networks),
         shard=shard or msgspec.UNSET,
     )
+
+
+def added(seconds: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the sums of several tables of wall time, by what it was spent on."""
+    total: dict[str, float] = {}
+    for table in seconds:
+        total |= {what: round(total.get(what, 0.0) + spent, 3) for what, spent in table.items()}
+    return total
 
 
 def differences(devices: Sequence[UsedDevice]) -> list[str]:

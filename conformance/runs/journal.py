@@ -15,7 +15,7 @@ from conformance.devices.base import DeviceInfo
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError
 from conformance.options import Settings
 from conformance.runs.directory import RunDirectory, default_run_path
-from conformance.runs.environment import MAIN, UsedDevice, differences, gather_environment
+from conformance.runs.environment import MAIN, UsedDevice, added, differences, gather_environment
 from conformance.runs.records import judged, stale_waivers
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ProcessStatus(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         problems: what is wrong with them; every process finds the same.
         incidents: failures of the device that no case is to blame for.
         notes: what a reader should know.
-        seconds: time inside device runs.
+        seconds: wall time by what it was spent on, such as ``device``.
     """
 
     device: dict[str, Any]
@@ -41,7 +41,7 @@ class ProcessStatus(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     problems: list[str] = []
     incidents: list[str] = []
     notes: list[str] = []
-    seconds: float = 0.0
+    seconds: dict[str, float] = {}
 
     @property
     def info(self) -> DeviceInfo:
@@ -145,9 +145,17 @@ class Journal:
         return len(self._makers.get(process, []))
 
     @property
+    def seconds(self) -> dict[str, float]:
+        """Wall time of all processes together, by what it was spent on; ``other`` is what is left."""
+        total = added(status.seconds for status in self.statuses.values())
+        if self.wall_seconds and not self.workers:
+            total["other"] = round(max(self.wall_seconds - sum(total.values()), 0.0), 3)
+        return total
+
+    @property
     def busy_share(self) -> float:
         """Part of the time, of each process, that was spent inside device runs."""
-        inside = sum(status.seconds for status in self.statuses.values())
+        inside = self.seconds.get("device", 0.0)
         return inside / (self.wall_seconds * max(self.workers, 1)) if self.wall_seconds else 0.0
 
     @property
@@ -196,6 +204,7 @@ class Journal:
                 device=devices[0].device if devices else {},
                 devices=devices,
                 waivers=list(dict.fromkeys(waivers)),
+                seconds=self.seconds,
                 shard=self._shard_now or msgspec.UNSET,
             )
         )

@@ -14,7 +14,7 @@ import msgspec
 from conformance.errors import UsageError
 from conformance.files import claim_directory, occupied, read_json, write_json_atomically
 from conformance.runs.directory import MARKS, RUN, RunDirectory
-from conformance.runs.environment import Environment, MergedShard, UsedDevice
+from conformance.runs.environment import Environment, MergedShard, UsedDevice, added
 from conformance.runs.outputs import OUTPUTS
 from conformance.runs.shards import BENCHMARK, batch_name
 
@@ -121,6 +121,7 @@ def _environment(shards: Sequence[FinishedShard], path: Path) -> Environment:
         options=first.options | {"shard": None, "run_dir": str(path.absolute())},
         devices=[used for shard in shards for used in _devices(shard)],
         waivers=list(dict.fromkeys(waiver for shard in shards for waiver in shard.environment.waivers)),
+        seconds=added(shard.environment.seconds for shard in shards),
         shard=msgspec.UNSET,
         shards=[_merged(shard) for shard in shards],
     )

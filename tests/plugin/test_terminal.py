@@ -1,5 +1,7 @@
 """What a run says: the device before anything runs, the table at the end."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -37,6 +39,12 @@ def test_the_table_and_the_time_close_the_run(network, tmp_path):
     assert "note: stock TensorFlow float32: the precision is ignored" in end
     assert f"records in {result.directory}; " in end
     assert "% of it inside device runs" in end
+    (time,) = [line for line in end.splitlines() if line.startswith("time: ")]
+    spent = {what: float(seconds) for what, seconds in re.findall(r"(\w+) (\d+\.\d) s", time)}
+    assert list(spent) == ["prepare", "compile", "device", "judge", "write", "other"]
+    environment = json.loads((result.directory / "environment.json").read_text())
+    assert {what: round(seconds, 1) for what, seconds in environment["seconds"].items()} == spent
+    assert environment["seconds"]["device"] > 0
 
 
 @pytest.mark.parametrize("arguments", [["-q"], ["-qq"], ["--no-header"], ["--no-summary"], WITHOUT_TERMINAL])

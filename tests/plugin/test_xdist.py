@@ -130,7 +130,7 @@ def test_workers_on_other_machines_are_refused():
 
 def test_a_parcel_arrives_as_it_was_sent():
     status = ProcessStatus(
-        device={"kind": "card", "settings": {"int8-fp16": {"A": "1"}}}, notes=["×"], seconds=0.5
+        device={"kind": "card", "settings": {"int8-fp16": {"A": "1"}}}, notes=["×"], seconds={"device": 0.5}
     )
     sent = WorkerMessage(
         worker="gw0",

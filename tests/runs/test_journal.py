@@ -112,8 +112,8 @@ def test_a_run_in_which_no_test_failed_passes_only_if_it_judged(journal, outcome
 def test_the_busy_share_is_of_all_workers(journal, monkeypatch):
     monkeypatch.setattr("time.perf_counter", lambda: 10.0)
     for name in ("gw0", "gw1"):
-        journal.update(status(seconds=4.0), name)
-    journal.update(status(seconds=6.0), "gw1")
+        journal.update(status(seconds={"device": 4.0, "judge": 1.0}), name)
+    journal.update(status(seconds={"device": 6.0}), "gw1")
     journal.finish()
     assert journal.busy_share == pytest.approx(0.5)
 

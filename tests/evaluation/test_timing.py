@@ -16,7 +16,7 @@ class PacedDevice(CpuDevice):
     """Says that its runs took these seconds; ``None`` means that it breaks."""
 
     def __init__(self, *seconds, simulated=True, opening=None):
-        self.seconds, self.fed, self.closed = iter(seconds), [], 0
+        self.seconds, self.fed, self.opened, self.closed = iter(seconds), [], 0, 0
         self._simulated, self._opening = simulated, opening
 
     def info(self):
@@ -25,7 +25,7 @@ class PacedDevice(CpuDevice):
     def open(self, graph, fetches, *, precision, scales, fuse=True):
         if self._opening:
             raise self._opening
-        self.asked = (tuple(fetches), fuse)
+        self.asked, self.opened = (tuple(fetches), fuse), self.opened + 1
         return PacedSession(super().open(graph, fetches, precision=precision, scales=scales), self)
 
 
@@ -183,3 +183,65 @@ def test_emulated_and_real_times_are_told_apart(simulated, group):
         1,
     )
     assert about["roofline"] is None
+
+
+def kept(device):
+    return evaluate(device, keep_fused=True)
+
+
+def test_what_was_judged_is_timed_in_the_session_that_it_was_judged_in():
+    device = PacedDevice(100, 100, 0.5, 0.25, 0.75)
+    evaluation = kept(device)
+    judged = evaluation.fused(INT8)["out"]
+    assert device.closed == 0
+    with time_fused(evaluation, INT8) as timed:
+        for _ in range(3):
+            timed.run()
+    (finding,) = timed.findings()
+    assert (judged.seconds, finding.seconds) == (200, 0.25)
+    assert (len(device.fed), device.opened, device.closed) == (5, 1, 1)  # it was warm already
+
+
+def test_without_a_judgement_or_after_a_rest_it_is_opened_and_warmed_up():
+    device = PacedDevice(*[1] * 9)
+    evaluation = kept(device)
+    evaluation.fused(INT8)
+    evaluation.rest()
+    assert (device.opened, device.closed) == (1, 1)
+    with time_fused(evaluation, INT8) as timed:
+        timed.run()
+    assert (len(device.fed), device.opened, device.closed) == (4, 2, 2)
+
+
+def test_one_session_is_kept_at_a_time():
+    device = PacedDevice(*[1] * 9)
+    evaluation = kept(device)
+    evaluation.fused(INT8)
+    evaluation.fused(parse_precision("int8-fp32"))
+    assert (device.opened, device.closed) == (2, 1)
+    evaluation.rest()
+    evaluation.rest()
+    assert (device.opened, device.closed) == (2, 2)
+
+
+def test_a_device_that_broke_while_it_was_judged_is_not_timed():
+    device = PacedDevice(1, None)
+    evaluation = kept(device)
+    assert evaluation.fused(INT8)["out"].state == "broken"
+    with time_fused(evaluation, INT8) as timed:
+        timed.run()
+    (finding,) = timed.findings()
+    assert finding.reason == "the device raised OSError: overheated"
+    assert (len(device.fed), device.opened, device.closed) == (2, 1, 1)
+
+
+def test_a_session_that_breaks_while_it_is_closed_is_an_incident(monkeypatch):
+    evaluation = kept(PacedDevice(1, 1))
+    assert evaluation.fused(INT8)["out"].verdict.outcome == "conforms"
+
+    def broken(_):
+        raise OSError("stuck")
+
+    monkeypatch.setattr(PacedSession, "close", broken)
+    evaluation.rest()
+    assert evaluation.incidents == ["the device broke while it closed a session: stuck"]

@@ -28,10 +28,11 @@ def test_a_clean_device_passes_everything_and_every_output_is_judged(run):
     assert all(record.seconds > 0 and len(record.sha256) >= 2 for record in compared)
 
 
-def test_tests_run_from_the_finest_judgement_to_the_speed_precision_by_precision(run):
+def test_tests_run_from_the_finest_judgement_on_and_what_was_judged_is_timed_at_once(run):
     names = list(run("FaultyDevice", markers="mlu").outcomes)
-    *judged, timed = ([f"{test}[{precision}]" for precision in PRECISIONS] for test in WHOLE_TESTS)
-    assert names[4 * KEY_NODES :] == [*judged[0], *judged[1], *CALIBRATION, *timed]
+    chained, *fused = ([f"{test}[{precision}]" for precision in PRECISIONS] for test in WHOLE_TESTS)
+    pairs = [name for pair in zip(*fused, strict=True) for name in pair]
+    assert names[4 * KEY_NODES :] == [*chained, *pairs, *CALIBRATION]
     for place, precision in enumerate(PRECISIONS):
         assert all(name.endswith(precision) for name in names[KEY_NODES * place : KEY_NODES * (place + 1)])
 

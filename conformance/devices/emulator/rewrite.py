@@ -35,6 +35,10 @@ FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
 
 
+CONTROL = frozenset({"Enter", "Switch"})
+"""Operators after which a node may run more than once, or not at all."""
+
+
 def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
     """Return the elementwise nodes that are read by fusable operators alone and not fetched.
 
@@ -55,10 +59,18 @@ def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
 
 @dataclasses.dataclass(frozen=True)
 class EmulatedGraph:
-    """A rewritten graph and the nodes whose numerics the emulator does not model: they ran in float."""
+    """A rewritten graph.
+
+    Attributes:
+        graph: the graph.
+        unmodelled: nodes whose numerics the emulator does not model: they run in float.
+        guard: a scalar of the graph, of integer kernels. Where it is not finite, an operator that they took
+            over may have read a NaN, which they do not hand on as float kernels do.
+    """
 
     graph: FrozenGraph
     unmodelled: tuple[str, ...]
+    guard: str | None = None
 
 
 def emulate(
@@ -70,6 +82,7 @@ def emulate(
     profile: Profile,
     fuse: bool,
     on_host: Collection[str] = (),
+    integers: bool = False,
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
 
@@ -81,11 +94,13 @@ def emulate(
         profile: the numeric switches.
         fuse: whether intermediates may stay on chip, as the profile's ``fused_intermediates`` says.
         on_host: nodes that the host computes in float32; what they return is stored as any other tensor.
+        integers: whether integer kernels may sum what is in fixed point; no bit depends on it.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
-    return _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host)).rewritten()
+    rewriter = _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), integers)
+    return rewriter.rewritten()
 
 
 class _Rewriter:
@@ -98,6 +113,7 @@ class _Rewriter:
         profile: Profile,
         fuse: bool,  # noqa: FBT001
         on_host: frozenset[str],
+        integers: bool,  # noqa: FBT001
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.graph, narrow = to_float64(graph) if wide else (graph, ())
@@ -107,7 +123,14 @@ class _Rewriter:
         self.library = Library()
         fixed_point = FixedPoint if profile.convolution_sums == "exact" else PartialSums
         self.fixed_point = fixed_point(
-            self.graph, self.types, scales, precision, profile, self.library, self.dtype.as_numpy_dtype
+            self.graph,
+            self.types,
+            scales,
+            precision,
+            profile,
+            self.library,
+            self.dtype.as_numpy_dtype,
+            integers and not CONTROL.intersection(node.op for node in self.graph.graph_def.node),
         )
         self.reductions = Reductions(self.graph, self.types, precision, profile, self.library, self.dtype)
         fused = fuse and profile.fused_intermediates == "fp32"
@@ -121,8 +144,20 @@ class _Rewriter:
         """Return the whole graph, rewritten."""
         nodes = [part for node in self.graph.graph_def.node for part in self._in_frame(node)]
         nodes = [copied(node, inputs=[self._source(tensor, node) for tensor in node.input]) for node in nodes]
-        graph = self.graph.replaced(nodes, functions=self.library.definitions).prune(self.graph.outputs)
-        return EmulatedGraph(graph, tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled])))
+        guards = self._guards()
+        graph = self.graph.replaced([*nodes, *guards], functions=self.library.definitions)
+        graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards)])
+        unmodelled = tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled]))
+        return EmulatedGraph(graph, unmodelled, guards[0].name if guards else None)
+
+    def _guards(self) -> list[Node]:
+        """Return the node that adds all guards of integer kernels, if there are any."""
+        guards = self.fixed_point.convolutions.guards
+        if not guards:
+            return []
+        total = plain(f"{producer(guards[0])}/guards", "AddN", guards, T=self.dtype)
+        total.attr["N"].i = len(guards)
+        return [total]
 
     def _node(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, under its name."""

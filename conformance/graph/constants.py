@@ -105,18 +105,26 @@ def declared(node: Node, array: Array) -> Array:
     return np.ascontiguousarray(array, dtype)
 
 
-def stored(node: Node, value: Array) -> tuple[Node, dict[str, Array]]:
-    """Return a Const node like ``node`` that holds another value, and its array if that lies beside it."""
+def stored(node: Node, value: Array, dtype: Any = None) -> tuple[Node, dict[str, Array]]:
+    """Return a Const node like ``node`` that holds another value, and its array if that lies beside it.
+
+    Args:
+        node: gives name, control inputs and attributes.
+        value: any array.
+        dtype: what readers get, which holds every number of the type of ``value``; by default that type.
+    """
     tf = tensorflow()
+    kind = tf.as_dtype(value.dtype if dtype is None else dtype)
     copy = type(node)()
     copy.CopyFrom(node)
+    copy.attr["dtype"].type = kind.as_datatype_enum
     tensor = copy.attr["value"].tensor
     if not is_apart(tf.as_dtype(value.dtype), value.nbytes):
-        tensor.CopyFrom(tf.make_tensor_proto(value))
+        tensor.CopyFrom(tf.make_tensor_proto(value.astype(kind.as_numpy_dtype)))
         copy.attr.pop(APART, None)
         return copy, {}
     tensor.Clear()
-    tensor.dtype = tf.as_dtype(value.dtype).as_datatype_enum
+    tensor.dtype = kind.as_datatype_enum
     tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
     return marked(copy), {node.name: read_only(value)}
 
@@ -128,6 +136,14 @@ def read_only(array: Array) -> Array:
     view: Array = array.view()
     view.flags.writeable = False
     return view
+
+
+def same_numbers(array: Array) -> tuple[Array, tuple[Any, ...]]:
+    """Return what owns the memory of an array, and a key that equal views of it have as long as it lives."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return owner, (array.ctypes.data, array.shape, array.strides, array.dtype.str)
 
 
 def serialized_attribute(node: Node, key: str, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:

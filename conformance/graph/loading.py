@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from conformance.graph.constants import fill
+from conformance.graph.constants import fill, same_numbers
 from conformance.graph.dataflow import topological
 from conformance.graph.editing import cast, placeholder
 from conformance.graph.frozen import data_inputs, producer
@@ -24,20 +24,18 @@ if TYPE_CHECKING:
 
 Tensor = Any
 STORED = "/stored"
-_TENSORS: dict[int, tuple[weakref.ref[Array], Tensor]] = {}
-"""The tensor of every array that TensorFlow has got, by the array's identity, as long as the array lives."""
+_TENSORS: dict[tuple[Any, ...], Tensor] = {}
+"""The tensors of all arrays that TensorFlow has got, as long as these live."""
 
 
 def tensor_of(array: Array) -> Tensor:
     """Return an array as a tensor, the same one for the same array."""
-    known = _TENSORS.get(id(array))
-    if known is None:
-        key = id(array)
+    owner, key = same_numbers(array)
+    if key not in _TENSORS:
         with tensorflow().init_scope():  # outside of the function that is being traced
-            tensor = tensorflow().constant(array)
-        known = weakref.ref(array, lambda _: _TENSORS.pop(key, None)), tensor
-        _TENSORS[key] = known
-    return known[1]
+            _TENSORS[key] = tensorflow().constant(array)
+        weakref.finalize(owner, _TENSORS.pop, key, None)
+    return _TENSORS[key]
 
 
 def importable(graph: FrozenGraph) -> tuple[GraphDef, dict[str, Array]]:

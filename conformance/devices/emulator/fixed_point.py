@@ -9,26 +9,39 @@ groups whose sums fit, and the groups are added in float64.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conformance.devices.base import Unsupported
 from conformance.devices.emulator import kernels
+from conformance.devices.emulator.constants import made_of
+from conformance.devices.emulator.integer_convolutions import IntegerConvolutions, as_convolution
+from conformance.devices.emulator.integer_filters import (
+    Quantization,
+    channel_magnitudes,
+    groups,
+    magnitudes,
+    quantized,
+)
 from conformance.errors import UsageError
 from conformance.graph.editing import cast, constant, copied, plain, split
 from conformance.graph.operators import known
 from conformance.graph.retype import attribute
 from conformance.graph.sums import TRANSPOSING, static_shapes, transposes
-from conformance.numerics.fixed_point import limits, position_and_scale, quantize
+from conformance.numerics.fixed_point import limits, position_and_scale
 
 if TYPE_CHECKING:
+    from conformance.devices.emulator.constants import Constants
     from conformance.devices.emulator.kernels import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
+
+Array = np.ndarray[Any, Any]
 
 FLOAT32_EXACT = 2**24
 FLOAT64_EXACT = 2**53
@@ -60,7 +73,9 @@ class FixedPoint:
         scales: a scale per input and filter.
         precision, profile: what to emulate.
         library: collects the compiled kernels.
+        constants: collects the integers of filters.
         dtype: of float tensors, as NumPy knows it.
+        integers: whether integer kernels may take the place of float kernels; bits do not depend on it.
         unmodelled: nodes whose numerics are not those that the profile asks for.
     """
 
@@ -70,8 +85,15 @@ class FixedPoint:
     precision: Precision
     profile: Profile
     library: Library
+    constants: Constants
     dtype: Any
+    integers: bool = False
     unmodelled: list[str] = dataclasses.field(default_factory=list)
+
+    @functools.cached_property
+    def convolutions(self) -> IntegerConvolutions:
+        """What rewrites operators to integer kernels."""
+        return IntegerConvolutions(self.precision, self.profile, self.library, self.dtype, self.constants)
 
     def rewrite(self, node: Node) -> list[Node]:
         """Return nodes that take over ``node``: quantise, sum integers exactly, rescale and round once.
@@ -83,12 +105,17 @@ class FixedPoint:
         input_at, filter_at = known(node.op).data_arguments
         factors = [self._factor(f"{node.name}/{which}") for which in ("input", "filter")]
         filters = self._integer_filter(node, node.input[filter_at], factors[1])
-        groups = self._groups(node, filters)
-        work = "float32" if groups else "float64"
+        parts = []
+        if filters is not None:
+            largest = self._largest_sum(node, filters)
+            if nodes := self._in_integers(node, filters, (factors[0], factors[1])):
+                return nodes
+            parts = self._groups(node, filters, largest)
+        work = "float32" if parts else "float64"
         nodes = self._quantized(f"{node.name}/input", node.input[input_at], factors[0], work)
         if filters is None:
             nodes += self._quantized(f"{node.name}/filter", node.input[filter_at], factors[1], work)
-        sums = self._sums(node, (input_at, filter_at), filters, groups or [slice(None)], work)
+        sums = self._sums(node, (input_at, filter_at), filters, parts or [slice(None)], work)
         total = sums[-1].name
         return [*nodes, *sums, *self._rescaled(node.name, total, factors[0] * factors[1], sums[-1])]
 
@@ -99,59 +126,67 @@ class FixedPoint:
             )
         return effective_factor(self.scales.scales[key], self.precision.fixed_bits, self.profile)
 
-    def _integer_filter(self, node: Node, tensor: str, factor: float) -> np.ndarray[Any, Any] | None:
+    def _integer_filter(self, node: Node, tensor: str, factor: float) -> Array | None:
+        """Return the integers of a constant filter, int8 or int16, not transposed any more."""
         value = self.graph.constant(tensor)
         if value is None:
             return None
-        value = value.astype(np.float32)
-        if self.profile.fixed_point_scale == "position-scale":  # the product is a float32, as for inputs
-            value, factor = value * np.float32(factor), 1.0
-        integers = quantize(
-            value,
+        how = Quantization(
             factor,
             self.precision.fixed_bits,
-            rounding=self.profile.fixed_point_rounding,  # type: ignore[arg-type]
-            range_=self.profile.fixed_point_range,  # type: ignore[arg-type]
+            product_rounds=self.profile.fixed_point_scale == "position-scale",  # as of inputs
+            rounding=self.profile.fixed_point_rounding,
+            range_=self.profile.fixed_point_range,
         )
+        integers = made_of(value, how, lambda value: quantized(value, how))
         return np.swapaxes(integers, -2, -1) if transposes(node, 1) else integers
 
-    def _groups(self, node: Node, filters: np.ndarray[Any, Any] | None) -> list[slice]:
-        """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
-        if filters is None:
-            return []
-        largest = -limits(self.precision.fixed_bits, self.profile.fixed_point_range)[0]  # type: ignore[arg-type]
-        weight = np.abs(filters) * largest
-        if self._sum(weight, node.op) >= FLOAT64_EXACT:
+    def _in_integers(self, node: Node, filters: Array, factors: tuple[float, float]) -> list[Node] | None:
+        """Return nodes that take over ``node`` by integer kernels, or None where float kernels must."""
+        source = node.input[known(node.op).data_arguments[0]]
+        shape = static_shapes(self.types)(source)
+        convolution = as_convolution(node, filters, shape) if self.integers else None
+        if convolution is None:
+            return None
+        return self.convolutions.rewrite(node, source, convolution, factors)
+
+    def _largest_sum(self, node: Node, filters: Array) -> int:
+        """Return the most that a sum of products can be, in magnitude, whatever the input.
+
+        Raises:
+            Unsupported: not even float64 holds it exactly.
+        """
+        axes = known(node.op).summed_axes
+        sums = made_of(filters, ("magnitudes", axes), lambda filters: magnitudes(filters, axes))
+        largest = int(sums.max(initial=0)) * self._largest_input
+        if largest >= FLOAT64_EXACT:
             raise Unsupported(
                 f"sums of {node.name!r} could leave ±2^53, where the emulator is no longer exact"
             )
-        if self._sum(weight, node.op) <= FLOAT32_EXACT:
+        return largest
+
+    @property
+    def _largest_input(self) -> int:
+        return -limits(self.precision.fixed_bits, self.profile.fixed_point_range)[0]  # type: ignore[arg-type]
+
+    def _groups(self, node: Node, filters: Array, largest_sum: int) -> list[slice]:
+        """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
+        if largest_sum <= FLOAT32_EXACT:
             return [slice(None)]
-        groups = self._split(weight, node)
-        return groups if len(groups) <= SPLITS_AT_MOST else []
+        if largest_sum > FLOAT32_EXACT * SPLITS_AT_MOST:
+            return []
+        found = self._split(filters, node)
+        return found if len(found) <= SPLITS_AT_MOST else []
 
-    @staticmethod
-    def _sum(weight: np.ndarray[Any, Any], op: str) -> int:
-        return int(weight.sum(known(op).summed_axes).max(initial=0))
-
-    def _split(self, weight: np.ndarray[Any, Any], node: Node) -> list[slice]:
+    def _split(self, filters: Array, node: Node) -> list[slice]:
         """Return the fewest groups of channels, greedily filled, or none where that is not modelled."""
         axis = CONTRACTED_AXIS.get(node.op)
-        if axis is None or not self._splittable(node, weight):
+        if axis is None or not self._splittable(node, filters):
             return []
-        summed = {other % weight.ndim for other in known(node.op).summed_axes} - {axis}
-        per_channel = np.moveaxis(weight, axis, 0).sum(tuple(_shifted(other, axis) for other in summed))
-        starts, running = [0], np.zeros_like(per_channel[0])
-        for channel, share in enumerate(per_channel):
-            if share.max() > FLOAT32_EXACT:
-                return []
-            running = running + share
-            if running.max() > FLOAT32_EXACT:
-                starts.append(channel)
-                running = share
-        return [slice(*bounds) for bounds in zip(starts, [*starts[1:], len(per_channel)], strict=True)]
+        shares = channel_magnitudes(filters, axis, known(node.op).summed_axes)
+        return groups((share * self._largest_input for share in shares), FLOAT32_EXACT, filters.shape[axis])
 
-    def _splittable(self, node: Node, filters: np.ndarray[Any, Any]) -> bool:
+    def _splittable(self, node: Node, filters: Array) -> bool:
         """Whether input and filter can be cut along the contracted axis, which comes last in the input."""
         if not known(node.op).window_axes:
             return not transposes(node, 0)
@@ -187,7 +222,7 @@ class FixedPoint:
         self,
         node: Node,
         positions: tuple[int, int],
-        filters: np.ndarray[Any, Any] | None,
+        filters: Array | None,
         groups: list[slice],
         work: str,
     ) -> list[Node]:
@@ -201,7 +236,7 @@ class FixedPoint:
         nodes = split(name, quantized, [part.shape[axis] for part in parts], work) if several else []
         sums = []
         for index, part in enumerate(parts):
-            integers = constant(f"{node.name}/filter/integers_{index}", part.astype(work))
+            integers = self.constants.node(f"{node.name}/filter/integers_{index}", part, work)
             data = f"{name}:{index}" if several else quantized
             kernel = self._kernel(node, f"sum_{index}", positions, data, integers.name, work)
             nodes += [integers, kernel]

@@ -106,7 +106,7 @@ def rounded(x: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:
 
 
 def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:
-    """Return the fixed-point integers clamp(round(x·factor)) as floats of type ``out``.
+    """Return the fixed-point integers clamp(round(x·factor)) as numbers of type ``out``.
 
     The product is exact (24 + 24 bits in float64) unless the profile applies position and scale one after
     the other in float32.
@@ -293,7 +293,7 @@ class Library:
             kernel: a function of :mod:`conformance.devices.emulator.kernels`.
             inputs: tensors that it reads.
             signature: dtype, or (dtype, rank), per input.
-            result: dtype of the result.
+            result: dtype of the result, or a tuple of them where there are several.
             settings: the kernel's other arguments; dtypes by name.
         """
         dtypes = [
@@ -306,7 +306,8 @@ class Library:
         function = compiled(kernel, specs, **settings)
         for definition in (function.function_def, *function.graph.as_graph_def().library.function):
             self._definitions[definition.signature.name] = definition
-        return call(name, function.function_def.signature.name, inputs, dtypes, [result])
+        results = result if isinstance(result, tuple) else (result,)
+        return call(name, function.function_def.signature.name, inputs, dtypes, results)
 
     def with_definitions(self, library: Any) -> Any:
         """Return a FunctionDefLibrary and the kernels that were called so far."""

@@ -80,7 +80,8 @@ class PartialSums(FixedPoint):
             name, "Pad", [f"{node.name}/input/quantized", paddings.name], T="float64", Tpaddings="int32"
         )
         taps = [
-            _tap(node, filters, (row, column), out, strides) for row, column in np.ndindex(filters.shape[:2])
+            self._tap(node, filters, (row, column), out, strides)
+            for row, column in np.ndindex(filters.shape[:2])
         ]
         return [[paddings, padded, *taps[0]], *taps[1:]]
 
@@ -90,15 +91,14 @@ class PartialSums(FixedPoint):
         height, width = (int(length or 0) for length in shape[1:3])
         return height, width
 
-    @staticmethod
-    def _blocks(node: Node, filters: Array) -> list[list[Node]]:
+    def _blocks(self, node: Node, filters: Array) -> list[list[Node]]:
         """Return, per block of terms, a matmul of that part of the input."""
         starts = range(0, filters.shape[0], MATMUL_TERMS)
         lengths = [min(MATMUL_TERMS, filters.shape[0] - start) for start in starts]
         name = f"{node.name}/blocks"
         splitting = split(name, f"{node.name}/input/quantized", lengths, "float64")
         parts = [
-            _block(node, index, filters[start : start + MATMUL_TERMS], f"{name}:{index}")
+            self._block(node, index, filters[start : start + MATMUL_TERMS], f"{name}:{index}")
             for index, start in enumerate(starts)
         ]
         return [[*splitting, *parts[0]], *parts[1:]]
@@ -124,32 +124,30 @@ class PartialSums(FixedPoint):
             )
         return chain
 
+    def _tap(
+        self, node: Node, filters: Array, at: tuple[int, ...], out: tuple[int, ...], strides: tuple[int, ...]
+    ) -> list[Node]:
+        """Return the nodes of one kernel tap: where it starts and ends, its input, its filter, its sum."""
+        name = f"{node.name}/tap_{at[0]}_{at[1]}"
+        end = [start + (size - 1) * stride + 1 for start, size, stride in zip(at, out, strides, strict=True)]
+        bounds = [
+            constant(f"{name}/{key}", np.array([outer, *value, outer], np.int32))
+            for key, value, outer in (("begin", at, 0), ("end", end, 0), ("strides", strides, 1))
+        ]
+        source = [f"{node.name}/padded", *(entry.name for entry in bounds)]
+        shifted = plain(f"{name}/shifted", "StridedSlice", source, T="float64", Index="int32")
+        shifted.attr["begin_mask"].i = shifted.attr["end_mask"].i = 0b1001
+        integers = self.constants.node(f"{name}/integers", filters[at[0], at[1]][None, None], "float64")
+        kernel = copied(node, name=name, inputs=[shifted.name, integers.name])
+        kernel.attr["T"].type = shifted.attr["T"].type
+        kernel.attr["strides"].list.i[:] = [1, 1, 1, 1]
+        kernel.attr["padding"].s = b"VALID"
+        return [*bounds, shifted, integers, kernel]
 
-def _tap(
-    node: Node, filters: Array, at: tuple[int, ...], out: tuple[int, ...], strides: tuple[int, ...]
-) -> list[Node]:
-    """Return the nodes of one kernel tap: where it starts and ends, its input, its filter, its sum."""
-    name = f"{node.name}/tap_{at[0]}_{at[1]}"
-    end = [start + (size - 1) * stride + 1 for start, size, stride in zip(at, out, strides, strict=True)]
-    bounds = [
-        constant(f"{name}/{key}", np.array([outer, *value, outer], np.int32))
-        for key, value, outer in (("begin", at, 0), ("end", end, 0), ("strides", strides, 1))
-    ]
-    source = [f"{node.name}/padded", *(entry.name for entry in bounds)]
-    shifted = plain(f"{name}/shifted", "StridedSlice", source, T="float64", Index="int32")
-    shifted.attr["begin_mask"].i = shifted.attr["end_mask"].i = 0b1001
-    integers = constant(f"{name}/integers", filters[at[0], at[1]][None, None].astype(np.float64))
-    kernel = copied(node, name=name, inputs=[shifted.name, integers.name])
-    kernel.attr["T"].type = shifted.attr["T"].type
-    kernel.attr["strides"].list.i[:] = [1, 1, 1, 1]
-    kernel.attr["padding"].s = b"VALID"
-    return [*bounds, shifted, integers, kernel]
-
-
-def _block(node: Node, index: int, filters: Array, source: str) -> list[Node]:
-    """Return the nodes of one block of a matmul: its filter, and its sum."""
-    integers = constant(f"{node.name}/integers_{index}", filters.astype(np.float64))
-    kernel = copied(node, name=f"{node.name}/block_{index}", inputs=[source, integers.name])
-    kernel.attr["T"].type = integers.attr["dtype"].type
-    kernel.attr["transpose_b"].b = False
-    return [integers, kernel]
+    def _block(self, node: Node, index: int, filters: Array, source: str) -> list[Node]:
+        """Return the nodes of one block of a matmul: its filter, and its sum."""
+        integers = self.constants.node(f"{node.name}/integers_{index}", filters, "float64")
+        kernel = copied(node, name=f"{node.name}/block_{index}", inputs=[source, integers.name])
+        kernel.attr["T"].type = integers.attr["dtype"].type
+        kernel.attr["transpose_b"].b = False
+        return [integers, kernel]

@@ -10,12 +10,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from conformance.devices.emulator import kernels
+from conformance.devices.emulator.constants import Constants, made_of
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.devices.emulator.kernels import Library
 from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.devices.emulator.reductions import Reductions
 from conformance.errors import UsageError
-from conformance.graph.constants import stored
 from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import cast, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, data_inputs, output_index, producer
@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.devices.emulator.profile import Profile
-    from conformance.graph.constants import Array
     from conformance.graph.operators import Emulation
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
 FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
+
+
+CONTROL = frozenset({"Enter", "Switch"})
+"""Operators after which a node may run more than once, or not at all."""
 
 
 def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
@@ -57,10 +60,18 @@ def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
 
 @dataclasses.dataclass(frozen=True)
 class EmulatedGraph:
-    """A rewritten graph and the nodes whose numerics the emulator does not model: they ran in float."""
+    """A rewritten graph.
+
+    Attributes:
+        graph: the graph.
+        unmodelled: nodes whose numerics the emulator does not model: they run in float.
+        guard: a scalar of the graph, of integer kernels. Where it is not finite, an operator that they took
+            over may have read a NaN, which they do not hand on as float kernels do.
+    """
 
     graph: FrozenGraph
     unmodelled: tuple[str, ...]
+    guard: str | None = None
 
 
 def emulate(
@@ -72,6 +83,7 @@ def emulate(
     profile: Profile,
     fuse: bool,
     on_host: Collection[str] = (),
+    integers: bool = False,
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
 
@@ -83,11 +95,13 @@ def emulate(
         profile: the numeric switches.
         fuse: whether intermediates may stay on chip, as the profile's ``fused_intermediates`` says.
         on_host: nodes that the host computes in float32; what they return is stored as any other tensor.
+        integers: whether integer kernels may sum what is in fixed point; no bit depends on it.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
-    return _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host)).rewritten()
+    rewriter = _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), integers)
+    return rewriter.rewritten()
 
 
 class _Rewriter:
@@ -100,16 +114,25 @@ class _Rewriter:
         profile: Profile,
         fuse: bool,  # noqa: FBT001
         on_host: frozenset[str],
+        integers: bool,  # noqa: FBT001
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.graph, narrow = to_float64(graph) if wide else (graph, ())
         self.dtype = tensorflow().float64 if wide else tensorflow().float32
         self.types: dict[str, list[TensorType]] = tensor_types(self.graph)
         self.precision, self.profile = precision, profile
-        self.library = Library()
+        self.library, self.constants = Library(), Constants()
         fixed_point = FixedPoint if profile.convolution_sums == "exact" else PartialSums
         self.fixed_point = fixed_point(
-            self.graph, self.types, scales, precision, profile, self.library, self.dtype.as_numpy_dtype
+            self.graph,
+            self.types,
+            scales,
+            precision,
+            profile,
+            self.library,
+            self.constants,
+            self.dtype.as_numpy_dtype,
+            integers and not CONTROL.intersection(node.op for node in self.graph.nodes.values()),
         )
         self.reductions = Reductions(self.graph, self.types, precision, profile, self.library, self.dtype)
         fused = fuse and profile.fused_intermediates == "fp32"
@@ -117,16 +140,27 @@ class _Rewriter:
         self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.renamed: dict[str, str] = {}
-        self.arrays: dict[str, Array] = {}
         self.unmodelled: list[str] = list(narrow)
 
     def rewritten(self) -> EmulatedGraph:
         """Return the whole graph, rewritten."""
         nodes = [part for node in self.graph.nodes.values() for part in self._in_frame(node)]
         nodes = [copied(node, inputs=[self._source(tensor, node) for tensor in node.input]) for node in nodes]
+        guards = self._guards()
         library = self.library.with_definitions(self.graph.library)
-        graph = self.graph.replaced(nodes, arrays=self.arrays, library=library).prune(self.graph.outputs)
-        return EmulatedGraph(graph, tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled])))
+        graph = self.graph.replaced([*nodes, *guards], arrays=self.constants.arrays, library=library)
+        graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards)])
+        unmodelled = tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled]))
+        return EmulatedGraph(graph, unmodelled, guards[0].name if guards else None)
+
+    def _guards(self) -> list[Node]:
+        """Return the node that adds all guards of integer kernels, if there are any."""
+        guards = self.fixed_point.convolutions.guards
+        if not guards:
+            return []
+        total = plain(f"{producer(guards[0])}/guards", "AddN", guards, T=self.dtype)
+        total.attr["N"].i = len(guards)
+        return [total]
 
     def _node(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, under its name."""
@@ -146,7 +180,7 @@ class _Rewriter:
                 kept.append(copied(self.graph.nodes[source], name=name))
                 inputs[index] = name
                 if source in self.graph.arrays:
-                    self.arrays[name] = self.graph.arrays[source]
+                    self.constants.arrays[name] = self.graph.arrays[source]
         return [*kept, *self._rounded(copied(node, inputs=inputs))]
 
     def _in_frame(self, node: Node) -> list[Node]:
@@ -223,16 +257,15 @@ class _Rewriter:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
         if self.precision.float_bits != 16:
             return [node]
-        value: Any = self.graph.constant(node.name)
-        rounded = round_to_half(
+        profile, value = self.profile, self.graph.constant(node.name)
+        assert value is not None, "it is a constant"
+        switches = {"ties": profile.ties, "overflow": profile.half_overflow, "tiny": profile.half_tiny}
+        rounded = made_of(
             value,
-            ties=self.profile.ties,  # type: ignore[arg-type]
-            overflow=self.profile.half_overflow,  # type: ignore[arg-type]
-            tiny=self.profile.half_tiny,  # type: ignore[arg-type]
+            ("half", *switches.values()),
+            lambda value: round_to_half(value, **switches),  # type: ignore[arg-type]
         )
-        filled, arrays = stored(node, rounded)
-        self.arrays |= arrays
-        return [filled]
+        return [self.constants.like(node, rounded)]
 
     def _rounded(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, and a rounding of each float output."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance.errors import DeviceError
-from conformance.graph.constants import declared
+from conformance.graph.constants import declared, same_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ class ConstantFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._paths: dict[tuple[int, str], Path] = {}
+        self._paths: dict[tuple[Any, ...], Path] = {}
         self._count = 0
 
     def of(self, graph: FrozenGraph) -> dict[str, str]:
@@ -39,7 +39,8 @@ class ConstantFiles:
 
     def _path(self, node: Node, array: Array) -> Path:
         content = declared(node, array)
-        key = id(array), content.dtype.str
+        owner, numbers = same_numbers(array)
+        key = (*numbers, content.dtype.str)
         if key not in self._paths:
             self._count += 1
             path = self._directory / f"{PREFIX}{self._count}"
@@ -51,8 +52,8 @@ class ConstantFiles:
                     f"{self._directory}: {error.strerror}; free some"
                 ) from error
             self._paths[key] = path
-            weakref.finalize(array, self._forget, key)
+            weakref.finalize(owner, self._forget, key)
         return self._paths[key]
 
-    def _forget(self, key: tuple[int, str]) -> None:
+    def _forget(self, key: tuple[Any, ...]) -> None:
         self._paths.pop(key).unlink(missing_ok=True)

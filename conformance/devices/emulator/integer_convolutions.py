@@ -1,0 +1,257 @@
+"""Fixed-point operators as convolutions of 8-bit integers, which :mod:`.integer_kernels` computes.
+
+An integer of 16 bits is two digits of 8; all four products of digits of an input and of a filter are summed.
+Where sums of digits could be too large for the kernel, input channels are split into groups whose sums fit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.devices.emulator import integer_kernels
+from conformance.devices.emulator.constants import made_of
+from conformance.devices.emulator.digit_kernels import digits, rescale_digits
+from conformance.devices.emulator.integer_filters import digits_of, groups, signed_sums
+from conformance.graph.editing import constant, split
+from conformance.graph.retype import attribute
+from conformance.graph.sums import transposes
+from conformance.numerics.fixed_point import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from conformance.devices.emulator.constants import Constants
+    from conformance.devices.emulator.integer_filters import DigitFilter
+    from conformance.devices.emulator.kernels import Library
+    from conformance.devices.emulator.profile import Profile
+    from conformance.graph.frozen import Node
+    from conformance.graph.sums import Shape
+    from conformance.precision import Precision
+
+Array = np.ndarray[Any, Any]
+
+GROUPS_AT_MOST = 32
+"""More groups of channels than these were not measured; a filter of 25,088 channels and 16 bits takes 13."""
+
+GROUP_WIDTH = 16
+"""Groups are whole multiples of as many channels."""
+
+IMAGE_RANK = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolution:
+    """A fixed-point operator as a convolution over images, channels last.
+
+    Attributes:
+        filters: integers, (rows, columns, channels, outputs); fewer channels than the input's: a grouped one.
+        groups: into how many groups channels and outputs fall.
+        strides, dilations: along rows and columns.
+        padding: ``SAME`` or ``VALID``.
+        pads: two numbers per axis of the input, in place of ``padding``.
+        spread: axes of length 1 by which the input becomes an image, and that the result loses.
+    """
+
+    filters: Array
+    groups: int = 1
+    strides: tuple[int, ...] = (1, 1)
+    dilations: tuple[int, ...] = (1, 1)
+    padding: bytes = b"VALID"
+    pads: tuple[int, ...] = ()
+    spread: tuple[int, ...] = ()
+
+
+def as_convolution(node: Node, filters: Array, shape: Shape | None) -> Convolution | None:
+    """Return a fixed-point operator as a convolution, or None where it is not modelled as one.
+
+    Args:
+        node: the operator.
+        filters: its integers, not transposed any more.
+        shape: of its input, as far as it is known.
+    """
+    describe = _OF_OPERATOR.get(node.op)
+    return None if describe is None or shape is None else describe(node, filters, shape)
+
+
+def _conv2d(node: Node, filters: Array, shape: Shape) -> Convolution | None:
+    channels = shape[-1]
+    if attribute(node, "data_format").s != b"NHWC" or channels is None or channels % filters.shape[2]:
+        return None
+    padding = attribute(node, "padding").s
+    explicit = padding == b"EXPLICIT"
+    return Convolution(
+        filters,
+        groups=channels // filters.shape[2],
+        strides=tuple(attribute(node, "strides").list.i)[1:3],
+        dilations=tuple(attribute(node, "dilations").list.i)[1:3] or (1, 1),
+        padding=b"VALID" if explicit else padding,
+        pads=tuple(attribute(node, "explicit_paddings").list.i) if explicit else (),
+    )
+
+
+def _depthwise(node: Node, filters: Array, shape: Shape) -> Convolution | None:
+    rows, columns, channels, multiplier = filters.shape
+    each = filters.reshape(rows, columns, 1, channels * multiplier)
+    return _conv2d(node, each, shape)
+
+
+def _matmul(node: Node, filters: Array, shape: Shape) -> Convolution | None:
+    """Return a matmul as a convolution of single points, its rows along an axis of images."""
+    if transposes(node, 0) or filters.ndim != 2 or not 2 <= len(shape) <= IMAGE_RANK:
+        return None
+    spread = {2: (0, 2), 3: (2,), IMAGE_RANK: ()}[len(shape)]
+    return Convolution(filters[None, None], spread=spread)
+
+
+_OF_OPERATOR: Mapping[str, Callable[[Node, Array, Shape], Convolution | None]] = {
+    "BatchMatMul": _matmul,
+    "BatchMatMulV2": _matmul,
+    "Conv2D": _conv2d,
+    "DepthwiseConv2dNative": _depthwise,
+    "MatMul": _matmul,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class IntegerConvolutions:
+    """Rewrites fixed-point operators of one graph at one precision to integer kernels.
+
+    Attributes:
+        precision, profile: what to emulate.
+        library: collects the compiled kernels.
+        dtype: of float tensors, as NumPy knows it.
+        constants: collects the integers of filters.
+        guards: scalars that are all finite if no operator read a NaN, which integers cannot express.
+    """
+
+    precision: Precision
+    profile: Profile
+    library: Library
+    dtype: Any
+    constants: Constants
+    guards: list[str] = dataclasses.field(default_factory=list)
+
+    def rewrite(
+        self, node: Node, source: str, convolution: Convolution, factors: tuple[float, float]
+    ) -> list[Node] | None:
+        """Return nodes that take over ``node``, or None where its filter has no digits or too large sums.
+
+        Args:
+            node: the operator.
+            source: the tensor that it reads.
+            convolution: what it computes.
+            factors: of input and filter.
+        """
+        grouped = convolution.groups
+        filters = digits_of(convolution.filters, grouped)
+        parts = [] if filters is None else self._parts(filters.digits, grouped)
+        if filters is None or not parts:
+            return None
+        quantized = self._quantized(node.name, source, factors[0], convolution.spread)
+        kernels, sums = self._kernels(node.name, filters.digits, convolution, parts)
+        rescaled = self._rescaled(node.name, sums, filters, convolution, factors[0] * factors[1])
+        return [*quantized, *kernels, *rescaled]
+
+    @property
+    def _bits(self) -> int:
+        return self.precision.fixed_bits
+
+    @property
+    def _limits(self) -> tuple[int, int]:
+        return limits(self._bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
+
+    def _parts(self, filters: Array, grouped: int) -> list[slice]:
+        how = ("parts", grouped, self._limits)
+        return made_of(filters, how, lambda filters: self._divided(filters, grouped))
+
+    def _divided(self, filters: Array, grouped: int) -> list[slice]:
+        """Return slices of the channels whose sums of digits are exact; none where there are too many."""
+        channels = filters.shape[2]
+        if all(share.max(initial=0) <= integer_kernels.EXACT for share in self._shares(filters, channels)):
+            return [slice(None)]
+        if grouped > 1:
+            return []
+        width = GROUP_WIDTH if filters.shape[0] * filters.shape[1] <= GROUP_WIDTH else 1
+        parts = groups(self._shares(filters, width), integer_kernels.EXACT, channels, width)
+        return parts if len(parts) <= GROUPS_AT_MOST else []
+
+    def _shares(self, filters: Array, width: int) -> Iterator[Array]:
+        """Yield the most, in magnitude, that each so many channels can add to any sum of digits."""
+        for start in range(0, filters.shape[2], width):
+            positive, negative = signed_sums(filters[:, :, start : start + width], (0, 1, 2))
+            if self._bits == 8:
+                yield (positive + negative) * -self._limits[0]
+            else:  # low digits are 0 to 255, high digits -128 to 127
+                yield np.maximum(np.maximum(positive, negative) * 255, (positive + negative) * 128)
+
+    def _quantized(self, name: str, source: str, factor: float, spread: tuple[int, ...]) -> list[Node]:
+        scalars = [
+            constant(f"{name}/input/{key}", np.float64(value))
+            for key, value in zip(("factor", "low", "high"), (factor, *self._limits), strict=True)
+        ]
+        results = ("int8",) if self._bits == 8 else ("uint8", "int8")
+        quantizing = self.library.call(
+            f"{name}/input/quantized",
+            digits,
+            [source, *(scalar.name for scalar in scalars)],
+            (self.dtype, "float64", "float64", "float64"),
+            (*results, self.dtype),
+            bits=self._bits,
+            spread=spread,
+            profile=self.profile,
+        )
+        self.guards.append(f"{quantizing.name}:{len(results)}")
+        return [*scalars, quantizing]
+
+    def _kernels(
+        self, name: str, filters: Array, convolution: Convolution, parts: list[slice]
+    ) -> tuple[list[Node], list[str]]:
+        """Return the kernels that sum digits, and their sums, part by part."""
+        nodes, sums = [], []
+        kinds = ("int8",) if self._bits == 8 else ("uint8", "int8")
+        data = [f"{name}/input/quantized:{index}" for index, _ in enumerate(kinds)]
+        if len(parts) > 1:
+            lengths = [part.stop - part.start for part in parts]
+            for index, kind in enumerate(kinds):
+                nodes += split(f"{name}/input/split_{index}", data[index], lengths, kind)
+        for number, part in enumerate(parts):
+            stored = self.constants.node(f"{name}/filter/integers_{number}", filters[:, :, part])
+            nodes.append(stored)
+            for index, kind in enumerate(kinds):
+                sums.append(f"{name}/sum_{number}_{index}")
+                nodes += integer_kernels.convolution(
+                    sums[-1],
+                    f"{name}/input/split_{index}:{number}" if len(parts) > 1 else data[index],
+                    kind,
+                    stored.name,
+                    strides=convolution.strides,
+                    dilations=convolution.dilations,
+                    padding=convolution.padding,
+                    pads=convolution.pads,
+                )
+        return nodes, sums
+
+    def _rescaled(
+        self, name: str, sums: list[str], filters: DigitFilter, convolution: Convolution, divisor: float
+    ) -> list[Node]:
+        arguments = [] if filters.negated is None else [constant(f"{name}/negated", filters.negated)]
+        arguments.append(constant(f"{name}/divisor", np.float64(divisor)))
+        of_sums = (("int32", IMAGE_RANK),) * len(sums)
+        rescaling = self.library.call(
+            name,
+            rescale_digits,
+            [*sums, *(argument.name for argument in arguments)],
+            (*of_sums, "bool", "float64") if filters.negated is not None else (*of_sums, "float64"),
+            self.dtype,
+            bits=self._bits,
+            groups=convolution.groups,
+            negates=filters.negated is not None,
+            squeeze=convolution.spread,
+            float_bits=self.precision.float_bits,
+            profile=self.profile,
+            out=self.dtype,
+        )
+        return [*arguments, rescaling]

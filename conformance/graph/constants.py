@@ -105,19 +105,17 @@ def declared(node: Node, array: Array) -> Array:
     return np.ascontiguousarray(array, dtype)
 
 
-def stored(node: Node, value: Array, dtype: Any = None) -> tuple[Node, dict[str, Array]]:
+def stored(node: Node, value: Array) -> tuple[Node, dict[str, Array]]:
     """Return a Const node like ``node`` that holds another value, and its array if that lies beside it.
 
     Args:
-        node: gives name, control inputs and attributes.
+        node: a Const node; its dtype holds every number of the type of ``value``.
         value: any array.
-        dtype: what readers get, which holds every number of the type of ``value``; by default that type.
     """
     tf = tensorflow()
-    kind = tf.as_dtype(value.dtype if dtype is None else dtype)
+    kind = tf.as_dtype(node.attr["dtype"].type)
     copy = type(node)()
     copy.CopyFrom(node)
-    copy.attr["dtype"].type = kind.as_datatype_enum
     tensor = copy.attr["value"].tensor
     if not is_apart(tf.as_dtype(value.dtype), value.nbytes):
         tensor.CopyFrom(tf.make_tensor_proto(value.astype(kind.as_numpy_dtype)))

@@ -64,10 +64,10 @@ class Constants:
             value: never written to; of a type whose values ``dtype`` holds.
             dtype: what readers get; by default the type of ``value``.
         """
-        return self.like(plain(name, "Const", [], dtype=value.dtype), value, dtype)
+        return self.like(plain(name, "Const", [], dtype=value.dtype if dtype is None else dtype), value)
 
-    def like(self, node: Node, value: Array, dtype: Any = None) -> Node:
-        """Return a Const node like another one, but of these values; see :meth:`node`."""
-        made, arrays = stored(node, contiguous(value), dtype)
+    def like(self, node: Node, value: Array) -> Node:
+        """Return a Const node like another one, of the same dtype for readers, but of these values."""
+        made, arrays = stored(node, contiguous(value))
         self.arrays |= arrays
         return made

@@ -111,6 +111,8 @@ class IdealDevice(contextlib.ExitStack):
     ) -> None:
         super().__init__()
         self._store, self._scales, self._device = store, scales, EmulatorDevice(profile)
+        names = [node.name for node in store.manifest.nodes]
+        self._cut = cut(store.network.graph, key_shapes(store), names)
 
     def attains(
         self, sample: int, goldens: Mapping[str, Array]
@@ -133,7 +135,7 @@ class IdealDevice(contextlib.ExitStack):
 
     @cached_method
     def _compiled(self, names: tuple[str, ...], precision: Precision) -> tuple[FrozenGraph, EmulatorSession]:
-        graph = cut(self._store.network.graph, key_shapes(self._store), names)
+        graph = self._cut.prune(names)
         scales = self._scales[precision.fixed_bits]
         session = self._device.open(graph, names, precision=precision, scales=scales, fuse=False)
         return graph, self.enter_context(session)

@@ -3,6 +3,9 @@
 Every function here is written so that no compiler freedom can change a bit: a product is never added to
 anything in the same precision (no fused multiply-add can arise), sums run in a loop whose order is fixed, and
 divisors are arguments, because XLA multiplies with the rounded reciprocal of a divisor that it knows.
+
+XLA compiles anew for every shape. Elementwise functions do without Abs, Floor, Sign and IsNan, each of which
+takes TensorFlow's bridge to XLA as long to translate as all others of a function together.
 """
 
 from __future__ import annotations
@@ -41,13 +44,35 @@ def round_to_half(x: Tensor, profile: Profile) -> Tensor:
     2^-24 throughout. Same law as :func:`conformance.numerics.half.round_to_half`.
     """
     tf = tensorflow()
-    magnitude = tf.abs(x)
+    magnitude = _magnitude(x)
     normal = _drop_mantissa_bits(magnitude, profile.ties)
     rounded = tf.where(magnitude < HALF_NORMAL, _whole_steps(magnitude, profile.ties) * HALF_TINY, normal)
     if profile.half_tiny == "smallest":
         rounded = tf.where(_is_tiny(x), tf.cast(HALF_TINY, x.dtype), rounded)
     rounded = tf.where(rounded >= HALF_OVERFLOW, tf.cast(_overflow(profile), x.dtype), rounded)
-    return _with_sign_of(x, tf.where(tf.math.is_nan(x), x, rounded))
+    return _with_sign_of(x, tf.where(tf.not_equal(x, x), x, rounded))
+
+
+def _bits(x: Tensor) -> Tensor:
+    tf = tensorflow()
+    return tf.bitcast(x, tf.int32 if x.dtype == tf.float32 else tf.int64)
+
+
+def _magnitude(x: Tensor) -> Tensor:
+    """Return |x|, by its bits."""
+    bits = _bits(x)
+    return tensorflow().bitcast(bits & bits.dtype.max, x.dtype)
+
+
+def _nearest(x: Tensor, away: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return whole numbers; of a value half-way between two the even one, plus what ``away`` says of it.
+
+    Args:
+        x: any floats; what is no number stays what it is.
+        away: gets how much lies above the even one, which is exact, and returns what to add to it.
+    """
+    even = tensorflow().round(x)
+    return even + away(x - even)
 
 
 def _whole_steps(magnitude: Tensor, ties: str) -> Tensor:
@@ -56,16 +81,15 @@ def _whole_steps(magnitude: Tensor, ties: str) -> Tensor:
     steps = magnitude * (1 / HALF_TINY)
     if ties == "even":
         return tf.round(steps)
-    whole = tf.floor(steps)
-    return whole + tf.cast(steps - whole >= 0.5, steps.dtype)
+    return _nearest(steps, lambda above: tf.cast(tf.equal(above, 0.5), steps.dtype))
 
 
 def _is_tiny(x: Tensor) -> Tensor:
     """Return where 0 < |x| < 2^-24, by its bits: TensorFlow's threads read subnormal floats as zero."""
     tf = tensorflow()
-    integer = tf.int32 if x.dtype == tf.float32 else tf.int64
-    magnitude = tf.bitcast(x, integer) & integer.max
-    return (magnitude > 0) & (magnitude < tf.bitcast(tf.constant(HALF_TINY, x.dtype), integer))
+    bits = _bits(x)
+    magnitude = bits & bits.dtype.max
+    return (magnitude > 0) & (magnitude < tf.bitcast(tf.constant(HALF_TINY, x.dtype), bits.dtype))
 
 
 def _overflow(profile: Profile) -> float:
@@ -74,10 +98,9 @@ def _overflow(profile: Profile) -> float:
 
 def _with_sign_of(x: Tensor, magnitude: Tensor) -> Tensor:
     """Return ``magnitude`` with the sign bit of ``x``, zeros included."""
-    tf = tensorflow()
-    integer = tf.int32 if x.dtype == tf.float32 else tf.int64
-    sign = tf.bitcast(x, integer) & integer.min
-    return tf.bitcast(tf.bitcast(magnitude, integer) & integer.max | sign, x.dtype)
+    bits = _bits(x)
+    integer = bits.dtype
+    return tensorflow().bitcast(_bits(magnitude) & integer.max | bits & integer.min, x.dtype)
 
 
 def _drop_mantissa_bits(magnitude: Tensor, ties: str) -> Tensor:
@@ -118,11 +141,22 @@ def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Prof
         scaled = tf.cast(tf.cast(x, tf.float32) * tf.cast(factor, tf.float32), tf.float64)
     else:
         scaled = tf.cast(x, tf.float64) * factor
-    if profile.fixed_point_rounding == "half-up":
-        whole = tf.floor(scaled + 0.5)
-    else:
-        whole = tf.sign(scaled) * tf.floor(tf.abs(scaled) + 0.5)
+    up = profile.fixed_point_rounding == "half-up"
+    whole = _nearest(scaled, lambda above: _upwards(above) if up else _outwards(above, scaled))
     return tf.cast(tf.clip_by_value(whole, low, high), out)
+
+
+def _upwards(above: Tensor) -> Tensor:
+    """Return 1 where half a step lies above the even number."""
+    tf = tensorflow()
+    return tf.cast(tf.equal(above, 0.5), above.dtype)
+
+
+def _outwards(above: Tensor, x: Tensor) -> Tensor:
+    """Return 1 or -1 where half a step lies beyond the even number, as seen from zero."""
+    tf = tensorflow()
+    positive, negative = tf.equal(above, 0.5) & (x > 0), tf.equal(above, -0.5) & (x < 0)
+    return tf.cast(positive, x.dtype) - tf.cast(negative, x.dtype)
 
 
 def rescale(total: Tensor, divisor: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:

@@ -274,30 +274,38 @@ class _Rewriter:
             return [node]
         if node.op in INPUT_OPERATORS:
             self.renamed[node.name] = self.renamed[f"{node.name}:0"] = f"{node.name}/stored"
-            return [node, self._rounding(f"{node.name}/stored", node.name)]
+            return [node, *self._rounding(f"{node.name}/stored", node.name)]
         nodes = [copied(node, name=f"{node.name}/exact")]
         for index, kind in enumerate(self.types[node.name]):
             source = f"{node.name}/exact:{index}"
             outer = node.name if index == 0 else f"{node.name}/rounded_{index}"
             self.renamed[f"{node.name}:{index}"] = outer
             if self._is_float(kind):
-                nodes.append(self._rounding(outer, source))
+                nodes += self._rounding(outer, source)
             else:
                 nodes.append(plain(outer, "Identity", [source], T=kind.dtype))
         return nodes
 
-    def _rounding(self, name: str, source: str, dtype: Any = None) -> Node:
-        """Return a node that rounds ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""
-        return self.library.call(
+    def _rounding(self, name: str, source: str, dtype: Any = None) -> list[Node]:
+        """Return nodes that round ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""
+        dtype = dtype or self.dtype
+        if name in self.kept_wide or self.precision.float_bits == 32:
+            narrow = tensorflow().float32  # as which TensorFlow's own kernel rounds once
+            if self.dtype == narrow:
+                return [cast(name, source, dtype, narrow)]
+            inner = cast(f"{name}/narrow", source, dtype, narrow)
+            return [inner, cast(name, inner.name, narrow, self.dtype)]
+        rounding = self.library.call(
             name,
             kernels.rounded,
             [source],
-            (dtype or self.dtype,),
+            (dtype,),
             self.dtype,
-            float_bits=32 if name in self.kept_wide else self.precision.float_bits,
+            float_bits=self.precision.float_bits,
             profile=self.profile,
             out=self.dtype.name,
         )
+        return [rounding]
 
     def _in_float64(self, node: Node) -> list[Node]:
         """Return the function computed in float64, exact to far below float32, and rounded once."""
@@ -307,11 +315,12 @@ class _Rewriter:
         inputs = [*(part.name for part in wide), *node.input[len(data) :]]
         exact = copied(node, name=f"{node.name}/exact", inputs=inputs)
         exact.attr["T"].type = double.as_datatype_enum
-        return [*wide, exact, self._rounding(node.name, exact.name, double)]
+        return [*wide, exact, *self._rounding(node.name, exact.name, double)]
 
     def _source(self, tensor: str, reader: Node) -> str:
         renamed = self.renamed.get(tensor, tensor)
-        return tensor if renamed == reader.name else renamed
+        rounds = reader.name == renamed or reader.name.startswith(f"{renamed}/")
+        return tensor if rounds else renamed
 
     of_emulation: ClassVar[Mapping[Emulation | None, Callable[[_Rewriter, Node], list[Node]]]] = {
         "fixed point": _in_fixed_point,

@@ -1,8 +1,9 @@
-"""Methods that compute once per instance and arguments; what they keep is freed with the instance."""
+"""Methods and functions that compute once per object; what they keep is freed with the object."""
 
 from __future__ import annotations
 
 import functools
+import weakref
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -29,3 +30,19 @@ def cached_method(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenat
         return kept[args]
 
     return cast("Callable[Concatenate[S, P], R]", cached)
+
+
+def cached_per_object(function: Callable[[S], R]) -> Callable[[S], R]:
+    """Return ``function`` so that it is called once for the same object, which must not change.
+
+    The result must not keep the object alive.
+    """
+    kept: weakref.WeakKeyDictionary[S, R] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def cached(about: S) -> R:
+        if about not in kept:
+            kept[about] = function(about)
+        return kept[about]
+
+    return cached

@@ -34,7 +34,8 @@ from conformance.golden_places import MANIFEST, TENSORS, golden_places
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.graph.retype import to_float64
 from conformance.graph.segments import reference
-from conformance.graph.selection import judgeable_nodes, key_nodes
+from conformance.graph.selection import selectable_nodes
+from conformance.graph.structure import Structure
 from conformance.machine import cpu_model
 
 if TYPE_CHECKING:
@@ -200,8 +201,8 @@ class GoldenStore:
         Raises:
             GoldenError: a tensor is empty or not finite, or the directory cannot be written.
         """
-        key = key_nodes(self.network.graph, self.network.key)
-        names = judgeable_nodes(self.network.graph)
+        nodes = selectable_nodes(Structure(self.network.graph, self.network.key))
+        key, names = [node.name for node in nodes if node.reasons], [node.name for node in nodes]
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
         self._mapped.clear()
         with self._locked():
@@ -211,11 +212,10 @@ class GoldenStore:
                     prints[name].append(fingerprint(value, f"the golden of {name!r} on sample {sample}"))
                     if name in key:
                         self._write(name, sample, value)
-            nodes = [
-                GoldenNode(name, self.network.graph.nodes[name].op, key.get(name, []), prints[name])
-                for name in names
+            entries = [
+                GoldenNode(node.name, node.op, list(node.reasons), prints[node.name]) for node in nodes
             ]
-            self._manifest = Manifest(self._provenance(), nodes)
+            self._manifest = Manifest(self._provenance(), entries)
             write_json_table_atomically(self.directory / MANIFEST, self._manifest)
         return self._manifest
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.cached_methods import cached_per_object
 from conformance.graph.frozen import FrozenGraph, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -84,6 +85,7 @@ class TensorType:
         return f"{self.dtype.name} {sizes or 'of a single number'}"
 
 
+@cached_per_object
 def tensor_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
     """Return for each node the types of its outputs, by TensorFlow's own shape inference."""
     tf = tensorflow()

@@ -184,6 +184,8 @@ class FrozenGraph:
         """Return the graph of ``outputs`` and all that they need, in the old order."""
         wanted = tuple(outputs)
         needed = set(self._needed(wanted))
+        if wanted == self.outputs and len(needed) == len(self.nodes):
+            return self
         return self.replaced([node for name, node in self.nodes.items() if name in needed], outputs=wanted)
 
     def replaced(

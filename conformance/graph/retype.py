@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conformance.cached_methods import cached_per_object
 from conformance.graph.editing import cast, copied, plain
 from conformance.graph.lazy_tensorflow import cpu_kernel_types, op_definition, tensorflow
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 DOUBLE = "float64"
 
 
+@cached_per_object
 def to_float64(graph: FrozenGraph) -> tuple[FrozenGraph, tuple[str, ...]]:
     """Return ``graph`` computing in float64, and the nodes that stay in float32 for want of a float64 kernel.
 

@@ -68,7 +68,7 @@ def test_every_step_of_a_network_is_measured_and_the_network_stays_as_it_is(tiny
     assert done.stdout.startswith("On ")
     assert "TensorFlow 2" in done.stdout.splitlines()[0]
     assert {path.name: path.read_bytes() for path in tiny.iterdir()} == before
-    assert (tmp_path / "tiny/run/records.jsonl").exists()
+    assert (tmp_path / "given/tiny/run/records.jsonl").exists()
 
 
 def test_a_step_that_is_killed_says_so_and_those_that_need_it_do_not_run(tiny, tmp_path):

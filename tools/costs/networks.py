@@ -23,6 +23,7 @@ APPLICATIONS = {
 """Networks of ``tf.keras.applications``: their name there, and the smallest and largest pixel."""
 BERT = "bert-base"
 OWN = "beautygan"
+GIVEN = "given"
 TITLES = {
     OWN: "BeautyGAN",
     "mobilenet-v2": "MobileNetV2",
@@ -53,8 +54,8 @@ class Place:
 
     @property
     def directory(self) -> Path:
-        """Everything of this network."""
-        return self.cache / (self.source if self.source in TITLES else self.title)
+        """Everything of this network; those of the user's are apart from those that are built."""
+        return self.cache / self.source if self.source in TITLES else self.cache / GIVEN / self.title
 
     @property
     def network(self) -> Path:

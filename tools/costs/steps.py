@@ -27,18 +27,9 @@ JUDGED = (0, 1)
 """Exit codes of a run of the suite that judged: nothing deviates, or something does."""
 SHARE = re.compile(r"(\d+)% of it inside device runs")
 NOT_MEASURED = "–"
-PROGRAM = [sys.executable, "-m", "conformance.cli"]
-SUITE = [
-    sys.executable,
-    "-m",
-    "pytest",
-    "conformance/suite",
-    "-m",
-    "mlu",
-    "--device=emulator",
-    "-p",
-    "no:cacheprovider",
-]
+PYTHON = [sys.executable, "-m"]
+PROGRAM = [*PYTHON, "conformance.cli"]
+SUITE = [*PYTHON, "pytest", "conformance/suite", "-m", "mlu", "--device=emulator", "-pno:cacheprovider"]
 """The program ``mlu-conformance``, and the suite; both from the checkout."""
 FOREIGN = ("MLU_CONFORMANCE_", "PYTEST_ADDOPTS")
 """Variables of the user's, by how they begin, that would change what is measured."""
@@ -131,7 +122,9 @@ STEPS: Mapping[str, Step] = {
 
 def cell(cost: Cost) -> str:
     """Return a cost as the table shows it; a command that failed says why."""
-    figures = f"{cost.processor:.1f} s ({cost.wall:.1f} s), {cost.peak / GIGABYTE:.1f} GB"
+    memory = cost.peak / GIGABYTE
+    shown = f"{memory:.1f}" if memory >= 0.1 else f"{memory:.2f}"
+    figures = f"{cost.processor:.1f} s ({cost.wall:.1f} s), {shown} GB"
     if cost.problem:
         return f"**failed**, {cost.problem}; {figures}".replace("|", r"\|")
     return f"{figures}; {cost.remark}" if cost.remark else figures

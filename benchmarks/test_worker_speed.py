@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - benchmarks are files, not a package
 """What it costs to run a device in a process of its own, beside a plain copy and beside the session alone.
 
     pytest benchmarks/test_worker_speed.py
@@ -13,10 +12,11 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
+from rounds import best_seconds
 
 from conformance import locations
 from conformance.devices.base import CAMBRICON, CPU, DeviceRequest
@@ -28,89 +28,90 @@ from conformance.graph.cut import cut
 from conformance.graph.editing import placeholder, plain
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.networks import find_network
 from conformance.options import BY_NAME, resolved
 from conformance.precision import PRECISIONS
 from conformance.quantization.files import read_scales
 from conformance.quantization.parameter_file import QuantizationScales
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from pytest_benchmark.fixture import BenchmarkFixture
+    from figures import Figures
 
     from conformance.devices.base import Device
+    from conformance.networks import Network
 
 ELEMENTS = 1_000_000
-LEAST_BYTES_PER_SECOND = {False: 1e9, True: 0.5e9}
-"""Of the vendor's worker, and of an isolated device."""
+ROUNDS, ROUNDS_OF_NETWORK = 20, 5
 MOST_TIMES_SESSION = 1.25
 PRECISION = PRECISIONS[-1]
 
 
+class Worker(NamedTuple):
+    """A device that lives in a worker.
+
+    Attributes:
+        name: what the table calls it.
+        device: the device.
+        least_rate: GB/s of feeds and fetches.
+    """
+
+    name: str
+    device: Device
+    least_rate: float
+
+
 @pytest.fixture(scope="module", params=["isolated", "vendor"])
-def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    """Yield a device that lives in a worker."""
+def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
+    """Yield a worker; an isolated device is held to less: TensorFlow 2 copies feeds and fetches once more."""
     given = resolved([BY_NAME["device_option"]], {}, os.environ, Path())["device_option"]
-    options = {"allow-stock": "1", **given}
-    asked = {
-        "isolated": DeviceRequest(CPU, isolate=True),
-        "vendor": DeviceRequest(CAMBRICON, options=options),
+    asked, least_rate = {
+        "isolated": (DeviceRequest(CPU, isolate=True), 0.5),
+        "vendor": (DeviceRequest(CAMBRICON, options={"allow-stock": "1", **given}), 1.0),
     }[request.param]
     try:
         device = open_device(asked)
     except ConformanceError as error:
         pytest.skip(str(error))
-    yield device
+    info = device.info()
+    yield Worker(f"{request.param} ({info.kind}, {info.framework})", device, least_rate)
     device.close()
 
 
-@pytest.mark.benchmark(group="a round trip of a million float32 elements")
-def test_round_trip(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], device: Device) -> None:
-    """Feed and fetch a million elements; the bytes of both count.
-
-    An isolated device is held to less: TensorFlow 2 copies feeds and fetches once more by itself.
-    """
+def test_round_trip(figures: Figures, worker: Worker, *, smoke: bool) -> None:
+    """Feed and fetch a million elements; the bytes of both count."""
+    rounds = 1 if smoke else ROUNDS
     value = np.random.default_rng(0).standard_normal(ELEMENTS, dtype=np.float32)
     scales = QuantizationScales(bits=16, scales={})
-    with device.open(_negation(), ["y"], precision=PRECISION, scales=scales) as session:
+    with worker.device.open(_negation(), ["y"], precision=PRECISION, scales=scales) as session:
         assert np.array_equal(session.run({"x": value})["y"], -value)
-        benchmark.pedantic(lambda: session.run({"x": value}), rounds=20, warmup_rounds=2)
-        seconds = _best_seconds(lambda: session.run({"x": value}))
+        seconds = best_seconds(lambda: session.run({"x": value}), rounds)
     target = np.empty_like(value)
-    copy = _best_seconds(lambda: (np.copyto(target, value), np.copyto(target, value)))
-    rate = 2 * value.nbytes / seconds
-    figures = {"GB/s": rate / 1e9, "times a copy": seconds / copy}
-    _report(capsys, benchmark, f"{device.info().kind}: {seconds * 1e3:.2f} ms", figures)
-    assert rate >= LEAST_BYTES_PER_SECOND[device.info().kind == CPU]
+    copy = best_seconds(lambda: (np.copyto(target, value), np.copyto(target, value)), rounds)
+    rate = 2 * value.nbytes / seconds / 1e9
+    figures.at_least(worker.name, "round trip, GB/s", rate, worker.least_rate)
+    figures.add(worker.name, {"times a copy": seconds / copy})
 
 
-@pytest.mark.benchmark(group="own errors of BeautyGAN: 91 fetches of the cut graph")
-def test_all_key_nodes(
-    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], device: Device
-) -> None:
-    """Run the cut graph of BeautyGAN; what the session alone takes is the worker's own figure."""
-    store = GoldenStore(find_network("beautygan", locations.NETWORKS), locations.GOLDENS)
+def test_all_key_nodes(network: Network, figures: Figures, worker: Worker, *, smoke: bool) -> None:
+    """Run the graph cut at its key nodes; what the session alone takes is the worker's own figure."""
+    store = GoldenStore(network, locations.GOLDENS)
     nodes = [node.name for node in store.manifest.key]
     store.ensure(nodes)
-    network = store.network
-    shapes = {node.name: node.samples[0].shape for node in store.manifest.key}
+    shapes = {node.name: tuple(node.samples[0].shape) for node in store.manifest.key}
     graph = cut(network.graph, shapes, nodes)
     feeds = golden_feeds(store, graph.inputs, 0)
     scales = read_scales(network.directory, PRECISION.fixed_bits, network.graph)
-    with device.open(graph, nodes, precision=PRECISION, scales=scales) as session:
-        ratios = []
-
-        def run() -> None:
+    ratios = []
+    with worker.device.open(graph, nodes, precision=PRECISION, scales=scales) as session:
+        for _ in range(1 + (1 if smoke else ROUNDS_OF_NETWORK)):
             started = time.perf_counter()
             results = session.run(feeds)
             ratios.append((time.perf_counter() - started) / session.device_seconds)
-            assert len(results) == len(nodes)
-
-        benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    figures = {"times the session alone": float(np.median(ratios[1:]))}
-    _report(capsys, benchmark, f"{device.info().kind}: {len(nodes)} fetches", figures)
-    assert figures["times the session alone"] <= MOST_TIMES_SESSION
+    assert {name: result.shape for name, result in results.items()} == shapes
+    ratio = float(np.median(ratios[1:]))  # the first warms up
+    figures.add(worker.name, {"fetches of the cut graph": len(nodes)})
+    figures.at_most(worker.name, "times the session alone", ratio, MOST_TIMES_SESSION)
 
 
 def _negation() -> FrozenGraph:
@@ -118,24 +119,3 @@ def _negation() -> FrozenGraph:
     graph_def = tf.compat.v1.GraphDef()
     graph_def.node.extend([placeholder("x", tf.float32, (ELEMENTS,)), plain("y", "Neg", ["x"], T=tf.float32)])
     return FrozenGraph.of(graph_def, ["y"])
-
-
-def _best_seconds(call: Callable[[], object], rounds: int = 20) -> float:
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def _report(
-    capsys: pytest.CaptureFixture[str],
-    benchmark: BenchmarkFixture,
-    what: str,
-    figures: dict[str, float],
-) -> None:
-    benchmark.extra_info.update(figures)
-    shown = ", ".join(f"{value:.2f} {name}" for name, value in figures.items())
-    with capsys.disabled():
-        print(f"\n{what}, {shown}")  # noqa: T201 - the benchmark's result

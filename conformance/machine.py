@@ -10,19 +10,37 @@ from pathlib import Path
 
 TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tensorflow-macos")
 """The distributions that provide TensorFlow."""
+CPUINFO = Path("/proc/cpuinfo")
+INSTRUCTIONS = {"avx512_vnni": "AVX-512 VNNI", "amx_int8": "AMX"}
+"""What makes integer arithmetic fast, by the flag that Linux shows."""
 
 
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def cpu_model(cpuinfo: Path = CPUINFO) -> str:
     """Return the processor's model as ``cpuinfo`` names it, else what Python knows of it.
 
     Source: the ``model name`` lines of Linux's proc(5).
     """
+    models = _values("model name", cpuinfo)
+    return next(filter(None, models), platform.processor() or platform.machine() or "unknown")
+
+
+def instructions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
+    """Return which of ``INSTRUCTIONS`` the processor has, by name.
+
+    Source: the ``flags`` lines of Linux's proc(5).
+    """
+    flags = set(next(iter(_values("flags", cpuinfo)), "").split())
+    return tuple(name for flag, name in INSTRUCTIONS.items() if flag in flags)
+
+
+def _values(key: str, cpuinfo: Path) -> list[str]:
+    """Return the values of a key, one per core; none where the system does not tell."""
     try:
         lines = cpuinfo.read_text(errors="replace").splitlines()
     except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, models), platform.processor() or platform.machine() or "unknown")
+        return []
+    pairs = (line.partition(":") for line in lines)
+    return [value.strip() for name, _, value in pairs if name.strip() == key]
 
 
 def usable_cores() -> int:
@@ -38,3 +56,14 @@ def installed_version(*distributions: str) -> str | None:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(distribution)
     return None
+
+
+def in_words(cpuinfo: Path = CPUINFO) -> str:
+    """Return what a reader of times must know of this computer, in a line."""
+    present = instructions(cpuinfo)
+    has = [f"{'with' if name in present else 'without'} {name}" for name in INSTRUCTIONS.values()]
+    tensorflow = installed_version(*TENSORFLOW) or "none"
+    return (
+        f"{cpu_model(cpuinfo)}, {usable_cores()} cores, {', '.join(has)}; TensorFlow {tensorflow}, "
+        f"Python {platform.python_version()}"
+    )

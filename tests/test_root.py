@@ -29,6 +29,15 @@ def test_the_conftest_is_one_line():
     assert (ROOT / "conftest.py").read_text() == 'pytest_plugins = ("conformance.plugin",)\n'
 
 
+def test_tox_tries_every_benchmark_and_prints_the_tests_summary_last():
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    environments = tox["tox"]["env_list"].split(", ")
+    assert "smoke" in environments
+    assert environments[-1] == "tests"
+    assert tox["testenv:smoke"]["commands"].endswith(" -m pytest benchmarks --smoke")
+
+
 @pytest.mark.parametrize("environment", ["testenv", "testenv:mlu"])
 def test_tox_passes_what_finds_a_users_device_and_adds_options(environment):
     tox = configparser.ConfigParser(interpolation=None)

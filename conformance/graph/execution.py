@@ -10,7 +10,7 @@ import numpy as np
 from conformance.errors import InfrastructureError, UsageError
 from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.loading import captured, importable
+from conformance.graph.loading import captured, importable, tensor_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +116,9 @@ def _placed(name: str, value: Array, spec: Any) -> Any:
     if not spec.shape.is_compatible_with(np.shape(value)):
         raise UsageError(f"input {name!r} has shape {np.shape(value)}, but the graph wants {spec.shape}")
     try:
-        return tensorflow().constant(np.asarray(value, spec.dtype.as_numpy_dtype))
+        array = np.asarray(value, spec.dtype.as_numpy_dtype)
+        known = array.dtype.kind in "fiub" and not array.flags.writeable
+        return tensor_on(array) if known else tensorflow().constant(array)
     except (TypeError, ValueError) as error:
         raise UsageError(f"input {name!r} cannot be fed as {spec.dtype.name}: {error}") from error
 

@@ -33,9 +33,27 @@ def tensor_of(array: Array) -> Tensor:
     owner, key = same_numbers(array)
     if key not in _TENSORS:
         with tensorflow().init_scope():  # outside of the function that is being traced
-            _TENSORS[key] = tensorflow().constant(array)
+            _TENSORS[key] = tensorflow().constant(array)  # a copy, which does not keep the array
         weakref.finalize(owner, _TENSORS.pop, key, None)
     return _TENSORS[key]
+
+
+def tensor_on(array: Array) -> Tensor:
+    """Return an array as a tensor, on the same memory where that is aligned as TensorFlow wants it.
+
+    The tensor keeps the array alive. ``tf.constant`` always copies, as its argument could be changed later.
+
+    Args:
+        array: read-only, so that nothing changes it while the tensor lives.
+    """
+    assert not array.flags.writeable, "what shares its memory with a tensor must not change"
+    tf = tensorflow()
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import ops
+
+    eager = context.context()
+    eager.ensure_initialized()
+    return ops.EagerTensor(array, eager.device_name, tf.as_dtype(array.dtype).as_datatype_enum)
 
 
 def importable(graph: FrozenGraph) -> tuple[GraphDef, dict[str, Array]]:

@@ -13,7 +13,7 @@ class SmallestSession(SessionBase):
     """One graph, compiled for these fetches. SessionBase makes it a context manager."""
 
     def __init__(self, graph, fetches):
-        # Others use graph.graph_def, and TensorFlow's importer writes into what it gets: import a copy.
+        # TensorFlow's importer writes into what it gets, and others use the graph's nodes: import a copy.
         program = tf.Graph()
         with program.as_default():
             tf.import_graph_def(graph.copied_graph_def(), name="")

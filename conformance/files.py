@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -14,7 +15,7 @@ import msgspec
 from conformance.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -70,6 +71,23 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_all(contents: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
+    """Write files one after the other, each atomically; where one fails, what was new is deleted again."""
+    new = [path for path in contents if not path.exists()]
+    directories = [parent for path in contents for parent in path.parents if not parent.exists()]
+    try:
+        for path, write in contents.items():
+            write_atomically(path, write)
+    except BaseException:
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        for directory in sorted(set(directories), reverse=True):
+            with contextlib.suppress(OSError):
+                directory.rmdir()
         raise
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.errors import UsageError
-from conformance.files import claim_directory, read_json, write_json_table_atomically
+from conformance.files import claim_directory, read_json, write_all, write_json_table_atomically
 
 VALUES = st.recursive(
     st.none()
@@ -58,6 +58,36 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_json_table_atomically(tmp_path / "table.json", {"a": object()})
     assert not list(tmp_path.iterdir())
+
+
+def failing(file):
+    file.write(b"half")
+    raise ValueError("half way")
+
+
+def test_several_files_are_written_in_order(tmp_path):
+    paths = [tmp_path / name for name in ("new/deep/b", "a", "new/c")]
+    seen = []
+
+    def write(file):
+        seen.append([path.exists() for path in paths])
+        file.write(b"content")
+
+    write_all(dict.fromkeys(paths, write))
+    assert seen == [[False] * 3, [True, False, False], [True, True, False]]
+    assert [path.read_bytes() for path in paths] == [b"content"] * 3
+
+
+@pytest.mark.parametrize("failed", [0, 1, 2])
+def test_several_files_of_which_one_fails_leave_what_was_there(tmp_path, failed):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/old").write_bytes(b"older")
+    names = ["new/deep/b", "kept/c", "new/c"]
+    contents = {tmp_path / name: failing if names.index(name) == failed else lambda _: None for name in names}
+    with pytest.raises(ValueError, match="half way"):
+        write_all(contents | {tmp_path / "kept/old": failing})
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "kept", tmp_path / "kept/old"]
+    assert (tmp_path / "kept/old").read_bytes() == b"older"
 
 
 @pytest.mark.parametrize("present", [True, False])

@@ -51,13 +51,14 @@ def write_annotated(options: argparse.Namespace) -> None:
     judged = judged_graph(environment, network.name)
     graph = annotated(network.graph, records, str(options.run), judged)
     try:
-        graph.save(options.output)
+        files = graph.save(options.output)
     except OSError as error:
         raise UsageError(
             f"{options.output} cannot be written ({error.strerror or error}); name another file with --output"
         ) from error
     nodes = len({record.node for record in records})
-    say(f"{options.output}: {nodes} nodes of {network.name} carry what {len(records)} records say")
+    beside = f" (its arrays lie in {files[0].parent})" if files[1:] else ""
+    say(f"{options.output}{beside}: {nodes} nodes of {network.name} carry what {len(records)} records say")
 
 
 def _records(run: Path, precision: str | None) -> list[Record]:

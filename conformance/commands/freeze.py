@@ -58,21 +58,27 @@ def write_frozen_graph(options: argparse.Namespace) -> None:
     """Freeze, write, and print what the graph consists of; remarks go beside the result.
 
     Raises:
+        UsageError: arrays that would be beside the target are there already; and see :func:`freeze`.
         InfrastructureError: the target cannot be written.
     """
     from conformance.freezing.freeze import Request, freeze
+    from conformance.graph.array_files import check_no_arrays
 
+    check_no_arrays(options.target)
     request = Request(options.output, options.input, fixed(options.set), options.graph, options.signature)
     frozen = freeze(options.checkpoint, request)
     try:
-        frozen.graph.save(options.target)
+        files = frozen.graph.save(options.target)
     except OSError as error:
         raise InfrastructureError(
             f"{options.target} cannot be written: {error.strerror or error}; give another file with -o"
         ) from error
-    for line in summary(frozen, options.target.stat().st_size):
+    for line in summary(frozen, files):
         say(line)
-    for remark in frozen.remarks:
+    remarks = (
+        [f"to TensorFlow, which reads no {files[0].parent}, its constants are zeros"] if files[1:] else []
+    )
+    for remark in remarks + frozen.remarks:
         note(f"{options.target}: {remark}")
 
 
@@ -92,12 +98,12 @@ def fixed(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def summary(frozen: Frozen, size: int) -> Iterator[str]:
+def summary(frozen: Frozen, files: Sequence[Path]) -> Iterator[str]:
     """Yield what a frozen graph consists of, line by line.
 
     Args:
         frozen: the graph.
-        size: of its file, in bytes.
+        files: where it lies; the last one holds its structure, the others arrays beside it.
     """
     graph = frozen.graph
     values = (graph.constant(name) for name in frozen.variables)
@@ -106,7 +112,9 @@ def summary(frozen: Frozen, size: int) -> Iterator[str]:
     yield f"nodes       {len(graph.nodes)}"
     yield f"operators   {', '.join(f'{op} {count}' for op, count in operators)}"
     yield f"parameters  {numbers:,} in {len(frozen.variables)} variables"
-    yield f"size        {size:,} bytes"
+    size = sum(file.stat().st_size for file in files)
+    beside = f" in {files[-1]} and, to be kept beside it, {files[0].parent}" if files[1:] else ""
+    yield f"size        {size:,} bytes{beside}"
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         for name in names:
             yield f"{kind:<11} {name}  {frozen.types[name][0].in_words}"

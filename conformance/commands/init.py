@@ -59,18 +59,19 @@ def initialise_network(options: argparse.Namespace) -> None:
         UsageError: ``--random-inputs`` is no number of samples; and see :func:`initialise`.
     """
     from conformance.freezing.freeze import Request
-    from conformance.initialising.new_network import GRAPH, initialise
+    from conformance.initialising.new_network import initialise
 
     if not 0 <= options.random_inputs <= MOST:
         raise UsageError(f"--random-inputs {options.random_inputs} is not from 0 to {MOST}")
     request = Request(options.output, options.input, fixed(options.set), signature=options.signature)
     new = initialise(options.model, request, options.directory, options.random_inputs)
-    for name in new.written:
-        say(f"{'written':<11} {new.directory / name}")
-    for line in summary(new.frozen, (new.directory / GRAPH).stat().st_size):
+    arrays = set(new.graph[:-1])
+    for path in dict.fromkeys(path.parent if path in arrays else path for path in new.written):
+        say(f"{'written':<11} {path}")
+    for line in summary(new.frozen, new.graph):
         say(line)
     for remark in new.frozen.remarks:
-        note(f"{new.directory / GRAPH}: {remark}")
+        note(f"{new.graph[-1]}: {remark}")
     for line in _next(new, drawn=bool(options.random_inputs)):
         note(line)
 

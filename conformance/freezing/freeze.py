@@ -44,6 +44,8 @@ from conformance.freezing.saved_model import (
 )
 from conformance.freezing.type_inference import inferred_types
 from conformance.freezing.variables import VARIABLES, by_value, places, with_values
+from conformance.graph.array_files import read_array
+from conformance.graph.constants import APART
 from conformance.graph.editing import portable
 from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.graph_file import DamagedGraph, read_mapped
@@ -163,7 +165,8 @@ def _frozen_already(path: Path) -> FrozenGraph:
             if mapped.nodes:
                 return mapped
     file = read_graph(path)
-    return loose(file.graph_def, file.source)
+    arrays = {node.name: read_array(path, node) for node in file.graph_def.node if APART in node.attr}
+    return FrozenGraph.of(file.graph_def, (), source=file.source, arrays=arrays)
 
 
 def _parameters(graph: FrozenGraph) -> list[str]:

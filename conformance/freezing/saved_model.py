@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from conformance.errors import UsageError, near_names
 from conformance.files import read_bytes
 from conformance.freezing.finding import SAVED_MODELS
+from conformance.freezing.function_variables import without_variables
 from conformance.graph.editing import copied
-from conformance.graph.frozen import FrozenGraph, producer
+from conformance.graph.frozen import producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from conformance.graph.frozen import Node
+    from conformance.graph.frozen import FrozenGraph, Node
 
 SERVE = "serve"
 DEFAULT = "serving_default"
@@ -162,12 +163,9 @@ def frozen_function(
     with _refusals(source):
         model = tensorflow().saved_model.load(str(directory))  # variables live as long as the model does
         function = model.signatures[chosen]
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    graph = FrozenGraph.of(frozen.graph.as_graph_def(), (), source=source)
-    declared = dict(zip(sorted(function.structured_outputs), frozen.outputs, strict=True))
-    renamed = {producer(declared[name].name): name for name in outputs if name in declared}
+        graph, results = without_variables(function, source)
+    declared = dict(zip(sorted(function.structured_outputs), results, strict=True))
+    renamed = {declared[name]: name for name in outputs if name in declared}
     variables = _variable_names(function, {*graph.nodes, *renamed.values()})
     graph = _renamed(graph, {**renamed, **variables})
     _check_outputs({name: name for name in outputs}, graph.nodes, meta_graph, source)

@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance.errors import UsageError
 from conformance.freezing.reachable import behind_identities, constant_node, reached
-from conformance.graph.constants import parted
+from conformance.graph.constants import is_apart, stored
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
@@ -153,13 +153,19 @@ def with_values(graph: FrozenGraph, checkpoint: Checkpoint, places: Mapping[str,
     arrays: dict[str, Array] = {}
     for name, node in graph.nodes.items():
         if name in variables:
-            value = _value(node, found[name], checkpoint, graph.source)
-            made, large = parted([constant_node(name, value)])
-            nodes += made
+            made, large = _constant(name, _value(node, found[name], checkpoint, graph.source))
+            nodes.append(made)
             arrays |= large
         else:
             nodes += _reading(node, handled, graph.source)
     return graph.replaced(nodes, arrays=arrays)
+
+
+def _constant(name: str, value: Array) -> tuple[Node, dict[str, Array]]:
+    """Return a constant of a value, and its array if that lies beside the graph."""
+    if is_apart(tensorflow().as_dtype(value.dtype), value.nbytes):
+        return stored(plain(name, "Const", [], dtype=value.dtype), value)
+    return constant_node(name, value), {}
 
 
 def _value(node: Node, place: Place, checkpoint: Checkpoint, source: str) -> Array:

@@ -1,31 +1,36 @@
 """Arrays in files beside a graph's file, for graphs that one protocol buffer of 2 GiB cannot hold.
 
 Beside ``graph.pb``, whose nodes say which arrays are missing in it, lies the directory ``graph.arrays`` with
-one ``.npy`` per constant. They are mapped, not read.
+one ``.npy`` per constant. They are mapped, not read. To TensorFlow, which knows nothing of them, these
+constants are zeros.
 """
 
 from __future__ import annotations
 
 import functools
 import urllib.parse
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
 
 from conformance.errors import UsageError
+from conformance.files import sha256
 from conformance.graph.constants import constant_shape, declared
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import PurePath
 
     from conformance.graph.constants import Array, Node
 
     Writer = Callable[[BinaryIO], object]
 
+P = TypeVar("P", bound=PurePath)
 SUFFIX = ".arrays"
+LONGEST_NAME = 200
+"""Characters of a file's name before ``.npy``; what is longer is cut, and told apart by a digest."""
+DIGITS = 16
 
 
 def array_writers(
@@ -70,4 +75,26 @@ def read_array(graph: Path, node: Node) -> Array:
 
 def array_path(graph: PurePath, name: str) -> PurePath:
     """Return where the array of a constant lies, beside the file ``graph``."""
-    return graph.with_suffix(SUFFIX) / f"{urllib.parse.quote(name, safe='')}.npy"
+    stem = urllib.parse.quote(name, safe="")
+    if len(stem) > LONGEST_NAME:
+        stem = f"{stem[:LONGEST_NAME]}-{sha256(name.encode())[:DIGITS]}"
+    return array_directory(graph) / f"{stem}.npy"
+
+
+def array_directory(graph: P) -> P:
+    """Return where all arrays beside the file ``graph`` lie."""
+    return graph.with_suffix(SUFFIX)
+
+
+def check_no_arrays(graph: Path) -> None:
+    """Demand that no arrays lie where those of the file ``graph`` would: they might be taken for its own.
+
+    Raises:
+        UsageError: there are some.
+    """
+    directory = array_directory(graph)
+    if directory.exists():
+        raise UsageError(
+            f"{directory}, where arrays of {graph} would lie, is there already and is not overwritten; "
+            "delete both, or name another file"
+        )

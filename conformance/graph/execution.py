@@ -84,7 +84,7 @@ class GraphRunner:
         placed = self._placed(feeds)
         started = time.perf_counter()
         try:
-            results = [_array_of(tensor) for tensor in self._run(*placed)]
+            results = [array_of_tensor(tensor) for tensor in self._run(*placed)]
         except tf.errors.InvalidArgumentError as error:
             raise UsageError(
                 f"TensorFlow cannot run this graph on these inputs: {_first_line(error)}"
@@ -123,8 +123,8 @@ def _placed(name: str, value: Array, spec: Any) -> Any:
         raise UsageError(f"input {name!r} cannot be fed as {spec.dtype.name}: {error}") from error
 
 
-def _array_of(tensor: Any) -> Array:
-    """Return a result as an array, where it lies if NumPy knows its type; it is read-only then."""
+def array_of_tensor(tensor: Any) -> Array:
+    """Return a tensor as an array, where it lies if NumPy knows its type; it is read-only then."""
     known = np.dtype(tensor.dtype.as_numpy_dtype).kind in "fiub"
     array: Array = np.asarray(memoryview(tensor)) if known else tensor.numpy()
     return array

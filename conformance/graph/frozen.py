@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from conformance.errors import UsageError, near_names
-from conformance.files import write_atomically
-from conformance.graph.array_files import array_writers
+from conformance.files import write_all
+from conformance.graph.array_files import array_writers, check_no_arrays
 from conformance.graph.constants import (
     APART,
     constant_shape,
@@ -91,18 +91,30 @@ class FrozenGraph:
         self.outputs, self.source = tuple(outputs), source
         listed = list(nodes)
         self.nodes: dict[str, Node] = {node.name: node for node in listed}
-        self.arrays = {name: array for name, array in (arrays or {}).items() if name in self.nodes}
+        marked = {name for name, node in self.nodes.items() if APART in node.attr}
+        self.arrays = {name: array for name, array in (arrays or {}).items() if name in marked}
         empty = tensorflow().compat.v1.GraphDef()
         self.library = empty.library if library is None else library
         self.versions = empty.versions if versions is None else versions
         self._check(listed)
 
     @classmethod
-    def of(cls, graph_def: GraphDef, outputs: Sequence[str], *, source: str = "graph") -> FrozenGraph:
-        """Return the graph of a whole TensorFlow GraphDef; errors as those of the class."""
-        nodes, arrays = parted(graph_def.node)
+    def of(
+        cls,
+        graph_def: GraphDef,
+        outputs: Sequence[str],
+        *,
+        source: str = "graph",
+        arrays: Mapping[str, Array] | None = None,
+    ) -> FrozenGraph:
+        """Return the graph of a TensorFlow GraphDef; ``arrays`` are those of constants it has no content of.
+
+        Errors are those of the class.
+        """
+        nodes, large = parted(graph_def.node)
+        large |= arrays or {}
         library, versions = graph_def.library, graph_def.versions
-        return cls(nodes, outputs, source=source, arrays=arrays, library=library, versions=versions)
+        return cls(nodes, outputs, source=source, arrays=large, library=library, versions=versions)
 
     def _check(self, nodes: Sequence[Node]) -> None:
         if len(self.nodes) != len(nodes):
@@ -255,8 +267,8 @@ class FrozenGraph:
         """
         if not self.fits_one_message:
             raise UsageError(
-                f"the constants of {self.source} have {self._size} bytes, but one protocol buffer holds "
-                f"{LARGEST_MESSAGE} at most; use a device that takes them beside the graph"
+                f"the constants of {self.source} have {self.constant_bytes} bytes, but one protocol buffer "
+                f"holds {LARGEST_MESSAGE} at most; use a device that takes them beside the graph"
             )
         graph_def = self.structure()
         for node in graph_def.node:
@@ -264,10 +276,18 @@ class FrozenGraph:
                 fill(node, self.arrays[node.name])
         return graph_def
 
-    def save(self, path: Path) -> None:
-        """Write the graph as a binary ``.pb`` file that TensorFlow and Netron open; see :meth:`files`."""
-        for file, write in self.files(path).items():
-            write_atomically(Path(file), write)
+    def save(self, path: Path) -> list[Path]:
+        """Write the graph as a binary ``.pb`` file that TensorFlow and Netron open, and return its files.
+
+        An older file is replaced, but arrays beside it are not; see :meth:`files`.
+
+        Raises:
+            UsageError: there are such arrays, of whatever graph.
+        """
+        check_no_arrays(path)
+        files = {Path(file): write for file, write in self.files(path).items()}
+        write_all(files)
+        return list(files)
 
     def files(self, path: PurePath) -> dict[PurePath, Writer]:
         """Return what writes the graph, by the files that it takes, ``path`` last.
@@ -287,9 +307,9 @@ class FrozenGraph:
     @property
     def fits_one_message(self) -> bool:
         """Whether a protocol buffer can hold the whole graph."""
-        return self._size <= LARGEST_MESSAGE
+        return self.constant_bytes <= LARGEST_MESSAGE
 
     @property
-    def _size(self) -> int:
+    def constant_bytes(self) -> int:
         """Bytes of the large constants; what else there is is small beside the limit."""
         return sum(array.nbytes for array in self.arrays.values())

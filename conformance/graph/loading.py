@@ -1,13 +1,16 @@
 """Handing a graph to TensorFlow: its structure as a GraphDef, its large constants as tensors of the process.
 
-Every array becomes a tensor once, whatever graphs it is a constant of. A function captures the tensor, so
-that no constant is copied, serialised or looked at by TensorFlow's importer.
+Every array becomes a tensor once, whatever graphs it is a constant of; in a file it is read where it lies. A
+function captures the tensor, so that no constant is serialised or looked at by TensorFlow's importer.
 """
 
 from __future__ import annotations
 
+import mmap
 import weakref
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from conformance.graph.constants import fill, same_numbers
 from conformance.graph.dataflow import topological
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 Tensor = Any
 STORED = "/stored"
+ALIGNMENT = 64
+"""Bytes to whose multiples TensorFlow's kernels want a tensor's address to be."""
 _TENSORS: dict[tuple[Any, ...], Tensor] = {}
 """The tensors of all arrays that TensorFlow has got, as long as these live."""
 
@@ -33,7 +38,7 @@ def tensor_of(array: Array) -> Tensor:
     owner, key = same_numbers(array)
     if key not in _TENSORS:
         with tensorflow().init_scope():  # outside of the function that is being traced
-            _TENSORS[key] = tensorflow().constant(array)  # a copy, which does not keep the array
+            _TENSORS[key] = tensor_on(_placed(array, owner))
         weakref.finalize(owner, _TENSORS.pop, key, None)
     return _TENSORS[key]
 
@@ -41,19 +46,42 @@ def tensor_of(array: Array) -> Tensor:
 def tensor_on(array: Array) -> Tensor:
     """Return an array as a tensor, on the same memory where that is aligned as TensorFlow wants it.
 
-    The tensor keeps the array alive. ``tf.constant`` always copies, as its argument could be changed later.
+    The tensor keeps the array alive.
 
     Args:
         array: read-only, so that nothing changes it while the tensor lives.
     """
     assert not array.flags.writeable, "what shares its memory with a tensor must not change"
-    tf = tensorflow()
-    from tensorflow.python.eager import context
-    from tensorflow.python.framework import ops
+    return tensorflow().constant(_AsItLies(array))
 
-    eager = context.context()
-    eager.ensure_initialized()
-    return ops.EagerTensor(array, eager.device_name, tf.as_dtype(array.dtype).as_datatype_enum)
+
+class _AsItLies:
+    """An aligned array that TensorFlow reads where it lies; what it knows as an array it copies first."""
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - NumPy's protocol
+        return self._array
+
+
+def _placed(array: Array, owner: Array) -> Array:
+    """Return an array of the same numbers that is aligned and does not keep ``owner`` alive.
+
+    Where the memory is not the owner's own, but that of a file or of another tensor, nothing is copied.
+    """
+    base: Any = owner.base
+    shared = isinstance(base, (bytes, memoryview, mmap.mmap))
+    if shared and array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0:
+        offset = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+        placed: Array = np.ndarray(array.shape, array.dtype, base, offset)
+        return placed
+    room = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    copy: Array = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    copy.flags.writeable = False
+    return copy
 
 
 def importable(graph: FrozenGraph) -> tuple[GraphDef, dict[str, Array]]:

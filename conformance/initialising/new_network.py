@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import re
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
-from conformance.files import write_atomically
+from conformance.files import write_all
 from conformance.freezing.ends import check_numbers, last_floats
 from conformance.freezing.finding import SAVED_MODELS, check_model
 from conformance.freezing.freeze import freeze
+from conformance.graph.array_files import array_directory
 from conformance.initialising.description import description
 from conformance.initialising.random_inputs import random_samples
 from conformance.network_file import FILE
@@ -38,14 +38,16 @@ class NewNetwork:
     Attributes:
         directory: where.
         frozen: its graph.
+        graph: its files, ``graph.pb`` last.
         files: the files of each input, relative to the directory.
-        written: names of all files, ``network.toml`` last.
+        written: all files, ``network.toml`` last.
     """
 
     directory: Path
     frozen: Frozen
+    graph: list[Path]
     files: dict[str, list[str]]
-    written: list[str]
+    written: list[Path]
 
 
 def initialise(source: Path, request: Request, directory: Path | None, random_inputs: int) -> NewNetwork:
@@ -64,22 +66,23 @@ def initialise(source: Path, request: Request, directory: Path | None, random_in
     source = source.parent if source.name in SAVED_MODELS else source
     check_model(source)
     directory = directory or _beside(source)
-    _check_free(directory / FILE, directory / GRAPH)
+    _check_free(directory / FILE, directory / GRAPH, array_directory(directory / GRAPH))
     frozen = freeze(source, request)
     _check(frozen)
     types = {name: frozen.types[name][0] for name in frozen.graph.inputs}
     samples = random_samples(types, random_inputs)
     files = _file_names(list(types), max(random_inputs, 1))
     text = description(frozen, _name_of(directory), GRAPH, files, random=bool(samples), source=source.name)
-    contents: dict[str, Writer] = {
-        files[name][i]: functools.partial(_write_npy, value=value)
+    graph = {Path(path): write for path, write in frozen.graph.files(directory / GRAPH).items()}
+    contents: dict[Path, Writer] = {
+        directory / files[name][i]: functools.partial(_write_npy, value=value)
         for i, feeds in enumerate(samples)
         for name, value in feeds.items()
     }
-    contents |= {str(path): write for path, write in frozen.graph.files(PurePath(GRAPH)).items()}
-    contents[FILE] = lambda file: file.write(text.encode())
+    contents |= graph
+    contents[directory / FILE] = lambda file: file.write(text.encode())
     _write(directory, contents)
-    return NewNetwork(directory, frozen, files, list(contents))
+    return NewNetwork(directory, frozen, list(graph), files, list(contents))
 
 
 def _beside(source: Path) -> Path:
@@ -135,28 +138,12 @@ def _write_npy(file: BinaryIO, value: np.ndarray[Any, Any]) -> None:
     np.save(file, value, allow_pickle=False)
 
 
-def _save(path: Path, write: Writer) -> None:
-    write_atomically(path, write)
-
-
-def _write(directory: Path, contents: dict[str, Writer]) -> None:
+def _write(directory: Path, contents: dict[Path, Writer]) -> None:
     """Write all files, or none."""
-    _check_free(*(directory / name for name in contents))
-    parents = dict.fromkeys((directory / name).parent for name in contents)
-    new = [path for path in parents if path != directory and not path.exists()]
-    new += [] if directory.exists() else [directory]
+    _check_free(*contents)
     try:
-        for name, write in contents.items():
-            _save(directory / name, write)
-    except BaseException as error:
-        for name in contents:
-            with contextlib.suppress(OSError):
-                (directory / name).unlink()
-        for path in new:
-            with contextlib.suppress(OSError):
-                path.rmdir()
-        if isinstance(error, OSError):
-            raise InfrastructureError(
-                f"{directory} cannot be written: {error.strerror or error}; give another directory with -o"
-            ) from error
-        raise
+        write_all(contents)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{directory} cannot be written: {error.strerror or error}; give another directory with -o"
+        ) from error

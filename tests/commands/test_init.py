@@ -10,7 +10,7 @@ from support.kept_network import kept_network
 from support.saved_checkpoints import tf1_graph
 from support.suite_run import run_suite
 
-from conformance import cli
+from conformance import cli, files
 from conformance.graph.execution import GraphRunner
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.initialising import new_network
@@ -207,14 +207,14 @@ def test_a_place_that_cannot_be_written(refusal, models, tmp_path):
 
 
 def test_an_interrupted_one_leaves_nothing(said, models, tmp_path, monkeypatch):
-    save = new_network._save
+    write_atomically = files.write_atomically
 
-    def interrupted(path, data):
+    def interrupted(path, write):
         if path.name == "network.toml":
             raise KeyboardInterrupt
-        save(path, data)
+        write_atomically(path, write)
 
-    monkeypatch.setattr(new_network, "_save", interrupted)
+    monkeypatch.setattr(files, "write_atomically", interrupted)
     assert said("init", models[0] / "small.pb", *RANDOM)[0] == cli.EXIT_INTERRUPTED
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()

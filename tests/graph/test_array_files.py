@@ -6,6 +6,7 @@ from support.emulation import frozen, placeholder
 from support.refusals import refused
 
 from conformance.graph import frozen as frozen_module
+from conformance.graph.array_files import array_path
 from conformance.graph.execution import GraphRunner
 from conformance.graph.graph_file import load_frozen_graph
 
@@ -72,6 +73,24 @@ def test_what_is_missing_or_damaged_is_named(saved, damage, said):
     damage(saved.parent / FILE)
     with refused(rf"constant 'kernel/of' of frozen graph .*graph.pb {said}"):
         load_frozen_graph(saved, ["o"])
+
+
+def test_the_same_values_in_another_order_of_memory_are_the_same_graph(graph, saved):
+    np.save(saved.parent / FILE, np.asfortranarray(KERNEL))
+    read = load_frozen_graph(saved, ["o"])
+    assert read.sha256 == graph.sha256
+    assert GraphRunner(read, ["o"])(FEEDS)["o"].tobytes() == GraphRunner(graph, ["o"])(FEEDS)["o"].tobytes()
+
+
+def test_names_of_files(tmp_path):
+    """Two names never share a file, however long they are and whatever they hold."""
+    names = ["a/b", "a_b", "a%2Fb", "a/../b", "..", *(f"{'scope/' * 60}{end}" for end in ("w", "v"))]
+    paths = [array_path(tmp_path / "graph.pb", name) for name in names]
+    assert len(set(paths)) == len(names)
+    for path in paths:
+        assert path.parent == tmp_path / "graph.arrays"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
 
 
 def test_another_value_is_another_graph(graph, saved):

@@ -7,6 +7,7 @@ from support.refusals import refused
 
 from conformance.errors import EXIT_USAGE, UsageError
 from conformance.graph.editing import constant, copied, plain
+from conformance.graph.editing import placeholder as placeholder_node
 from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.graph_file import load_frozen_graph
 
@@ -49,6 +50,15 @@ def test_pruning_keeps_what_is_needed_and_the_order(graph):
     assert list(pruned.nodes) == ["y", "other"]
     assert pruned.outputs == ("other",)
     assert list(graph.prune(graph.outputs).nodes) == list(graph.nodes)
+
+
+def test_an_array_goes_with_its_constant():
+    """Another node of that name is not taken for it."""
+    large = frozen(lambda tf: tf.negative(tf.constant(np.ones(600, np.float32), name="c"), name="o"), "o")
+    assert large.arrays.keys() == {"c"}
+    other = placeholder_node("c", np.float32, (600,))
+    fed = large.replaced([other, large.nodes["o"]])
+    assert (fed.arrays, fed.inputs) == ({}, ("c",))
 
 
 def test_pruning_keeps_control_inputs(graph):

@@ -4,9 +4,11 @@ import gc
 import weakref
 
 import numpy as np
-from support.emulation import frozen, placeholder
+import pytest
+from support.emulation import frozen, placeholder, same_bits
 
 from conformance.graph.execution import GraphRunner
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.loading import importable, tensor_of
 from conformance.graph.retype import to_float64
 
@@ -32,6 +34,30 @@ def test_an_array_is_one_tensor_as_long_as_it_lives():
     del array, other
     gc.collect()
     assert tensor() is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("start", [0, 3])
+def test_an_array_in_a_file_is_read_where_it_lies(tmp_path, dtype, start):
+    kind = tensorflow().as_dtype(dtype).as_numpy_dtype
+    np.save(tmp_path / "array.npy", np.arange(1200).astype(np.int8))
+    mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
+    width = np.dtype(kind).itemsize
+    array = mapped[start * width : 1152 + start * width].view(kind).reshape(3, -1)
+    tensor = tensor_of(array)
+    assert same_bits(tensor.numpy(), np.asarray(array))
+    if dtype != "bfloat16":
+        assert np.shares_memory(np.asarray(memoryview(tensor)), mapped) == (start == 0)
+    alive = weakref.ref(tensor)
+    del array, mapped, tensor
+    gc.collect()
+    assert alive() is None
+
+
+def test_an_array_that_is_not_row_by_row():
+    array = np.asarray(memoryview(WEIGHTS)).T
+    assert tensor_of(array).numpy().tolist() == WEIGHTS.T.tolist()
+    assert tensor_of(WEIGHTS).numpy().tolist() == WEIGHTS.tolist()
 
 
 def test_graphs_that_are_made_from_each_other_share_their_arrays():

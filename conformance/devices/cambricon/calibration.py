@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.devices.cambricon import worker
+from conformance.devices.cambricon.graph_size import check_size
 from conformance.devices.cambricon.interpreter import find_interpreter
 from conformance.devices.cambricon.options import WHAT
 from conformance.devices.worker.host import Launch, WorkerHost
@@ -58,9 +59,11 @@ def vendor_scales(
         timeout: seconds that one sample may take.
 
     Raises:
+        Unsupported: the constants are larger than TensorFlow 1 takes.
         UsageError: the interpreter or its TensorFlow is not what it must be.
         InfrastructureError: the framework wrote no scales, or too few, or of tensors that the graph lacks.
     """
+    check_size(graph)
     python = find_interpreter(options.python, os.environ, Path.home())
     with tempfile.TemporaryDirectory(prefix="mlu-conformance-") as directory:
         path = Path(directory) / f"int{bits}.quant.txt"

@@ -19,6 +19,7 @@ from conformance.devices.cambricon import worker
 from conformance.devices.cambricon.calibration import vendor_scales
 from conformance.devices.cambricon.card_lock import DIRECTORY, take_card
 from conformance.devices.cambricon.cards import Card, Survey, survey
+from conformance.devices.cambricon.graph_size import check_size
 from conformance.devices.cambricon.interpreter import find_interpreter
 from conformance.devices.cambricon.options import FUSION, QUANT_PARAM, WHAT, parse_options
 from conformance.devices.worker.halving import SurvivingSession
@@ -171,8 +172,10 @@ class CambriconDevice:
         """Compile ``graph`` for one core; see :class:`conformance.devices.base.Device`.
 
         Raises:
+            Unsupported: the constants are larger than TensorFlow 1 takes.
             UsageError: the parameter file folds preprocessing into the first convolution.
         """
+        check_size(graph)
         if scales.convfirst:
             raise UsageError(
                 "the quantisation parameter file has a convfirst_param block, so the card would preprocess "

@@ -14,6 +14,7 @@ from conformance import cli
 from conformance.devices.cambricon.calibration import vendor_scales
 from conformance.devices.cambricon.options import parse_options
 from conformance.errors import InfrastructureError, UsageError
+from conformance.graph import frozen
 from conformance.quantization.calibration import calibrate, largest_magnitudes
 from conformance.quantization.parameter_file import format_scales, read
 
@@ -129,6 +130,12 @@ def test_the_command_writes_what_the_framework_found(framework, tmp_path, capsys
     assert cli.main(["quantize", *arguments, str(network.directory)]) == 0
     assert "scales, written" in capsys.readouterr().out
     assert read(graph) == scales
+
+
+def test_constants_that_the_framework_cannot_hold(monkeypatch, refusal):
+    monkeypatch.setattr(frozen, "LARGEST_MESSAGE", 1000)
+    error = refusal("quantize", "--device=cambricon", kept_network().directory, code=3)
+    assert "the graph has constants of 19,456 bytes, but TensorFlow 1 takes 1,000 at most" in error
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.emulation import frozen, placeholder
 from support.fake_worker import Fault, fake_vendor, started_groups
 from support.processes import group_lives
+from support.refusals import refused
 
 from conformance.devices.base import DeviceLost, Hosted, KeepsLogs, Unsupported
 from conformance.devices.cambricon.card_lock import card_owner, take_card
@@ -14,6 +16,7 @@ from conformance.devices.cambricon.cards import Card, Survey
 from conformance.devices.cambricon.driver import CambriconDevice, usable_cards
 from conformance.devices.worker.session import _probe_graph
 from conformance.errors import DeviceError, InfrastructureError, UsageError
+from conformance.graph import frozen as frozen_module
 from conformance.precision import PRECISIONS, parse_precision
 from conformance.quantization.parameter_file import QuantizationScales, read
 
@@ -202,6 +205,26 @@ def test_preprocessing_twice_is_refused(device):
     folded = QuantizationScales(8, {}, convfirst=("{", "node_name: a", "}"))
     with pytest.raises(UsageError, match="convfirst_param block, so the card would preprocess pixels"):
         opened(device(), scales=folded)
+
+
+def build_two_layers(tf):
+    x = placeholder(tf, shape=(1, 20))
+    first = tf.linalg.matmul(x, tf.constant(np.ones((20, 30), np.float32)), name="first")
+    tf.linalg.matmul(first, tf.constant(np.ones((30, 20), np.float32)), name="second")
+
+
+def test_constants_that_tensorflow_1_cannot_hold_are_refused_before_it_tries(device, monkeypatch):
+    graph, opened = frozen(build_two_layers, "second"), device()
+    monkeypatch.setattr(frozen_module, "LARGEST_MESSAGE", graph.constant_bytes - 1)
+    with refused(
+        r"^the graph has constants of 4,800 bytes, but TensorFlow 1 takes 4,799 at most; judge own errors of "
+        "fewer nodes at a time, with --nodes$",
+        Unsupported,
+    ):
+        opened.open(graph, ["second"], precision=FP16, scales=SCALES)
+    part = graph.prune(["first"])
+    with opened.open(part, ["first"], precision=FP16, scales=SCALES) as session:
+        assert session.problems == {}
 
 
 def test_a_session_says_what_it_ran_on(device):

@@ -9,7 +9,7 @@ from support.damage import edited
 from support.kept_network import KEY_NODES, KeptNetwork, kept_network, write_network
 
 from conformance import cli, locations
-from conformance.expected import attainable, preparation
+from conformance.expected import ideal_device, preparation
 from conformance.goldens import GoldenStore
 from conformance.quantization.parameter_file import read
 
@@ -212,7 +212,7 @@ def test_an_interrupted_one_leaves_nothing_half_and_goes_on(prepared, kept, monk
     broken = {
         "scales": (preparation, "make_scales"),
         "goldens": (GoldenStore, "_write"),
-        "bounds": (attainable, "write_attainable"),
+        "bounds": (ideal_device, "write_attainable"),
     }[where]
 
     def interrupted(*_, **__):

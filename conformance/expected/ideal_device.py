@@ -7,12 +7,10 @@ nodes are computed once more, segment by segment, and dropped with their segment
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.cached_methods import cached_method
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
@@ -74,12 +72,12 @@ def _attained(
     found: dict[str, dict[str, list[Attainable]]] = {
         name: {str(precision): [] for precision in PRECISIONS} for name in names
     }
-    with IdealDevice(store, scales, ideal) as device:
-        for sample, part in store.computed(names, f"bounds of {store.network.name}"):
-            goldens = _agreeing(store, sample, part, set(key))
-            terms.add(sample, goldens)
-            for name, precision, attainable in device.attains(sample, goldens):
-                found[name][str(precision)].append(attainable)
+    device = IdealDevice(store, scales, ideal)
+    for sample, part in store.computed(names, f"bounds of {store.network.name}"):
+        goldens = _agreeing(store, sample, part, set(key))
+        terms.add(sample, goldens)
+        for name, precision, attainable in device.attains(sample, goldens):
+            found[name][str(precision)].append(attainable)
     return {
         name: {
             precision: attained_by_all(parts, **terms.of(name)._asdict())
@@ -97,8 +95,10 @@ def _agreeing(store: GoldenStore, sample: int, part: Mapping[str, Array], key: s
     return {name: store.get(name, sample) if name in key else value for name, value in part.items()}
 
 
-class IdealDevice(contextlib.ExitStack):
-    """The ideal device on a network that is cut at its key nodes; what it compiled stays until it is closed.
+class IdealDevice:
+    """The ideal device on a network that is cut at its key nodes.
+
+    What it compiled for a segment is kept until the last sample has run.
 
     Args:
         store: the goldens that it is fed with.
@@ -109,10 +109,12 @@ class IdealDevice(contextlib.ExitStack):
     def __init__(
         self, store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], profile: Profile
     ) -> None:
-        super().__init__()
         self._store, self._scales, self._device = store, scales, EmulatorDevice(profile)
         names = [node.name for node in store.manifest.nodes]
         self._cut = cut(store.network.graph, key_shapes(store), names)
+        self._last = store.network.samples - 1
+        self._parts: dict[tuple[str, ...], FrozenGraph] = {}
+        self._sessions: dict[tuple[FrozenGraph, Precision], EmulatorSession] = {}
 
     def attains(
         self, sample: int, goldens: Mapping[str, Array]
@@ -122,9 +124,10 @@ class IdealDevice(contextlib.ExitStack):
         Raises:
             GoldenError: a node is not finite there.
         """
+        names = tuple(goldens)
+        part = self._parts.setdefault(names, self._cut.prune(names))
         for precision in PRECISIONS:
-            graph, session = self._compiled(tuple(goldens), precision)
-            results = session.run(golden_feeds(self._store, graph.inputs, sample))
+            results = self._computed(part, precision, sample)
             for name, golden in goldens.items():
                 result = results.pop(name)
                 if not np.isfinite(result).all():
@@ -132,13 +135,22 @@ class IdealDevice(contextlib.ExitStack):
                         f"node {name!r} is not finite on an ideal device: a bound cannot be derived"
                     )
                 yield name, precision, attained([golden], [result])
+        if sample == self._last:
+            del self._parts[names]
 
-    @cached_method
-    def _compiled(self, names: tuple[str, ...], precision: Precision) -> tuple[FrozenGraph, EmulatorSession]:
-        graph = self._cut.prune(names)
+    def _computed(self, part: FrozenGraph, precision: Precision, sample: int) -> dict[str, Array]:
+        """Return the results of a part on a sample."""
+        session = self._sessions.pop((part, precision), None) or self._opened(part, precision)
+        results = session.run(golden_feeds(self._store, part.inputs, sample))
+        if sample == self._last:
+            session.close()
+        else:
+            self._sessions[part, precision] = session
+        return results
+
+    def _opened(self, part: FrozenGraph, precision: Precision) -> EmulatorSession:
         scales = self._scales[precision.fixed_bits]
-        session = self._device.open(graph, names, precision=precision, scales=scales, fuse=False)
-        return graph, self.enter_context(session)
+        return self._device.open(part, part.outputs, precision=precision, scales=scales, fuse=False)
 
 
 def deciding_operator(graph: FrozenGraph, name: str, key: Mapping[str, Sequence[int]]) -> str:

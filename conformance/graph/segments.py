@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from conformance.graph.constants import Array
     from conformance.graph.frozen import FrozenGraph
 
-MOST_ELEMENTS = 2**23
+MOST_ELEMENTS = 3 * 2**22
 """Elements that are asked for in one segment, unless a single node has more."""
 MOST_NODES = 200
 """Nodes that are asked for in one segment: shapes that are not known count as nothing."""

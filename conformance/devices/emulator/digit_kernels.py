@@ -50,8 +50,8 @@ def digits(
 
 def rescale_digits(
     *tensors: Tensor,
-    bits: int,
     groups: int,
+    parts: int,
     negates: bool,
     squeeze: tuple[int, ...],
     float_bits: int,
@@ -61,11 +61,11 @@ def rescale_digits(
     """Put the sums of digits together and turn them into real numbers, rounded to the float type once.
 
     Args:
-        tensors: int32 sums of every part of the channels, (samples, rows, columns, outputs × digits); of 16
-            bits, two for each part, those of the input's low and of its high digits. Then, where ``negates``,
-            which outputs are minus what they should be; last the divisor.
-        bits: 8 or 16.
-        groups: into how many groups the outputs fall; each has its low digits first.
+        tensors: int32 sums over one digit of the input, or over its low and over its high one, (samples,
+            rows, columns, outputs), with outputs as :class:`.integer_filters.DigitFilter` orders them. Then,
+            where ``negates``, which outputs are minus what they should be; last the divisor.
+        groups: into how many groups the outputs fall.
+        parts: into how many parts the channels of a group fall.
         negates: whether any output is negated.
         squeeze: axes of length 1 that the result has not.
         float_bits: bits of the result.
@@ -75,43 +75,30 @@ def rescale_digits(
     tf = tensorflow()
     *sums, divisor = tensors
     negated = sums.pop() if negates else None
-    total = _added(sums) if bits == 8 else _of_two_digits(_added(sums[::2]), _added(sums[1::2]), groups)
+    digits = [_of_digits(of_digit, groups, parts, len(sums)) for of_digit in sums]
+    total = digits[0][0] if len(sums) == 1 else _of_two_digits(*digits)
     if negated is not None:
         total = tf.where(negated, 0 - total, total)  # not a negation: 0 stays +0
     return rescale(tf.squeeze(total, squeeze) if squeeze else total, divisor, float_bits, profile, out)
 
 
-def _added(sums: list[Tensor]) -> Tensor:
-    """Return the sum of a few int32 tensors, each at most 2^24."""
-    total, *others = sums
-    for other in others:
-        total += other
-    return total
+def _of_digits(sums: Tensor, groups: int, parts: int, count: int) -> list[Tensor]:
+    """Return the sums over all parts of the channels with each digit of the filter."""
+    tf = tensorflow()
+    shape = tf.unstack(tf.shape(sums))
+    each = shape[-1] // (groups * parts * count)
+    ordered = tf.reshape(sums, [*shape[:-1], groups, parts, count, each])
+    by_digit = [tf.add_n([ordered[..., part, digit, :] for part in range(parts)]) for digit in range(count)]
+    return [tf.reshape(total, [*shape[:-1], groups * each]) for total in by_digit]
 
 
-def _of_two_digits(of_low: Tensor, of_high: Tensor, groups: int) -> Tensor:
+def _of_two_digits(of_low: list[Tensor], of_high: list[Tensor]) -> Tensor:
     """Return low·low + 256·(low·high + high·low) + 65536·high·high in float64.
 
     Args:
-        of_low: sums over the input's low digits.
-        of_high: sums over its high digits.
-        groups: into how many groups the outputs fall.
+        of_low: sums over the input's low digits, with the filter's low and with its high digits.
+        of_high: the same over its high digits.
     """
     tf = tensorflow()
-    low_low, low_high = _split_outputs(of_low, groups)
-    high_low, high_high = _split_outputs(of_high, groups)
-    middle = tf.cast(low_high + high_low, tf.float64)
-    return tf.cast(low_low, tf.float64) + middle * 256 + tf.cast(high_high, tf.float64) * 65536
-
-
-def _split_outputs(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Return the sums with the filter's low and with its high digits."""
-    tf = tensorflow()
-    shape = tf.shape(sums)
-    outputs = shape[-1] // 2
-    if groups == 1:
-        return sums[..., :outputs], sums[..., outputs:]
-    grouped = tf.reshape(sums, [*tf.unstack(shape[:-1]), groups, 2, outputs // groups])
-    parts = (tf.reshape(grouped[..., digit, :], [*tf.unstack(shape[:-1]), outputs]) for digit in (0, 1))
-    low, high = parts
-    return low, high
+    low, high = tf.cast(of_low[0], tf.float64), tf.cast(of_high[1], tf.float64)
+    return low + tf.cast(of_low[1] + of_high[0], tf.float64) * 256 + high * 65536

@@ -6,8 +6,11 @@ float64 holds exactly, in whatever order they are added.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, Any
 
+from conformance.devices.emulator.integer_kernels import EXACT
 from conformance.devices.emulator.kernels import quantize, rescale
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -51,13 +54,13 @@ def digits(
 def rescale_digits(
     *tensors: Tensor,
     groups: int,
-    parts: int,
     negates: bool,
+    checks: bool,
     squeeze: tuple[int, ...],
     float_bits: int,
     profile: Profile,
     out: Any,
-) -> Tensor:
+) -> tuple[Tensor, ...]:
     """Put the sums of digits together and turn them into real numbers, rounded to the float type once.
 
     Args:
@@ -65,40 +68,42 @@ def rescale_digits(
             rows, columns, outputs), with outputs as :class:`.integer_filters.DigitFilter` orders them. Then,
             where ``negates``, which outputs are minus what they should be; last the divisor.
         groups: into how many groups the outputs fall.
-        parts: into how many parts the channels of a group fall.
         negates: whether any output is negated.
+        checks: whether sums may be so large that the kernel may have rounded them.
         squeeze: axes of length 1 that the result has not.
         float_bits: bits of the result.
         profile: says how halves round.
         out: dtype of the result.
+
+    Returns:
+        The result and, where ``checks``, its sum, which is not finite if any sum of digits was too large.
     """
     tf = tensorflow()
     *sums, divisor = tensors
     negated = sums.pop() if negates else None
-    digits = [_of_digits(of_digit, groups, parts, len(sums)) for of_digit in sums]
-    total = digits[0][0] if len(sums) == 1 else _of_two_digits(*digits)
+    parts = sums if len(sums) == 1 else [part for of_digit in sums for part in _by_digit(of_digit, groups)]
+    total = tf.cast(sums[0], tf.float64) if len(sums) == 1 else _of_two_digits(*parts)
     if negated is not None:
         total = tf.where(negated, 0 - total, total)  # not a negation: 0 stays +0
-    return rescale(tf.squeeze(total, squeeze) if squeeze else total, divisor, float_bits, profile, out)
+    result = rescale(tf.squeeze(total, squeeze) if squeeze else total, divisor, float_bits, profile, out)
+    if not checks:
+        return (result,)
+    large = functools.reduce(tf.maximum, map(tf.abs, parts)) >= EXACT
+    poisoned = tf.where(tf.squeeze(large, squeeze) if squeeze else large, math.nan, result)
+    return poisoned, tf.reduce_sum(poisoned)
 
 
-def _of_digits(sums: Tensor, groups: int, parts: int, count: int) -> list[Tensor]:
-    """Return the sums over all parts of the channels with each digit of the filter."""
+def _by_digit(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """Return the sums with the filter's low digits and with its high ones."""
     tf = tensorflow()
     shape = tf.unstack(tf.shape(sums))
-    each = shape[-1] // (groups * parts * count)
-    ordered = tf.reshape(sums, [*shape[:-1], groups, parts, count, each])
-    by_digit = [tf.add_n([ordered[..., part, digit, :] for part in range(parts)]) for digit in range(count)]
-    return [tf.reshape(total, [*shape[:-1], groups * each]) for total in by_digit]
+    grouped = tf.reshape(sums, [*shape[:-1], groups, 2, shape[-1] // (2 * groups)])
+    low, high = (tf.reshape(grouped[..., digit, :], [*shape[:-1], shape[-1] // 2]) for digit in (0, 1))
+    return low, high
 
 
-def _of_two_digits(of_low: list[Tensor], of_high: list[Tensor]) -> Tensor:
-    """Return low·low + 256·(low·high + high·low) + 65536·high·high in float64.
-
-    Args:
-        of_low: sums over the input's low digits, with the filter's low and with its high digits.
-        of_high: the same over its high digits.
-    """
+def _of_two_digits(low_low: Tensor, low_high: Tensor, high_low: Tensor, high_high: Tensor) -> Tensor:
+    """Return low·low + 256·(low·high + high·low) + 65536·high·high in float64, which holds it exactly."""
     tf = tensorflow()
-    low, high = tf.cast(of_low[0], tf.float64), tf.cast(of_high[1], tf.float64)
-    return low + tf.cast(of_low[1] + of_high[0], tf.float64) * 256 + high * 65536
+    middle = tf.cast(low_high, tf.float64) + tf.cast(high_low, tf.float64)
+    return tf.cast(low_low, tf.float64) + middle * 256 + tf.cast(high_high, tf.float64) * 65536

@@ -1,8 +1,7 @@
 """Fixed-point operators as convolutions of 8-bit integers, which :mod:`.integer_kernels` computes.
 
 An integer of 16 bits is two digits of 8; all four products of digits of an input and of a filter are summed.
-Where sums of digits could be too large for the kernel, channels fall into parts whose sums fit: groups of a
-grouped convolution.
+Where the filter alone does not guarantee that sums of digits are exact, the sums are checked in every run.
 """
 
 from __future__ import annotations
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 IMAGE_RANK = 4
+
+INT32 = 2**31
+"""Below it the kernel adds without overflow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +120,7 @@ class IntegerConvolutions:
         dtype: of float tensors, as NumPy knows it.
         stored: returns the node that holds an array.
         guards: scalars that are all finite if no operator read a NaN, which integers cannot express.
+        checks: by operator, scalars that are finite if all of its sums of digits were exact.
     """
 
     precision: Precision
@@ -126,11 +129,12 @@ class IntegerConvolutions:
     dtype: Any
     stored: Callable[[str, Array], Node]
     guards: list[str] = dataclasses.field(default_factory=list)
+    checks: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def rewrite(
         self, node: Node, source: str, convolution: Convolution, factors: tuple[float, float]
     ) -> list[Node] | None:
-        """Return nodes that take over ``node``, or None where its filter has no digits or too large sums.
+        """Return nodes that take over ``node``, or None where digits or sums are too large.
 
         Args:
             node: the operator.
@@ -138,10 +142,8 @@ class IntegerConvolutions:
             convolution: what it computes.
             factors: of input and filter.
         """
-        filters = digit_filter(
-            convolution.filters, convolution.groups, -self._limits[0], integer_kernels.EXACT
-        )
-        if filters is None:
+        filters = digit_filter(convolution.filters, convolution.groups, -self._limits[0])
+        if filters is None or filters.largest_sum >= INT32:
             return None
         quantized = self._quantized(node.name, source, factors[0], convolution.spread)
         kernels, sums = self._kernels(node.name, filters.digits, convolution)
@@ -200,21 +202,24 @@ class IntegerConvolutions:
     def _rescaled(
         self, name: str, sums: list[str], filters: DigitFilter, convolution: Convolution, divisor: float
     ) -> list[Node]:
-        arguments = [] if filters.negated is None else [constant(f"{name}/negated", filters.negated)]
-        arguments.append(constant(f"{name}/divisor", np.float64(divisor)))
-        of_sums = (("int32", IMAGE_RANK),) * len(sums)
+        checks = filters.largest_sum > integer_kernels.EXACT
+        arguments = [constant(f"{name}/divisor", np.float64(divisor))]
+        if negates := filters.negated is not None:
+            arguments.insert(0, constant(f"{name}/negated", filters.negated))
         rescaling = self.library.call(
             name,
             rescale_digits,
             [*sums, *(argument.name for argument in arguments)],
-            (*of_sums, "bool", "float64") if filters.negated is not None else (*of_sums, "float64"),
-            self.dtype,
+            (*(("int32", IMAGE_RANK),) * len(sums), *(("bool",) if negates else ()), "float64"),
+            (self.dtype,) * (2 if checks else 1),
             groups=convolution.groups,
-            parts=filters.parts,
-            negates=filters.negated is not None,
+            negates=negates,
+            checks=checks,
             squeeze=convolution.spread,
             float_bits=self.precision.float_bits,
             profile=self.profile,
             out=self.dtype,
         )
+        if checks:
+            self.checks[name] = f"{name}:1"
         return [*arguments, rescaling]

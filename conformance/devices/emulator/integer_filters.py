@@ -20,9 +20,6 @@ Array = np.ndarray[Any, Any]
 BLOCK = 2**20
 """How many weights are quantised at once: the float64 numbers in between take nine times as many bytes."""
 
-PARTS_AT_MOST = 64
-"""Into more parts than these, channels are not split: their sums would take more time than their products."""
-
 LARGEST_WITHOUT_CARRY = 2**15 - 2**7 - 1
 """Up to here, the high digit of 16 bits, which is next to a low digit of -128 to 127, is at most 127."""
 
@@ -113,81 +110,48 @@ def channel_magnitudes(integers: Array, axis: int, summed: Sequence[int]) -> Ite
 
 @dataclasses.dataclass(frozen=True)
 class DigitFilter:
-    """The filter of a convolution as 8-bit integers, for sums that stay below a limit.
+    """The filter of a convolution as 8-bit integers.
 
     Attributes:
-        digits: int8, (rows, columns, channels of a part, outputs): the filter of a grouped convolution, with
-            a group for each part of the channels of each group there was. Its outputs lie side by side by
-            group, then part, then digit, the low one first.
-        parts: into how many parts the channels of a group fall.
+        digits: int8, (rows, columns, channels, outputs × digits). Of two digits, those of each group of
+            outputs lie side by side, the low ones first.
+        largest_sum: the largest magnitude of any sum of products of digits, whatever the input.
         negated: which outputs are turned to minus themselves; None: none.
     """
 
     digits: Array
-    parts: int
+    largest_sum: int
     negated: Array | None
 
 
-def digit_filter(integers: Array, groups_of_outputs: int, largest: int, limit: int) -> DigitFilter | None:
-    """Return the digits of a filter, or None where they are too large, or their sums over any parts are.
+def digit_filter(integers: Array, groups_of_outputs: int, largest: int) -> DigitFilter | None:
+    """Return the digits of a filter, or None where they do not have 8 bits.
 
     An integer of 16 bits is 256·high + low with low in -128 to 127. High would be 128 for the largest ones.
     An output that has one of them is turned to minus itself, unless it has one of the smallest, too.
 
     Args:
-        integers: int8 or int16, (rows, columns, channels of a group, outputs).
+        integers: int8 or int16, (rows, columns, channels, outputs).
         groups_of_outputs: of a grouped convolution.
         largest: the largest magnitude of an input integer.
-        limit: the most that a sum of digits may be.
     """
-    negated = None
     if integers.dtype == np.int8:
-        digits = [integers]
-    else:
-        negated = integers.max((0, 1, 2), initial=0) > LARGEST_WITHOUT_CARRY
-        if np.any(negated & (integers.min((0, 1, 2), initial=0) < -LARGEST_WITHOUT_CARRY)):
-            return None
-        if not np.any(negated):
-            negated = None
-        digits = _two_digits(integers if negated is None else np.where(negated, -integers, integers))
-    parts = _parts(digits, largest, limit)
-    return None if parts is None else DigitFilter(_arranged(digits, groups_of_outputs, parts), parts, negated)
-
-
-def _two_digits(integers: Array) -> list[Array]:
+        return DigitFilter(integers, int(magnitudes(integers, (0, 1, 2)).max(initial=0)) * largest, None)
+    negated = integers.max((0, 1, 2), initial=0) > LARGEST_WITHOUT_CARRY
+    if np.any(negated & (integers.min((0, 1, 2), initial=0) < -LARGEST_WITHOUT_CARRY)):
+        return None
+    if np.any(negated):
+        integers = np.where(negated, -integers, integers)
     low = (integers & 255).astype(np.uint8).view(np.int8)
-    return [low, ((integers >> 8) + ((integers >> 7) & 1)).astype(np.int8)]
+    high = ((integers >> 8) + ((integers >> 7) & 1)).astype(np.int8)
+    *window, outputs = integers.shape
+    grouped = [digit.reshape(*window, groups_of_outputs, 1, -1) for digit in (low, high)]
+    digits = np.concatenate(grouped, -2).reshape(*window, 2 * outputs)
+    return DigitFilter(digits, _largest_sum_of_two(digits), negated if np.any(negated) else None)
 
 
-def _parts(digits: list[Array], largest: int, limit: int) -> int | None:
-    """Return into how few equal parts the channels must fall, or None where no number of parts will do."""
-    channels = digits[0].shape[2]
-    whole = _largest_sum(digits, largest, 1)
-    for parts in range(-(-whole // limit), min(channels, PARTS_AT_MOST) + 1):
-        if channels % parts == 0 and _largest_sum(digits, largest, parts) <= limit:
-            return parts
-    return None
-
-
-def _largest_sum(digits: list[Array], largest: int, parts: int) -> int:
-    """Return the largest magnitude of any sum of digits over a part of the channels.
-
-    Two digits of an input are 0 to 255 and -128 to 127; one is up to ``largest``.
-    """
-    sums = [0]
-    for digit in digits:
-        rows, columns, channels, outputs = digit.shape
-        of_parts = digit.reshape(rows, columns, parts, channels // parts, outputs)
-        positive, negative = signed_sums(of_parts, (0, 1, 3))
-        if len(digits) > 1:
-            sums.append(int(np.maximum(positive, negative).max(initial=0)) * 255)
-        sums.append(int((positive + negative).max(initial=0)) * (largest if len(digits) == 1 else 128))
-    return max(sums)
-
-
-def _arranged(digits: list[Array], groups_of_outputs: int, parts: int) -> Array:
-    """Return the filter of a grouped convolution of every part; see :class:`DigitFilter`."""
-    rows, columns, channels, outputs = digits[0].shape
-    split = (rows, columns, parts, channels // parts, groups_of_outputs, outputs // groups_of_outputs)
-    by_part = [digit.reshape(split).transpose(0, 1, 3, 4, 2, 5)[..., None, :] for digit in digits]
-    return np.concatenate(by_part, -2).reshape(rows, columns, channels // parts, -1)
+def _largest_sum_of_two(digits: Array) -> int:
+    """Return the largest sum of products with input digits of 0 to 255, and of -128 to 127."""
+    positive, negative = signed_sums(digits, (0, 1, 2))
+    of_low = int(np.maximum(positive, negative).max(initial=0)) * 255
+    return max(of_low, int((positive + negative).max(initial=0)) * 128)

@@ -36,7 +36,7 @@ FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 
 
 CONTROL = frozenset({"Enter", "Switch"})
-"""Operators after which a node may run more than once, or not at all."""
+"""Operators after which a node may run more than once, or not at all: what guards it could not be fetched."""
 
 
 def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
@@ -64,13 +64,15 @@ class EmulatedGraph:
     Attributes:
         graph: the graph.
         unmodelled: nodes whose numerics the emulator does not model: they run in float.
-        guard: a scalar of the graph, of integer kernels. Where it is not finite, an operator that they took
-            over may have read a NaN, which they do not hand on as float kernels do.
+        guard: a vector of the graph, where integer kernels are in it. If its first number is not finite, an
+            operator that they took over may have read a NaN, which they do not hand on as float kernels do.
+        checked: operators whose sums they may have rounded, if the number after that is not finite: one each.
     """
 
     graph: FrozenGraph
     unmodelled: tuple[str, ...]
     guard: str | None = None
+    checked: tuple[str, ...] = ()
 
 
 def emulate(
@@ -83,6 +85,7 @@ def emulate(
     fuse: bool,
     on_host: Collection[str] = (),
     integers: bool = False,
+    in_floats: Collection[str] = (),
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
 
@@ -95,12 +98,16 @@ def emulate(
         fuse: whether intermediates may stay on chip, as the profile's ``fused_intermediates`` says.
         on_host: nodes that the host computes in float32; what they return is stored as any other tensor.
         integers: whether integer kernels may sum what is in fixed point; no bit depends on it.
+        in_floats: operators that they may not sum.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
-    rewriter = _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), integers)
-    return rewriter.rewritten()
+    control = CONTROL.intersection(node.op for node in pruned.graph_def.node)
+    apart = frozenset(in_floats) if integers and not control else None
+    return _Rewriter(
+        pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), apart
+    ).rewritten()
 
 
 class _Rewriter:
@@ -113,7 +120,7 @@ class _Rewriter:
         profile: Profile,
         fuse: bool,  # noqa: FBT001
         on_host: frozenset[str],
-        integers: bool,  # noqa: FBT001
+        in_floats: frozenset[str] | None,
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.graph, narrow = to_float64(graph) if wide else (graph, ())
@@ -130,7 +137,7 @@ class _Rewriter:
             profile,
             self.library,
             self.dtype.as_numpy_dtype,
-            integers and not CONTROL.intersection(node.op for node in self.graph.graph_def.node),
+            in_floats,
         )
         self.reductions = Reductions(self.graph, self.types, precision, profile, self.library, self.dtype)
         fused = fuse and profile.fused_intermediates == "fp32"
@@ -146,18 +153,21 @@ class _Rewriter:
         nodes = [copied(node, inputs=[self._source(tensor, node) for tensor in node.input]) for node in nodes]
         guards = self._guards()
         graph = self.graph.replaced([*nodes, *guards], functions=self.library.definitions)
-        graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards)])
+        graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards[-1:])])
         unmodelled = tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled]))
-        return EmulatedGraph(graph, unmodelled, guards[0].name if guards else None)
+        checked = tuple(self.fixed_point.convolutions.checks)
+        return EmulatedGraph(graph, unmodelled, guards[-1].name if guards else None, checked)
 
     def _guards(self) -> list[Node]:
-        """Return the node that adds all guards of integer kernels, if there are any."""
-        guards = self.fixed_point.convolutions.guards
+        """Return nodes of which the last holds all guards of integer kernels, if there are any."""
+        guards, checks = self.fixed_point.convolutions.guards, self.fixed_point.convolutions.checks
         if not guards:
             return []
         total = plain(f"{producer(guards[0])}/guards", "AddN", guards, T=self.dtype)
         total.attr["N"].i = len(guards)
-        return [total]
+        together = plain(f"{total.name}/all", "Pack", [total.name, *checks.values()], T=self.dtype)
+        together.attr["N"].i = 1 + len(checks)
+        return [total, together]
 
     def _node(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, under its name."""

@@ -89,7 +89,8 @@ def rescale_digits(
     if not checks:
         return (result,)
     large = functools.reduce(tf.maximum, map(tf.abs, parts)) >= EXACT
-    poisoned = tf.where(tf.squeeze(large, squeeze) if squeeze else large, math.nan, result)
+    nan = tf.constant(math.nan, result.dtype)
+    poisoned = tf.where(tf.squeeze(large, squeeze) if squeeze else large, nan, result)
     return poisoned, tf.reduce_sum(poisoned)
 
 

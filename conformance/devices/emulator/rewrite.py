@@ -6,6 +6,7 @@ which can be saved and looked at.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -55,6 +56,12 @@ def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
         for name, operators in readers.items()
         if graph.nodes[name].op in ELEMENTWISE and name not in fetches and FUSABLE.issuperset(operators)
     )
+
+
+def read_once(graph: FrozenGraph) -> frozenset[str]:
+    """Return the nodes of which one node alone reads one output."""
+    reads = collections.Counter(producer(tensor) for node in graph.graph_def.node for tensor in node.input)
+    return frozenset(name for name, count in reads.items() if count == 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,9 +146,15 @@ class _Rewriter:
             self.dtype.as_numpy_dtype,
             in_floats,
         )
-        self.reductions = Reductions(self.graph, self.types, precision, profile, self.library, self.dtype)
         fused = fuse and profile.fused_intermediates == "fp32"
         self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
+        inner = {
+            name: 32 if name in self.kept_wide else precision.float_bits
+            for name in read_once(self.graph) - fetches - on_host
+        }
+        self.reductions = Reductions(
+            self.graph, self.types, precision, profile, self.library, self.dtype, inner
+        )
         self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.graph_def.node)
         self.renamed: dict[str, str] = {}

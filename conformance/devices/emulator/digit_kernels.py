@@ -6,8 +6,11 @@ float64 holds exactly, in whatever order they are added.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, Any
 
+from conformance.devices.emulator.integer_kernels import EXACT
 from conformance.devices.emulator.kernels import quantize, rescale
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -50,68 +53,58 @@ def digits(
 
 def rescale_digits(
     *tensors: Tensor,
-    bits: int,
     groups: int,
     negates: bool,
+    checks: bool,
     squeeze: tuple[int, ...],
     float_bits: int,
     profile: Profile,
     out: Any,
-) -> Tensor:
+) -> tuple[Tensor, ...]:
     """Put the sums of digits together and turn them into real numbers, rounded to the float type once.
 
     Args:
-        tensors: int32 sums of every part of the channels, (samples, rows, columns, outputs × digits); of 16
-            bits, two for each part, those of the input's low and of its high digits. Then, where ``negates``,
-            which outputs are minus what they should be; last the divisor.
-        bits: 8 or 16.
-        groups: into how many groups the outputs fall; each has its low digits first.
+        tensors: int32 sums over one digit of the input, or over its low and over its high one, (samples,
+            rows, columns, outputs), with outputs as :class:`.integer_filters.DigitFilter` orders them. Then,
+            where ``negates``, which outputs are minus what they should be; last the divisor.
+        groups: into how many groups the outputs fall.
         negates: whether any output is negated.
+        checks: whether sums may be so large that the kernel may have rounded them.
         squeeze: axes of length 1 that the result has not.
         float_bits: bits of the result.
         profile: says how halves round.
         out: dtype of the result.
+
+    Returns:
+        The result and, where ``checks``, its sum, which is not finite if any sum of digits was too large.
     """
     tf = tensorflow()
     *sums, divisor = tensors
     negated = sums.pop() if negates else None
-    total = _added(sums) if bits == 8 else _of_two_digits(_added(sums[::2]), _added(sums[1::2]), groups)
+    parts = sums if len(sums) == 1 else [part for of_digit in sums for part in _by_digit(of_digit, groups)]
+    total = tf.cast(sums[0], tf.float64) if len(sums) == 1 else _of_two_digits(*parts)
     if negated is not None:
         total = tf.where(negated, 0 - total, total)  # not a negation: 0 stays +0
-    return rescale(tf.squeeze(total, squeeze) if squeeze else total, divisor, float_bits, profile, out)
+    result = rescale(tf.squeeze(total, squeeze) if squeeze else total, divisor, float_bits, profile, out)
+    if not checks:
+        return (result,)
+    large = functools.reduce(tf.maximum, map(tf.abs, parts)) >= EXACT
+    nan = tf.constant(math.nan, result.dtype)
+    poisoned = tf.where(tf.squeeze(large, squeeze) if squeeze else large, nan, result)
+    return poisoned, tf.reduce_sum(poisoned)
 
 
-def _added(sums: list[Tensor]) -> Tensor:
-    """Return the sum of a few int32 tensors, each at most 2^24."""
-    total, *others = sums
-    for other in others:
-        total += other
-    return total
-
-
-def _of_two_digits(of_low: Tensor, of_high: Tensor, groups: int) -> Tensor:
-    """Return low·low + 256·(low·high + high·low) + 65536·high·high in float64.
-
-    Args:
-        of_low: sums over the input's low digits.
-        of_high: sums over its high digits.
-        groups: into how many groups the outputs fall.
-    """
+def _by_digit(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """Return the sums with the filter's low digits and with its high ones."""
     tf = tensorflow()
-    low_low, low_high = _split_outputs(of_low, groups)
-    high_low, high_high = _split_outputs(of_high, groups)
-    middle = tf.cast(low_high + high_low, tf.float64)
-    return tf.cast(low_low, tf.float64) + middle * 256 + tf.cast(high_high, tf.float64) * 65536
-
-
-def _split_outputs(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Return the sums with the filter's low and with its high digits."""
-    tf = tensorflow()
-    shape = tf.shape(sums)
-    outputs = shape[-1] // 2
-    if groups == 1:
-        return sums[..., :outputs], sums[..., outputs:]
-    grouped = tf.reshape(sums, [*tf.unstack(shape[:-1]), groups, 2, outputs // groups])
-    parts = (tf.reshape(grouped[..., digit, :], [*tf.unstack(shape[:-1]), outputs]) for digit in (0, 1))
-    low, high = parts
+    shape = tf.unstack(tf.shape(sums))
+    grouped = tf.reshape(sums, [*shape[:-1], groups, 2, shape[-1] // (2 * groups)])
+    low, high = (tf.reshape(grouped[..., digit, :], [*shape[:-1], shape[-1] // 2]) for digit in (0, 1))
     return low, high
+
+
+def _of_two_digits(low_low: Tensor, low_high: Tensor, high_low: Tensor, high_high: Tensor) -> Tensor:
+    """Return low·low + 256·(low·high + high·low) + 65536·high·high in float64, which holds it exactly."""
+    tf = tensorflow()
+    middle = tf.cast(low_high, tf.float64) + tf.cast(high_low, tf.float64)
+    return tf.cast(low_low, tf.float64) + middle * 256 + tf.cast(high_high, tf.float64) * 65536

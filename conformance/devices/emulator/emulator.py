@@ -11,7 +11,6 @@ from conformance.devices.base import NOTHING_HOSTED, DeviceInfo, Hosted
 from conformance.devices.cpu import CpuSession
 from conformance.devices.emulator import integer_kernels
 from conformance.devices.emulator.rewrite import EmulatedGraph, emulate
-from conformance.graph.execution import GraphRunner
 from conformance.graph.lazy_tensorflow import tensorflow_version
 
 if TYPE_CHECKING:
@@ -29,25 +28,40 @@ class EmulatorSession(CpuSession):
     Its device time is this CPU's, and says nothing about the card's speed.
     """
 
-    def __init__(
-        self, emulated: EmulatedGraph, fetches: Sequence[str], in_floats: Callable[[], EmulatedGraph]
-    ) -> None:
-        self._guard, self._fetches, self._in_floats = emulated.guard, tuple(fetches), in_floats
-        super().__init__(emulated.graph, fetches if self._guard is None else [*fetches, self._guard])
+    def __init__(self, rewritten: Callable[..., EmulatedGraph], fetches: Sequence[str]) -> None:
+        self._rewritten, self._fetches = rewritten, tuple(fetches)
+        self._in_floats: set[str] = set()
+        self._load(rewritten())
+
+    def _load(self, emulated: EmulatedGraph) -> None:
+        self._emulated = emulated
+        guards = [] if emulated.guard is None else [emulated.guard]
+        super().__init__(emulated.graph, [*self._fetches, *guards])
         self.notes = tuple(f"numerics not modelled, run in float: {name}" for name in emulated.unmodelled)
 
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return one float32 array per fetch, of values of the precision's float type.
 
-        Integer kernels cannot hand on a NaN. Where one of them may have read any, the graph is rewritten to
-        float kernels, from then on.
+        Where an operator read numbers that its integer kernel is not made for, the graph is run again with
+        float kernels, and from then on.
         """
         results = super().run(feeds)
-        if self._guard is not None and not np.isfinite(results[self._guard]):
+        while again := self._without_integers(results):
             self.close()
-            self._guard, self._runner = None, GraphRunner(self._in_floats().graph, self._fetches)
+            self._load(again)
             results = super().run(feeds)
         return {name: np.asarray(results[name], np.float32) for name in self._fetches}
+
+    def _without_integers(self, results: Mapping[str, np.ndarray[Any, Any]]) -> EmulatedGraph | None:
+        """Return a graph with fewer integer kernels, if guards say that some results are not right."""
+        if self._emulated.guard is None:
+            return None
+        no_nan, *exact = np.isfinite(results[self._emulated.guard])
+        if not all(exact):
+            rounded = [name for name, fine in zip(self._emulated.checked, exact, strict=True) if not fine]
+            self._in_floats.update(rounded)
+            return self._rewritten(in_floats=self._in_floats)
+        return None if no_nan else self._rewritten(integers=False)
 
 
 class EmulatorDevice:
@@ -96,8 +110,7 @@ class EmulatorDevice:
             on_host=self._hosted.nodes_of(graph),
         )
         integers = integer_kernels.exact() if self._integers is None else self._integers
-        in_floats = functools.partial(rewritten, integers=False)
-        return EmulatorSession(rewritten(integers=integers), fetches, in_floats)
+        return EmulatorSession(functools.partial(rewritten, integers=integers), fetches)
 
     def hosting(self, hosted: Hosted) -> EmulatorDevice:
         """Return the same emulator with some operators left to the host."""

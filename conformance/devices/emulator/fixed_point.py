@@ -75,7 +75,7 @@ class FixedPoint:
         library: collects the compiled kernels.
         constants: collects the integers of filters.
         dtype: of float tensors, as NumPy knows it.
-        integers: whether integer kernels may take the place of float kernels; bits do not depend on it.
+        in_floats: operators that float kernels must sum; None: all. No bit depends on it.
         unmodelled: nodes whose numerics are not those that the profile asks for.
     """
 
@@ -87,7 +87,7 @@ class FixedPoint:
     library: Library
     constants: Constants
     dtype: Any
-    integers: bool = False
+    in_floats: frozenset[str] | None = None
     unmodelled: list[str] = dataclasses.field(default_factory=list)
 
     @functools.cached_property
@@ -143,9 +143,10 @@ class FixedPoint:
 
     def _in_integers(self, node: Node, filters: Array, factors: tuple[float, float]) -> list[Node] | None:
         """Return nodes that take over ``node`` by integer kernels, or None where float kernels must."""
+        if self.in_floats is None or node.name in self.in_floats:
+            return None
         source = node.input[known(node.op).data_arguments[0]]
-        shape = static_shapes(self.types)(source)
-        convolution = as_convolution(node, filters, shape) if self.integers else None
+        convolution = as_convolution(node, filters, static_shapes(self.types)(source))
         if convolution is None:
             return None
         return self.convolutions.rewrite(node, source, convolution, factors)

@@ -1,7 +1,7 @@
 """Fixed-point operators as convolutions of 8-bit integers, which :mod:`.integer_kernels` computes.
 
 An integer of 16 bits is two digits of 8; all four products of digits of an input and of a filter are summed.
-Where sums of digits could be too large for the kernel, input channels are split into groups whose sums fit.
+Where the filter alone does not guarantee that sums of digits are exact, the sums are checked in every run.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.devices.emulator import integer_kernels
-from conformance.devices.emulator.constants import made_of
 from conformance.devices.emulator.digit_kernels import digits, rescale_digits
-from conformance.devices.emulator.integer_filters import digits_of, groups, signed_sums
-from conformance.graph.editing import constant, split
+from conformance.devices.emulator.integer_filters import digits_of
+from conformance.graph.editing import constant
 from conformance.graph.retype import attribute
 from conformance.graph.sums import transposes
 from conformance.numerics.fixed_point import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from conformance.devices.emulator.constants import Constants
     from conformance.devices.emulator.integer_filters import DigitFilter
@@ -33,13 +32,10 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-GROUPS_AT_MOST = 32
-"""More groups of channels than these were not measured; a filter of 25,088 channels and 16 bits takes 13."""
-
-GROUP_WIDTH = 16
-"""Groups are whole multiples of as many channels."""
-
 IMAGE_RANK = 4
+
+INT32 = 2**31
+"""Below it the kernel adds without overflow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +121,7 @@ class IntegerConvolutions:
         dtype: of float tensors, as NumPy knows it.
         constants: collects the integers of filters.
         guards: scalars that are all finite if no operator read a NaN, which integers cannot express.
+        checks: by operator, scalars that are finite if all of its sums of digits were exact.
     """
 
     precision: Precision
@@ -133,11 +130,12 @@ class IntegerConvolutions:
     dtype: Any
     constants: Constants
     guards: list[str] = dataclasses.field(default_factory=list)
+    checks: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def rewrite(
         self, node: Node, source: str, convolution: Convolution, factors: tuple[float, float]
     ) -> list[Node] | None:
-        """Return nodes that take over ``node``, or None where its filter has no digits or too large sums.
+        """Return nodes that take over ``node``, or None where digits or sums are too large.
 
         Args:
             node: the operator.
@@ -145,13 +143,11 @@ class IntegerConvolutions:
             convolution: what it computes.
             factors: of input and filter.
         """
-        grouped = convolution.groups
-        filters = digits_of(convolution.filters, grouped)
-        parts = [] if filters is None else self._parts(filters.digits, grouped)
-        if filters is None or not parts:
+        filters = digits_of(convolution.filters, convolution.groups, -self._limits[0])
+        if filters is None or filters.largest_sum >= INT32:
             return None
         quantized = self._quantized(node.name, source, factors[0], convolution.spread)
-        kernels, sums = self._kernels(node.name, filters.digits, convolution, parts)
+        kernels, sums = self._kernels(node.name, filters.digits, convolution)
         rescaled = self._rescaled(node.name, sums, filters, convolution, factors[0] * factors[1])
         return [*quantized, *kernels, *rescaled]
 
@@ -160,98 +156,71 @@ class IntegerConvolutions:
         return self.precision.fixed_bits
 
     @property
+    def _digits(self) -> tuple[str, ...]:
+        """Dtypes of an input's digits, the low one first."""
+        return ("int8",) if self._bits == 8 else ("uint8", "int8")
+
+    @property
     def _limits(self) -> tuple[int, int]:
         return limits(self._bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
-
-    def _parts(self, filters: Array, grouped: int) -> list[slice]:
-        how = ("parts", grouped, self._limits)
-        return made_of(filters, how, lambda filters: self._divided(filters, grouped))
-
-    def _divided(self, filters: Array, grouped: int) -> list[slice]:
-        """Return slices of the channels whose sums of digits are exact; none where there are too many."""
-        channels = filters.shape[2]
-        if all(share.max(initial=0) <= integer_kernels.EXACT for share in self._shares(filters, channels)):
-            return [slice(None)]
-        if grouped > 1:
-            return []
-        width = GROUP_WIDTH if filters.shape[0] * filters.shape[1] <= GROUP_WIDTH else 1
-        parts = groups(self._shares(filters, width), integer_kernels.EXACT, channels, width)
-        return parts if len(parts) <= GROUPS_AT_MOST else []
-
-    def _shares(self, filters: Array, width: int) -> Iterator[Array]:
-        """Yield the most, in magnitude, that each so many channels can add to any sum of digits."""
-        for start in range(0, filters.shape[2], width):
-            positive, negative = signed_sums(filters[:, :, start : start + width], (0, 1, 2))
-            if self._bits == 8:
-                yield (positive + negative) * -self._limits[0]
-            else:  # low digits are 0 to 255, high digits -128 to 127
-                yield np.maximum(np.maximum(positive, negative) * 255, (positive + negative) * 128)
 
     def _quantized(self, name: str, source: str, factor: float, spread: tuple[int, ...]) -> list[Node]:
         scalars = [
             constant(f"{name}/input/{key}", np.float64(value))
             for key, value in zip(("factor", "low", "high"), (factor, *self._limits), strict=True)
         ]
-        results = ("int8",) if self._bits == 8 else ("uint8", "int8")
         quantizing = self.library.call(
             f"{name}/input/quantized",
             digits,
             [source, *(scalar.name for scalar in scalars)],
             (self.dtype, "float64", "float64", "float64"),
-            (*results, self.dtype),
+            (*self._digits, self.dtype),
             bits=self._bits,
             spread=spread,
             profile=self.profile,
         )
-        self.guards.append(f"{quantizing.name}:{len(results)}")
+        self.guards.append(f"{quantizing.name}:{len(self._digits)}")
         return [*scalars, quantizing]
 
-    def _kernels(
-        self, name: str, filters: Array, convolution: Convolution, parts: list[slice]
-    ) -> tuple[list[Node], list[str]]:
-        """Return the kernels that sum digits, and their sums, part by part."""
-        nodes, sums = [], []
-        kinds = ("int8",) if self._bits == 8 else ("uint8", "int8")
-        data = [f"{name}/input/quantized:{index}" for index, _ in enumerate(kinds)]
-        if len(parts) > 1:
-            lengths = [part.stop - part.start for part in parts]
-            for index, kind in enumerate(kinds):
-                nodes += split(f"{name}/input/split_{index}", data[index], lengths, kind)
-        for number, part in enumerate(parts):
-            stored = self.constants.node(f"{name}/filter/integers_{number}", filters[:, :, part])
-            nodes.append(stored)
-            for index, kind in enumerate(kinds):
-                sums.append(f"{name}/sum_{number}_{index}")
-                nodes += integer_kernels.convolution(
-                    sums[-1],
-                    f"{name}/input/split_{index}:{number}" if len(parts) > 1 else data[index],
-                    kind,
-                    stored.name,
-                    strides=convolution.strides,
-                    dilations=convolution.dilations,
-                    padding=convolution.padding,
-                    pads=convolution.pads,
-                )
+    def _kernels(self, name: str, filters: Array, convolution: Convolution) -> tuple[list[Node], list[str]]:
+        """Return the kernels that sum digits, and their sums, one per digit of the input."""
+        stored = self.constants.node(f"{name}/filter/integers", filters)
+        nodes, sums = [stored], []
+        for index, kind in enumerate(self._digits):
+            sums.append(f"{name}/sum_{index}")
+            nodes += integer_kernels.convolution(
+                sums[-1],
+                f"{name}/input/quantized:{index}",
+                kind,
+                stored.name,
+                strides=convolution.strides,
+                dilations=convolution.dilations,
+                padding=convolution.padding,
+                pads=convolution.pads,
+            )
         return nodes, sums
 
     def _rescaled(
         self, name: str, sums: list[str], filters: DigitFilter, convolution: Convolution, divisor: float
     ) -> list[Node]:
-        arguments = [] if filters.negated is None else [constant(f"{name}/negated", filters.negated)]
-        arguments.append(constant(f"{name}/divisor", np.float64(divisor)))
-        of_sums = (("int32", IMAGE_RANK),) * len(sums)
+        checks = filters.largest_sum > integer_kernels.EXACT
+        arguments = [constant(f"{name}/divisor", np.float64(divisor))]
+        if negates := filters.negated is not None:
+            arguments.insert(0, constant(f"{name}/negated", filters.negated))
         rescaling = self.library.call(
             name,
             rescale_digits,
             [*sums, *(argument.name for argument in arguments)],
-            (*of_sums, "bool", "float64") if filters.negated is not None else (*of_sums, "float64"),
-            self.dtype,
-            bits=self._bits,
+            (*(("int32", IMAGE_RANK),) * len(sums), *(("bool",) if negates else ()), "float64"),
+            (self.dtype,) * (2 if checks else 1),
             groups=convolution.groups,
-            negates=filters.negated is not None,
+            negates=negates,
+            checks=checks,
             squeeze=convolution.spread,
             float_bits=self.precision.float_bits,
             profile=self.profile,
             out=self.dtype,
         )
+        if checks:
+            self.checks[name] = f"{name}:1"
         return [*arguments, rescaling]

@@ -78,26 +78,25 @@ def signed_sums(integers: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return positive, -np.minimum(integers, 0).sum(axes, dtype=np.int64)
 
 
-def groups(shares: Iterable[Array], limit: int, channels: int, width: int = 1) -> list[slice]:
+def groups(shares: Iterable[Array], limit: int, channels: int) -> list[slice]:
     """Return the fewest groups of neighbouring channels whose sums keep to a limit, greedily filled.
 
     Args:
-        shares: what each ``width`` channels add to every sum, all of one shape and not negative.
+        shares: what each channel adds to every sum, all of one shape and not negative.
         limit: the most that any sum of a group may be.
         channels: how many there are.
-        width: groups are multiples of so many channels, but for the last.
 
     Returns:
         Slices of the channels; none where one share alone is above the limit.
     """
     starts: list[int] = [0]
     running: Any = 0
-    for index, share in enumerate(shares):
+    for channel, share in enumerate(shares):
         if share.max(initial=0) > limit:
             return []
         running = running + share
         if running.max(initial=0) > limit:
-            starts.append(index * width)
+            starts.append(channel)
             running = share
     return [slice(*bounds) for bounds in zip(starts, [*starts[1:], channels], strict=True)]
 
@@ -115,33 +114,41 @@ class DigitFilter:
     """The filter of a convolution as 8-bit integers.
 
     Attributes:
-        digits: int8, (height, width, channels, outputs × digits). Of two digits, those of a group of output
-            channels lie side by side, low digits first.
-        negated: of two digits, which output channels are turned to minus themselves; None: none.
+        digits: int8, (rows, columns, channels, outputs × digits). Of two digits, those of each group of
+            outputs lie side by side, the low ones first.
+        largest_sum: the largest magnitude of any sum of products of digits, whatever the input.
+        negated: which outputs are turned to minus themselves; None: none.
     """
 
     digits: Array
+    largest_sum: int
     negated: Array | None
 
 
-def digits_of(integers: Array, groups_of_outputs: int) -> DigitFilter | None:
-    """Return the digits of a filter, made once; see :func:`digit_filter`."""
-    if integers.dtype == np.int8:
-        return DigitFilter(integers, None)
-    how = ("digits", groups_of_outputs)
-    return made_of(integers, how, lambda integers: digit_filter(integers, groups_of_outputs))
-
-
-def digit_filter(integers: Array, groups_of_outputs: int) -> DigitFilter | None:
-    """Return the digits of a filter; None where the digits of 16-bit integers are no 8-bit integers.
+def digits_of(integers: Array, groups_of_outputs: int, largest: int) -> DigitFilter | None:
+    """Return the digits of a filter, found once, or None where they do not have 8 bits.
 
     An integer of 16 bits is 256·high + low with low in -128 to 127. High would be 128 for the largest ones.
-    An output channel that has one of them is turned to minus itself, unless it has one of the smallest, too.
+    An output that has one of them is turned to minus itself, unless it has one of the smallest, too.
 
     Args:
-        integers: int16, (height, width, channels, outputs).
+        integers: int8 or int16, (rows, columns, channels, outputs).
         groups_of_outputs: of a grouped convolution.
+        largest: the largest magnitude of an input integer.
     """
+    if integers.dtype == np.int8:
+        return DigitFilter(integers, largest * made_of(integers, "largest sum", _largest_sum), None)
+    how = ("digits", groups_of_outputs)
+    return made_of(integers, how, lambda integers: _of_two_digits(integers, groups_of_outputs))
+
+
+def _largest_sum(integers: Array) -> int:
+    """Return the largest sum of magnitudes of one output."""
+    return int(magnitudes(integers, (0, 1, 2)).max(initial=0))
+
+
+def _of_two_digits(integers: Array, groups_of_outputs: int) -> DigitFilter | None:
+    """Return the two digits of integers of 16 bits; see :func:`digits_of`."""
     negated = integers.max((0, 1, 2), initial=0) > LARGEST_WITHOUT_CARRY
     if np.any(negated & (integers.min((0, 1, 2), initial=0) < -LARGEST_WITHOUT_CARRY)):
         return None
@@ -152,4 +159,11 @@ def digit_filter(integers: Array, groups_of_outputs: int) -> DigitFilter | None:
     *window, outputs = integers.shape
     grouped = [digit.reshape(*window, groups_of_outputs, 1, -1) for digit in (low, high)]
     digits = np.concatenate(grouped, -2).reshape(*window, 2 * outputs)
-    return DigitFilter(digits, negated if np.any(negated) else None)
+    return DigitFilter(digits, _largest_sum_of_two(digits), negated if np.any(negated) else None)
+
+
+def _largest_sum_of_two(digits: Array) -> int:
+    """Return the largest sum of products with input digits of 0 to 255, and of -128 to 127."""
+    positive, negative = signed_sums(digits, (0, 1, 2))
+    of_low = int(np.maximum(positive, negative).max(initial=0)) * 255
+    return max(of_low, int((positive + negative).max(initial=0)) * 128)

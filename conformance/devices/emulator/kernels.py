@@ -223,51 +223,6 @@ def running_total(
     return tf.while_loop(lambda index, _: index < count, step, [tf.constant(0), start])[1]
 
 
-def reduce(
-    x: Tensor,
-    one: Tensor,
-    *,
-    passes: tuple[tuple[int, ...], ...],
-    mean: bool,
-    keep: bool,
-    kind: str,
-    float_bits: int,
-    profile: Profile,
-) -> Tensor:
-    """Sum or average over axes in one or several passes, each rounded to the float type.
-
-    Args:
-        x: the terms, of known rank.
-        one: 1.0; the numbers of terms are multiplied with it, so that XLA does not know them.
-        passes: the axes of each pass; within a pass the terms come in row-major order.
-        mean: divide each pass by its number of terms.
-        keep: keep reduced axes with length 1.
-        kind: type of the running sum, see :func:`running_sum`.
-        float_bits: bits of the result.
-        profile: says how halves round.
-    """
-    tf = tensorflow()
-    for axes in passes:
-        total = _reduced_once(x, axes, kind=kind, profile=profile)
-        if mean:
-            count = tf.reduce_prod(tf.gather(tf.shape(x), tf.constant(axes, tf.int32)))
-            total /= tf.cast(count, total.dtype) * tf.cast(one, total.dtype)
-        x = tf.cast(round_to_float(total, float_bits, profile), x.dtype)
-    reduced = [axis for axes in passes for axis in axes]
-    return x if keep or not reduced else tf.squeeze(x, reduced)
-
-
-def _reduced_once(x: Tensor, axes: tuple[int, ...], *, kind: str, profile: Profile) -> Tensor:
-    """Reduce ``axes`` to length 1."""
-    tf = tensorflow()
-    kept = [axis for axis in range(x.shape.rank) if axis not in axes]
-    shape = tf.unstack(tf.shape(x))
-    terms = tf.reshape(tf.transpose(x, [*axes, *kept]), [-1, *(shape[axis] for axis in kept)])
-    total = running_sum(terms, kind, profile)
-    ones = [1 if axis in axes else shape[axis] for axis in range(x.shape.rank)]
-    return tf.reshape(total, ones)
-
-
 def tabulated_tanh(x: Tensor, *, entries: int, float_bits: int, profile: Profile) -> Tensor:
     """Return tanh by linear interpolation in a float32 table of equal steps over [0, 8], odd, 1 beyond.
 

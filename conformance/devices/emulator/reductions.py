@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.devices.emulator import kernels
 from conformance.devices.emulator.kernels import round_to_float, running_sum, running_total
+from conformance.devices.emulator.reduction_kernels import reduce, reduce_squares
 from conformance.graph.editing import constant
+from conformance.graph.frozen import producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import known
 from conformance.graph.retype import attribute
@@ -40,6 +41,7 @@ class Reductions:
         precision, profile: what to emulate.
         library: collects the compiled kernels.
         dtype: of float tensors.
+        inner: nodes that one node alone reads, with the bits that their results are rounded to.
     """
 
     graph: FrozenGraph
@@ -48,6 +50,7 @@ class Reductions:
     profile: Profile
     library: Library
     dtype: Any
+    inner: Mapping[str, int]
 
     def rewrite(self, node: Node) -> list[Node] | None:
         """Return nodes that take over ``node``, or None where its shape, axes or window are not modelled."""
@@ -76,19 +79,43 @@ class Reductions:
         axes = reduced_axes(self.graph, node, rank)
         if rank is None or axes is None:
             return None
+        passes = self._passes(axes)
         one = constant(f"{node.name}/one", np.float64(1))
+        squares = self._squares(node.input[0], passes, rank)
         reducing = self.library.call(
             node.name,
-            kernels.reduce,
-            [node.input[0], one.name],
-            ((self.dtype, rank), ("float64", 0)),
+            reduce_squares if squares else reduce,
+            [*(squares or node.input[:1]), one.name],
+            (*((self.dtype, rank),) * (2 if squares else 1), ("float64", 0)),
             self.dtype,
-            passes=self._passes(axes),
+            passes=passes,
             mean=known(node.op).running_sum == "mean",
             keep=bool(attribute(node, "keep_dims").b),
+            **({"square_bits": self.inner[node.input[0]]} if squares else {}),
             **self._settings,
         )
         return [one, reducing]
+
+    def _squares(self, tensor: str, passes: tuple[tuple[int, ...], ...], rank: int) -> list[str] | None:
+        """Return what ``tensor`` is the squared difference of, where its squares need not be stored.
+
+        That is a tensor and its own mean, with length 1 along the axes of the first pass.
+        """
+        node = self.graph.nodes[producer(tensor)]
+        if node.op != "SquaredDifference" or tensor not in self.inner or not passes:
+            return None
+        for whole, center in (node.input[:2], node.input[1::-1]):
+            shape = static_shapes(self.types)(center)
+            kept = shape is not None and len(shape) == rank and all(shape[axis] == 1 for axis in passes[0])
+            if kept and self._is_mean(center, whole):
+                return [whole, center]
+        return None
+
+    def _is_mean(self, tensor: str, of: str) -> bool:
+        node = self.graph.nodes[producer(tensor)]
+        while known(node.op).hands_on == "tensor":
+            node = self.graph.nodes[producer(node.input[0])]
+        return bool(node.op == "Mean" and node.input[0] == of)
 
     @staticmethod
     def _slides_over_images(node: Node) -> bool:

@@ -6,6 +6,7 @@ which can be saved and looked at.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +38,7 @@ FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 
 
 CONTROL = frozenset({"Enter", "Switch"})
-"""Operators after which a node may run more than once, or not at all."""
+"""Operators after which a node may run more than once, or not at all: what guards it could not be fetched."""
 
 
 def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
@@ -58,6 +59,12 @@ def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
     )
 
 
+def read_once(graph: FrozenGraph) -> frozenset[str]:
+    """Return the nodes of which one node alone reads one output."""
+    reads = collections.Counter(producer(tensor) for node in graph.nodes.values() for tensor in node.input)
+    return frozenset(name for name, count in reads.items() if count == 1)
+
+
 @dataclasses.dataclass(frozen=True)
 class EmulatedGraph:
     """A rewritten graph.
@@ -65,13 +72,15 @@ class EmulatedGraph:
     Attributes:
         graph: the graph.
         unmodelled: nodes whose numerics the emulator does not model: they run in float.
-        guard: a scalar of the graph, of integer kernels. Where it is not finite, an operator that they took
-            over may have read a NaN, which they do not hand on as float kernels do.
+        guard: a vector of the graph, where integer kernels are in it. If its first number is not finite, an
+            operator that they took over may have read a NaN, which they do not hand on as float kernels do.
+        checked: operators whose sums they may have rounded, if the number after that is not finite: one each.
     """
 
     graph: FrozenGraph
     unmodelled: tuple[str, ...]
     guard: str | None = None
+    checked: tuple[str, ...] = ()
 
 
 def emulate(
@@ -84,6 +93,7 @@ def emulate(
     fuse: bool,
     on_host: Collection[str] = (),
     integers: bool = False,
+    in_floats: Collection[str] = (),
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
 
@@ -96,12 +106,16 @@ def emulate(
         fuse: whether intermediates may stay on chip, as the profile's ``fused_intermediates`` says.
         on_host: nodes that the host computes in float32; what they return is stored as any other tensor.
         integers: whether integer kernels may sum what is in fixed point; no bit depends on it.
+        in_floats: operators that they may not sum.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
-    rewriter = _Rewriter(pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), integers)
-    return rewriter.rewritten()
+    control = CONTROL.intersection(node.op for node in pruned.nodes.values())
+    apart = frozenset(in_floats) if integers and not control else None
+    return _Rewriter(
+        pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), apart
+    ).rewritten()
 
 
 class _Rewriter:
@@ -114,7 +128,7 @@ class _Rewriter:
         profile: Profile,
         fuse: bool,  # noqa: FBT001
         on_host: frozenset[str],
-        integers: bool,  # noqa: FBT001
+        in_floats: frozenset[str] | None,
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.graph, narrow = to_float64(graph) if wide else (graph, ())
@@ -132,11 +146,17 @@ class _Rewriter:
             self.library,
             self.constants,
             self.dtype.as_numpy_dtype,
-            integers and not CONTROL.intersection(node.op for node in self.graph.nodes.values()),
+            in_floats,
         )
-        self.reductions = Reductions(self.graph, self.types, precision, profile, self.library, self.dtype)
         fused = fuse and profile.fused_intermediates == "fp32"
         self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
+        inner = {
+            name: 32 if name in self.kept_wide else precision.float_bits
+            for name in read_once(self.graph) - fetches - on_host
+        }
+        self.reductions = Reductions(
+            self.graph, self.types, precision, profile, self.library, self.dtype, inner
+        )
         self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.renamed: dict[str, str] = {}
@@ -149,18 +169,21 @@ class _Rewriter:
         guards = self._guards()
         library = self.library.with_definitions(self.graph.library)
         graph = self.graph.replaced([*nodes, *guards], arrays=self.constants.arrays, library=library)
-        graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards)])
+        graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards[-1:])])
         unmodelled = tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled]))
-        return EmulatedGraph(graph, unmodelled, guards[0].name if guards else None)
+        checked = tuple(self.fixed_point.convolutions.checks)
+        return EmulatedGraph(graph, unmodelled, guards[-1].name if guards else None, checked)
 
     def _guards(self) -> list[Node]:
-        """Return the node that adds all guards of integer kernels, if there are any."""
-        guards = self.fixed_point.convolutions.guards
+        """Return nodes of which the last holds all guards of integer kernels, if there are any."""
+        guards, checks = self.fixed_point.convolutions.guards, self.fixed_point.convolutions.checks
         if not guards:
             return []
         total = plain(f"{producer(guards[0])}/guards", "AddN", guards, T=self.dtype)
         total.attr["N"].i = len(guards)
-        return [total]
+        together = plain(f"{total.name}/all", "Pack", [total.name, *checks.values()], T=self.dtype)
+        together.attr["N"].i = 1 + len(checks)
+        return [total, together]
 
     def _node(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, under its name."""

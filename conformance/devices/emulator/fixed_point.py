@@ -16,7 +16,8 @@ import numpy as np
 
 from conformance.devices.base import Unsupported
 from conformance.devices.emulator import kernels
-from conformance.devices.emulator.integer_convolutions import IntegerConvolutions, as_convolution
+from conformance.devices.emulator.convolutions import as_convolution
+from conformance.devices.emulator.integer_convolutions import IntegerConvolutions
 from conformance.devices.emulator.integer_filters import (
     Quantization,
     channel_magnitudes,
@@ -152,7 +153,7 @@ class FixedPoint:
         if self.in_floats is None or node.name in self.in_floats:
             return None
         source = node.input[known(node.op).data_arguments[0]]
-        convolution = as_convolution(node, filters, static_shapes(self.types)(source))
+        convolution = as_convolution(node, filters, static_shapes(self.types))
         if convolution is None:
             return None
         return self.convolutions.rewrite(node, source, convolution, factors)

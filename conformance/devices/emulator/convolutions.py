@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Convolution:
 
     Attributes:
         filters: integers, (rows, columns, channels, outputs); fewer channels than the input's: a grouped one.
+        positions: at how many places of one sample, as far as is known, it sums over the filter.
         groups: into how many groups channels and outputs fall.
         strides, dilations: along rows and columns.
         padding: ``SAME`` or ``VALID``.
@@ -52,6 +54,7 @@ class Convolution:
     """
 
     filters: Array
+    positions: int
     groups: int = 1
     strides: tuple[int, ...] = (1, 1)
     dilations: tuple[int, ...] = (1, 1)
@@ -59,6 +62,15 @@ class Convolution:
     pads: tuple[int, ...] = ()
     spread: tuple[int, ...] = ()
     interleave: Interleave | None = None
+
+    @property
+    def products(self) -> int:
+        """How many products one sample takes."""
+        return self.positions * int(self.filters.size)
+
+
+def _positions(shape: Shape) -> int:
+    return math.prod(length or 1 for length in shape[:-1])
 
 
 def as_convolution(node: Node, filters: Array, shape_of: ShapeOf) -> Convolution | None:
@@ -76,15 +88,18 @@ def as_convolution(node: Node, filters: Array, shape_of: ShapeOf) -> Convolution
     return describe(node, filters, shape, result)
 
 
-def _conv2d(node: Node, filters: Array, shape: Shape, _: Shape) -> Convolution | None:
-    channels = shape[-1]
-    if attribute(node, "data_format").s != b"NHWC" or channels is None or channels % filters.shape[2]:
+def _conv2d(node: Node, filters: Array, shape: Shape, result: Shape) -> Convolution | None:
+    channels, each = shape[-1], filters.shape[2]
+    if attribute(node, "data_format").s != b"NHWC" or channels is None or channels % each:
+        return None
+    if each == 1 < channels:  # a depthwise one: integer kernels take as long, or far longer
         return None
     padding = attribute(node, "padding").s
     explicit = padding == b"EXPLICIT"
     return Convolution(
         filters,
-        groups=channels // filters.shape[2],
+        positions=_positions(result),
+        groups=channels // each,
         strides=tuple(attribute(node, "strides").list.i)[1:3],
         dilations=tuple(attribute(node, "dilations").list.i)[1:3],
         padding=b"VALID" if explicit else padding,
@@ -92,17 +107,12 @@ def _conv2d(node: Node, filters: Array, shape: Shape, _: Shape) -> Convolution |
     )
 
 
-def _depthwise(node: Node, filters: Array, shape: Shape, result: Shape) -> Convolution | None:
-    rows, columns, channels, multiplier = filters.shape
-    return _conv2d(node, filters.reshape(rows, columns, 1, channels * multiplier), shape, result)
-
-
-def _matmul(node: Node, filters: Array, shape: Shape, _: Shape) -> Convolution | None:
+def _matmul(node: Node, filters: Array, shape: Shape, result: Shape) -> Convolution | None:
     """Return a matmul as a convolution of single points, its rows along an axis of images."""
     if transposes(node, 0) or filters.ndim != 2 or not 2 <= len(shape) <= IMAGE_RANK:
         return None
     spread = {2: (0, 2), 3: (2,), IMAGE_RANK: ()}[len(shape)]
-    return Convolution(filters[None, None], spread=spread)
+    return Convolution(filters[None, None], _positions(result), spread=spread)
 
 
 def _transposed(node: Node, filters: Array, shape: Shape, result: Shape) -> Convolution | None:
@@ -120,6 +130,7 @@ def _transposed(node: Node, filters: Array, shape: Shape, result: Shape) -> Conv
     around = [edge for count in taps for edge in (count - 1, count - 1)]
     return Convolution(
         _phases(filters, steps, taps),
+        _positions(shape),
         pads=(0, 0, *around, 0, 0),
         interleave=Interleave((steps[0], steps[1]), (first[0], first[1]), (size[0], size[1])),
     )
@@ -148,6 +159,5 @@ _OF_OPERATOR: Mapping[str, Callable[[Node, Array, Shape, Shape], Convolution | N
     "BatchMatMulV2": _matmul,
     "Conv2D": _conv2d,
     "Conv2DBackpropInput": _transposed,
-    "DepthwiseConv2dNative": _depthwise,
     "MatMul": _matmul,
 }

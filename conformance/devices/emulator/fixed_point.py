@@ -73,7 +73,8 @@ class FixedPoint:
         precision, profile: what to emulate.
         library: collects the compiled kernels.
         dtype: of float tensors, as NumPy knows it.
-        in_floats: operators that float kernels must sum; None: all. No bit depends on it.
+        integers_from: how many products an operator must have for integer kernels to sum it; None: none may.
+        in_floats: operators that float kernels must sum. No bit depends on either.
         unmodelled: nodes whose numerics are not those that the profile asks for.
     """
 
@@ -84,7 +85,8 @@ class FixedPoint:
     profile: Profile
     library: Library
     dtype: Any
-    in_floats: frozenset[str] | None = None
+    integers_from: int | None = None
+    in_floats: frozenset[str] = frozenset()
     unmodelled: list[str] = dataclasses.field(default_factory=list)
 
     @functools.cached_property
@@ -150,11 +152,11 @@ class FixedPoint:
 
     def _in_integers(self, node: Node, filters: Array, factors: tuple[float, float]) -> list[Node] | None:
         """Return nodes that take over ``node`` by integer kernels, or None where float kernels must."""
-        if self.in_floats is None or node.name in self.in_floats:
+        if self.integers_from is None or node.name in self.in_floats:
             return None
         source = node.input[known(node.op).data_arguments[0]]
         convolution = as_convolution(node, filters, static_shapes(self.types))
-        if convolution is None:
+        if convolution is None or convolution.products < self.integers_from:
             return None
         return self.convolutions.rewrite(node, source, convolution, factors)
 

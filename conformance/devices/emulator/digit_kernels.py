@@ -15,6 +15,7 @@ from conformance.devices.emulator.kernels import quantize, rescale
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
+    from conformance.devices.emulator.convolutions import Interleave
     from conformance.devices.emulator.profile import Profile
 
 Tensor = Any
@@ -57,6 +58,7 @@ def rescale_digits(
     negates: bool,
     checks: bool,
     squeeze: tuple[int, ...],
+    interleave: Interleave | None,
     float_bits: int,
     profile: Profile,
     out: Any,
@@ -71,6 +73,7 @@ def rescale_digits(
         negates: whether any output is negated.
         checks: whether sums may be so large that the kernel may have rounded them.
         squeeze: axes of length 1 that the result has not.
+        interleave: how phases become pixels, if they do.
         float_bits: bits of the result.
         profile: says how halves round.
         out: dtype of the result.
@@ -85,13 +88,13 @@ def rescale_digits(
     total = tf.cast(sums[0], tf.float64) if len(sums) == 1 else _of_two_digits(*parts)
     if negated is not None:
         total = tf.where(negated, 0 - total, total)  # not a negation: 0 stays +0
-    result = rescale(tf.squeeze(total, squeeze) if squeeze else total, divisor, float_bits, profile, out)
-    if not checks:
-        return (result,)
-    large = functools.reduce(tf.maximum, map(tf.abs, parts)) >= EXACT
-    nan = tf.constant(math.nan, result.dtype)
-    poisoned = tf.where(tf.squeeze(large, squeeze) if squeeze else large, nan, result)
-    return poisoned, tf.reduce_sum(poisoned)
+    result = rescale(total, divisor, float_bits, profile, out)
+    if checks:
+        large = functools.reduce(tf.maximum, map(tf.abs, parts)) >= EXACT
+        result = tf.where(large, tf.constant(math.nan, result.dtype), result)
+    check = (tf.reduce_sum(result),) if checks else ()
+    result = tf.squeeze(result, squeeze) if squeeze else result
+    return _interleaved(result, interleave) if interleave else result, *check
 
 
 def _by_digit(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:
@@ -108,3 +111,20 @@ def _of_two_digits(low_low: Tensor, low_high: Tensor, high_low: Tensor, high_hig
     tf = tensorflow()
     middle = tf.cast(low_high, tf.float64) + tf.cast(high_low, tf.float64)
     return tf.cast(low_low, tf.float64) + middle * 256 + tf.cast(high_high, tf.float64) * 65536
+
+
+def _interleaved(phases: Tensor, interleave: Interleave) -> Tensor:
+    """Return an image of (samples, rows, columns, phases × outputs), zero where no phase reaches."""
+    tf = tensorflow()
+    shape = tf.shape(phases)
+    samples, rows, columns = shape[0], shape[1], shape[2]
+    down, across = interleave.steps
+    outputs = shape[3] // (down * across)
+    grid = tf.transpose(
+        tf.reshape(phases, [samples, rows, columns, down, across, outputs]), [0, 1, 3, 2, 4, 5]
+    )
+    pixels = tf.reshape(grid, [samples, rows * down, columns * across, outputs])
+    bottom, right = (first + size for first, size in zip(interleave.first, interleave.size, strict=True))
+    below, beside = tf.maximum(bottom - rows * down, 0), tf.maximum(right - columns * across, 0)
+    padded = tf.pad(pixels, [[0, 0], [0, below], [0, beside], [0, 0]])
+    return padded[:, interleave.first[0] : bottom, interleave.first[1] : right]

@@ -61,7 +61,7 @@ class EmulatorSession(CpuSession):
             rounded = [name for name, fine in zip(self._emulated.checked, exact, strict=True) if not fine]
             self._in_floats.update(rounded)
             return self._rewritten(in_floats=self._in_floats)
-        return None if no_nan else self._rewritten(integers=False)
+        return None if no_nan else self._rewritten(integers_from=None)
 
 
 class EmulatorDevice:
@@ -70,8 +70,8 @@ class EmulatorDevice:
     Args:
         profile: the numeric switches.
         hosted: what is left to the host.
-        integers: whether integer kernels sum what is in fixed point; None: where they are exact. No bit of a
-            result depends on it.
+        integers: whether integer kernels sum what is in fixed point; None: where they are exact on this
+            processor, and faster. No bit of a result depends on it.
     """
 
     def __init__(
@@ -109,8 +109,14 @@ class EmulatorDevice:
             fuse=fuse,
             on_host=self._hosted.nodes_of(graph),
         )
-        integers = integer_kernels.exact() if self._integers is None else self._integers
-        return EmulatorSession(functools.partial(rewritten, integers=integers), fetches)
+        return EmulatorSession(functools.partial(rewritten, integers_from=self._integers_from), fetches)
+
+    @property
+    def _integers_from(self) -> int | None:
+        """How many products an operator must have for integer kernels to sum it; None: none may."""
+        if self._integers is None:
+            return integer_kernels.WORTHWHILE if integer_kernels.exact() else None
+        return 0 if self._integers else None
 
     def hosting(self, hosted: Hosted) -> EmulatorDevice:
         """Return the same emulator with some operators left to the host."""

@@ -17,7 +17,8 @@ import numpy as np
 from conformance.devices.base import Unsupported
 from conformance.devices.emulator import kernels
 from conformance.devices.emulator.constants import made_of
-from conformance.devices.emulator.integer_convolutions import IntegerConvolutions, as_convolution
+from conformance.devices.emulator.convolutions import as_convolution
+from conformance.devices.emulator.integer_convolutions import IntegerConvolutions
 from conformance.devices.emulator.integer_filters import (
     Quantization,
     channel_magnitudes,
@@ -75,7 +76,8 @@ class FixedPoint:
         library: collects the compiled kernels.
         constants: collects the integers of filters.
         dtype: of float tensors, as NumPy knows it.
-        in_floats: operators that float kernels must sum; None: all. No bit depends on it.
+        integers_from: how many products an operator must have for integer kernels to sum it; None: none may.
+        in_floats: operators that float kernels must sum. No bit depends on either.
         unmodelled: nodes whose numerics are not those that the profile asks for.
     """
 
@@ -87,7 +89,8 @@ class FixedPoint:
     library: Library
     constants: Constants
     dtype: Any
-    in_floats: frozenset[str] | None = None
+    integers_from: int | None = None
+    in_floats: frozenset[str] = frozenset()
     unmodelled: list[str] = dataclasses.field(default_factory=list)
 
     @functools.cached_property
@@ -143,11 +146,11 @@ class FixedPoint:
 
     def _in_integers(self, node: Node, filters: Array, factors: tuple[float, float]) -> list[Node] | None:
         """Return nodes that take over ``node`` by integer kernels, or None where float kernels must."""
-        if self.in_floats is None or node.name in self.in_floats:
+        if self.integers_from is None or node.name in self.in_floats:
             return None
         source = node.input[known(node.op).data_arguments[0]]
-        convolution = as_convolution(node, filters, static_shapes(self.types)(source))
-        if convolution is None:
+        convolution = as_convolution(node, filters, static_shapes(self.types))
+        if convolution is None or convolution.products < self.integers_from:
             return None
         return self.convolutions.rewrite(node, source, convolution, factors)
 

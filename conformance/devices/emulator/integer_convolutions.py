@@ -15,100 +15,21 @@ from conformance.devices.emulator import integer_kernels
 from conformance.devices.emulator.digit_kernels import digits, rescale_digits
 from conformance.devices.emulator.integer_filters import digits_of
 from conformance.graph.editing import constant
-from conformance.graph.retype import attribute
-from conformance.graph.sums import transposes
 from conformance.numerics.fixed_point import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from conformance.devices.emulator.constants import Constants
+    from conformance.devices.emulator.convolutions import Convolution
     from conformance.devices.emulator.integer_filters import DigitFilter
     from conformance.devices.emulator.kernels import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.frozen import Node
-    from conformance.graph.sums import Shape
     from conformance.precision import Precision
 
 Array = np.ndarray[Any, Any]
 
-IMAGE_RANK = 4
-
 INT32 = 2**31
 """Below it the kernel adds without overflow."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Convolution:
-    """A fixed-point operator as a convolution over images, channels last.
-
-    Attributes:
-        filters: integers, (rows, columns, channels, outputs); fewer channels than the input's: a grouped one.
-        groups: into how many groups channels and outputs fall.
-        strides, dilations: along rows and columns.
-        padding: ``SAME`` or ``VALID``.
-        pads: two numbers per axis of the input, in place of ``padding``.
-        spread: axes of length 1 by which the input becomes an image, and that the result loses.
-    """
-
-    filters: Array
-    groups: int = 1
-    strides: tuple[int, ...] = (1, 1)
-    dilations: tuple[int, ...] = (1, 1)
-    padding: bytes = b"VALID"
-    pads: tuple[int, ...] = ()
-    spread: tuple[int, ...] = ()
-
-
-def as_convolution(node: Node, filters: Array, shape: Shape | None) -> Convolution | None:
-    """Return a fixed-point operator as a convolution, or None where it is not modelled as one.
-
-    Args:
-        node: the operator.
-        filters: its integers, not transposed any more.
-        shape: of its input, as far as it is known.
-    """
-    describe = _OF_OPERATOR.get(node.op)
-    return None if describe is None or shape is None else describe(node, filters, shape)
-
-
-def _conv2d(node: Node, filters: Array, shape: Shape) -> Convolution | None:
-    channels = shape[-1]
-    if attribute(node, "data_format").s != b"NHWC" or channels is None or channels % filters.shape[2]:
-        return None
-    padding = attribute(node, "padding").s
-    explicit = padding == b"EXPLICIT"
-    return Convolution(
-        filters,
-        groups=channels // filters.shape[2],
-        strides=tuple(attribute(node, "strides").list.i)[1:3],
-        dilations=tuple(attribute(node, "dilations").list.i)[1:3] or (1, 1),
-        padding=b"VALID" if explicit else padding,
-        pads=tuple(attribute(node, "explicit_paddings").list.i) if explicit else (),
-    )
-
-
-def _depthwise(node: Node, filters: Array, shape: Shape) -> Convolution | None:
-    rows, columns, channels, multiplier = filters.shape
-    each = filters.reshape(rows, columns, 1, channels * multiplier)
-    return _conv2d(node, each, shape)
-
-
-def _matmul(node: Node, filters: Array, shape: Shape) -> Convolution | None:
-    """Return a matmul as a convolution of single points, its rows along an axis of images."""
-    if transposes(node, 0) or filters.ndim != 2 or not 2 <= len(shape) <= IMAGE_RANK:
-        return None
-    spread = {2: (0, 2), 3: (2,), IMAGE_RANK: ()}[len(shape)]
-    return Convolution(filters[None, None], spread=spread)
-
-
-_OF_OPERATOR: Mapping[str, Callable[[Node, Array, Shape], Convolution | None]] = {
-    "BatchMatMul": _matmul,
-    "BatchMatMulV2": _matmul,
-    "Conv2D": _conv2d,
-    "DepthwiseConv2dNative": _depthwise,
-    "MatMul": _matmul,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,12 +132,13 @@ class IntegerConvolutions:
             name,
             rescale_digits,
             [*sums, *(argument.name for argument in arguments)],
-            (*(("int32", IMAGE_RANK),) * len(sums), *(("bool",) if negates else ()), "float64"),
+            (*(("int32", 4),) * len(sums), *(("bool",) if negates else ()), "float64"),
             (self.dtype,) * (2 if checks else 1),
             groups=convolution.groups,
             negates=negates,
             checks=checks,
             squeeze=convolution.spread,
+            interleave=convolution.interleave,
             float_bits=self.precision.float_bits,
             profile=self.profile,
             out=self.dtype,

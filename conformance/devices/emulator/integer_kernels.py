@@ -16,7 +16,7 @@ from conformance.errors import InfrastructureError, UsageError
 from conformance.graph.editing import constant, placeholder, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
-from conformance.graph.lazy_tensorflow import op_definition, tensorflow
+from conformance.graph.lazy_tensorflow import op_definition
 from conformance.graph.sums import same_padding
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ LABEL = b"QuantizedMklOp"
 
 EXACT = 2**24
 """No sum may leave ±this: the kernel rounds to float32."""
+
+WORTHWHILE = 2**22
+"""So many products an operator must have for integer kernels to be faster than float kernels."""
 
 WHOLE = {"int8": 127.0, "uint8": 255.0}
 """The real number that the largest integer stands for, so that every integer stands for itself."""

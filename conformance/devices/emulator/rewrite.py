@@ -92,7 +92,7 @@ def emulate(
     profile: Profile,
     fuse: bool,
     on_host: Collection[str] = (),
-    integers: bool = False,
+    integers_from: int | None = None,
     in_floats: Collection[str] = (),
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
@@ -105,16 +105,25 @@ def emulate(
         profile: the numeric switches.
         fuse: whether intermediates may stay on chip, as the profile's ``fused_intermediates`` says.
         on_host: nodes that the host computes in float32; what they return is stored as any other tensor.
-        integers: whether integer kernels may sum what is in fixed point; no bit depends on it.
-        in_floats: operators that they may not sum.
+        integers_from: how many products a fixed-point operator must have for integer kernels to sum it; None:
+            float kernels sum them all.
+        in_floats: operators that float kernels must sum. No bit depends on either.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
-    control = CONTROL.intersection(node.op for node in pruned.nodes.values())
-    apart = frozenset(in_floats) if integers and not control else None
+    if CONTROL.intersection(node.op for node in pruned.nodes.values()):
+        integers_from = None
     return _Rewriter(
-        pruned, set(fetches), precision, scales, profile, fuse, frozenset(on_host), apart
+        pruned,
+        set(fetches),
+        precision,
+        scales,
+        profile,
+        fuse,
+        frozenset(on_host),
+        integers_from,
+        frozenset(in_floats),
     ).rewritten()
 
 
@@ -128,7 +137,8 @@ class _Rewriter:
         profile: Profile,
         fuse: bool,  # noqa: FBT001
         on_host: frozenset[str],
-        in_floats: frozenset[str] | None,
+        integers_from: int | None,
+        in_floats: frozenset[str],
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.graph, narrow = to_float64(graph) if wide else (graph, ())
@@ -146,6 +156,7 @@ class _Rewriter:
             self.library,
             self.constants,
             self.dtype.as_numpy_dtype,
+            integers_from,
             in_floats,
         )
         fused = fuse and profile.fused_intermediates == "fp32"

@@ -66,6 +66,21 @@ def split(name: str, source: str, lengths: Sequence[int], dtype: Any) -> list[No
     return [sizes, axis, node]
 
 
+def reduced(name: str, op: str, source: str, dtype: Any) -> list[Node]:
+    """Return nodes of which the last, ``name``, reduces all of ``source``, whatever its rank, to a scalar.
+
+    Args:
+        name: of the last node; the others stand below it.
+        op: an operator type such as ``Max`` or ``Sum``.
+        source: the tensor.
+        dtype: of the tensor.
+    """
+    shape = constant(f"{name}/flat", np.array([-1], np.int32))
+    axis = constant(f"{name}/axis", np.array([0], np.int32))
+    flat = plain(f"{name}/reshape", "Reshape", [source, shape.name], T=dtype, Tshape="int32")
+    return [shape, axis, flat, plain(name, op, [flat.name, axis.name], T=dtype, Tidx="int32")]
+
+
 def call(
     name: str, function: str, inputs: Sequence[str], in_types: Sequence[Any], out_types: Sequence[Any]
 ) -> Node:

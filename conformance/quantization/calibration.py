@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance.errors import UsageError
 from conformance.graph.dataflow import unobservable
-from conformance.graph.editing import constant, plain
+from conformance.graph.editing import plain, reduced
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
 from conformance.graph.operators import FIXED_POINT, known
@@ -89,16 +89,7 @@ def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
 
 
 def _range_nodes(key: str, tensor: str) -> list[Node]:
-    """Return nodes that reduce ``tensor`` to max|x|, flattened first so that any rank will do."""
+    """Return nodes that reduce ``tensor`` to max|x|."""
     name = RANGE_PREFIX + key
-    shape = constant(f"{name}/flat", np.array([-1], np.int32))
-    axis = constant(f"{name}/axis", np.array([0], np.int32))
     magnitude = plain(f"{name}/abs", "Abs", [tensor], T="float64")
-    flat = plain(f"{name}/reshape", "Reshape", [magnitude.name, shape.name], T="float64", Tshape="int32")
-    return [
-        shape,
-        axis,
-        magnitude,
-        flat,
-        plain(name, "Max", [flat.name, axis.name], T="float64", Tidx="int32"),
-    ]
+    return [magnitude, *reduced(name, "Max", magnitude.name, "float64")]

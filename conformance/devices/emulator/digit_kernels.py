@@ -31,7 +31,7 @@ def digits(
     spread: tuple[int, ...],
     profile: Profile,
 ) -> tuple[Tensor, ...]:
-    """Return fixed-point integers as digits, and the sum of ``x``, which is not finite where ``x`` has a NaN.
+    """Return fixed-point integers as digits.
 
     Args:
         x: real numbers.
@@ -47,9 +47,9 @@ def digits(
     for axis in spread:
         integers = tf.expand_dims(integers, axis)
     if bits == 8:
-        return tf.cast(integers, tf.int8), tf.reduce_sum(x)
+        return (tf.cast(integers, tf.int8),)
     high_digits = tf.bitwise.right_shift(integers, tf.constant(8, tf.int32))
-    return tf.cast(integers & 255, tf.uint8), tf.cast(high_digits, tf.int8), tf.reduce_sum(x)
+    return tf.cast(integers & 255, tf.uint8), tf.cast(high_digits, tf.int8)
 
 
 def rescale_digits(
@@ -62,7 +62,7 @@ def rescale_digits(
     float_bits: int,
     profile: Profile,
     out: Any,
-) -> tuple[Tensor, ...]:
+) -> Tensor:
     """Put the sums of digits together and turn them into real numbers, rounded to the float type once.
 
     Args:
@@ -71,15 +71,12 @@ def rescale_digits(
             where ``negates``, which outputs are minus what they should be; last the divisor.
         groups: into how many groups the outputs fall.
         negates: whether any output is negated.
-        checks: whether sums may be so large that the kernel may have rounded them.
+        checks: whether sums may be so large that the kernel may have rounded them; these become NaN.
         squeeze: axes of length 1 that the result has not.
         interleave: how phases become pixels, if they do.
         float_bits: bits of the result.
         profile: says how halves round.
         out: dtype of the result.
-
-    Returns:
-        The result and, where ``checks``, its sum, which is not finite if any sum of digits was too large.
     """
     tf = tensorflow()
     *sums, divisor = tensors
@@ -92,9 +89,8 @@ def rescale_digits(
     if checks:
         large = functools.reduce(tf.maximum, map(tf.abs, parts)) >= EXACT
         result = tf.where(large, tf.constant(math.nan, result.dtype), result)
-    check = (tf.reduce_sum(result),) if checks else ()
     result = tf.squeeze(result, squeeze) if squeeze else result
-    return _interleaved(result, interleave) if interleave else result, *check
+    return _interleaved(result, interleave) if interleave else result
 
 
 def _by_digit(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 from conformance.devices.emulator import integer_kernels
 from conformance.devices.emulator.digit_kernels import digits, rescale_digits
 from conformance.devices.emulator.integer_filters import digits_of
-from conformance.graph.editing import constant
+from conformance.graph.editing import constant, reduced
 from conformance.numerics.fixed_point import limits
 
 if TYPE_CHECKING:
@@ -95,13 +95,14 @@ class IntegerConvolutions:
             digits,
             [source, *(scalar.name for scalar in scalars)],
             (self.dtype, "float64", "float64", "float64"),
-            (*self._digits, self.dtype),
+            self._digits,
             bits=self._bits,
             spread=spread,
             profile=self.profile,
         )
-        self.guards.append(f"{quantizing.name}:{len(self._digits)}")
-        return [*scalars, quantizing]
+        guard = f"{name}/input/sum"  # by TensorFlow's kernel: XLA's for sums of floats crashed now and then
+        self.guards.append(guard)
+        return [*scalars, quantizing, *reduced(guard, "Sum", source, self.dtype)]
 
     def _kernels(self, name: str, filters: Array, convolution: Convolution) -> tuple[list[Node], list[str]]:
         """Return the kernels that sum digits, and their sums, one per digit of the input."""
@@ -133,7 +134,7 @@ class IntegerConvolutions:
             rescale_digits,
             [*sums, *(argument.name for argument in arguments)],
             (*(("int32", 4),) * len(sums), *(("bool",) if negates else ()), "float64"),
-            (self.dtype,) * (2 if checks else 1),
+            self.dtype,
             groups=convolution.groups,
             negates=negates,
             checks=checks,
@@ -143,6 +144,7 @@ class IntegerConvolutions:
             profile=self.profile,
             out=self.dtype,
         )
-        if checks:
-            self.checks[name] = f"{name}:1"
-        return [*arguments, rescaling]
+        if not checks:
+            return [*arguments, rescaling]
+        self.checks[name] = f"{name}/check"
+        return [*arguments, rescaling, *reduced(self.checks[name], "Sum", name, self.dtype)]

@@ -128,6 +128,18 @@ def rounded(x: Tensor, float_bits: int, profile: Profile, out: Any) -> Tensor:
     return tensorflow().cast(round_to_float(x, float_bits, profile), out)
 
 
+OF_TWO = frozenset({"Add", "AddV2", "Mul", "Sub"})
+"""Operators on two tensors whose one rounding is the same in every kernel that keeps to IEEE 754."""
+
+
+def computed_and_rounded(
+    first: Tensor, second: Tensor, *, operator: str, float_bits: int, profile: Profile
+) -> Tensor:
+    """Return what an operator of ``OF_TWO`` computes, rounded to the float type of a precision."""
+    exact = getattr(tensorflow().raw_ops, operator)(x=first, y=second)
+    return round_to_float(exact, float_bits, profile)
+
+
 def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:
     """Return the fixed-point integers clamp(round(x·factor)) as numbers of type ``out``.
 

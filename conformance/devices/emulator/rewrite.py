@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from conformance.devices.emulator import kernels
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
 
+
+LARGE = 2**18
+"""Elements from which an operator and its rounding are compiled together, for its own shape."""
 
 CONTROL = frozenset({"Enter", "Switch"})
 """Operators after which a node may run more than once, or not at all: what guards it could not be fetched."""
@@ -309,6 +313,8 @@ class _Rewriter:
         if node.op in INPUT_OPERATORS:
             self.renamed[node.name] = self.renamed[f"{node.name}:0"] = f"{node.name}/stored"
             return [node, *self._rounding(f"{node.name}/stored", node.name)]
+        if self._is_large(node) and node.op in kernels.OF_TWO:
+            return [self._computed_and_rounded(node)]
         nodes = [copied(node, name=f"{node.name}/exact")]
         for index, kind in enumerate(self.types[node.name]):
             source = f"{node.name}/exact:{index}"
@@ -319,6 +325,25 @@ class _Rewriter:
             else:
                 nodes.append(plain(outer, "Identity", [source], T=kind.dtype))
         return nodes
+
+    def _is_large(self, node: Node) -> bool:
+        """Whether a pass over a float32 result takes longer than compiling for its shape and operator."""
+        shape = self.types[node.name][0].shape
+        known = self._is_float(self.types[node.name][0]) and self.dtype == tensorflow().float32
+        return known and shape is not None and math.prod(length or 1 for length in shape) >= LARGE
+
+    def _computed_and_rounded(self, node: Node) -> Node:
+        """Return a node that computes and rounds in one pass over memory."""
+        return self.library.call(
+            node.name,
+            kernels.computed_and_rounded,
+            list(node.input),
+            (self.dtype, self.dtype),
+            self.dtype,
+            operator=node.op,
+            float_bits=self.precision.float_bits,
+            profile=self.profile,
+        )
 
     def _rounding(self, name: str, source: str, dtype: Any = None) -> list[Node]:
         """Return nodes that round ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.devices.emulator.kernels import round_to_float, running_sum, running_total
+from conformance.devices.emulator.kernels import HALVES, round_to_float, running_sum, running_total
 from conformance.devices.emulator.reduction_kernels import reduce, reduce_squares
 from conformance.graph.editing import constant
 from conformance.graph.frozen import producer
@@ -17,7 +17,7 @@ from conformance.graph.retype import attribute
 from conformance.graph.sums import reduced_axes, static_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.devices.emulator.kernels import Library
     from conformance.devices.emulator.profile import Profile
@@ -42,6 +42,7 @@ class Reductions:
         library: collects the compiled kernels.
         dtype: of float tensors.
         inner: nodes that one node alone reads, with the bits that their results are rounded to.
+        wide: nodes whose results are not rounded to the precision's float type.
     """
 
     graph: FrozenGraph
@@ -51,17 +52,23 @@ class Reductions:
     library: Library
     dtype: Any
     inner: Mapping[str, int]
+    wide: Collection[str]
 
     def rewrite(self, node: Node) -> list[Node] | None:
         """Return nodes that take over ``node``, or None where its shape, axes or window are not modelled."""
         return self.of_operator[node.op](self, node)
 
-    @property
-    def _settings(self) -> dict[str, Any]:
-        """What every running sum needs to know."""
+    def _settings(self, *, rounded: bool) -> dict[str, Any]:
+        """Return what every running sum needs to know.
+
+        Args:
+            rounded: whether its terms are of the precision's float type.
+        """
         kind = self.profile.reduction_sum
+        kind = self.precision.floating if kind == "float-type" else kind
+        plain = rounded and self.precision.float_bits == 16 and self.profile.half_overflow == "saturate"
         return {
-            "kind": self.precision.floating if kind == "float-type" else kind,
+            "kind": HALVES if kind == "fp16" and plain else kind,
             "float_bits": self.precision.float_bits,
             "profile": self.profile,
         }
@@ -92,7 +99,7 @@ class Reductions:
             mean=known(node.op).running_sum == "mean",
             keep=bool(attribute(node, "keep_dims").b),
             **({"square_bits": self.inner[node.input[0]]} if squares else {}),
-            **self._settings,
+            **self._settings(rounded=producer(node.input[0]) not in self.wide),
         )
         return [one, reducing]
 
@@ -137,7 +144,7 @@ class Reductions:
             window=tuple(attribute(node, "ksize").list.i)[1:3],
             strides=tuple(attribute(node, "strides").list.i)[1:3],
             same=bool(attribute(node, "padding").s == b"SAME"),
-            **self._settings,
+            **self._settings(rounded=False),
         )
         return [one, pooled]
 
@@ -153,7 +160,7 @@ class Reductions:
             ((self.dtype, rank),),
             self.dtype,
             step_bits=bits[self.profile.softmax_steps],
-            **self._settings,
+            **self._settings(rounded=False),
         )
         return [shared]
 

@@ -170,7 +170,7 @@ class _Rewriter:
             for name in read_once(self.graph) - fetches - on_host
         }
         self.reductions = Reductions(
-            self.graph, self.types, precision, profile, self.library, self.dtype, inner
+            self.graph, self.types, precision, profile, self.library, self.dtype, inner, self.kept_wide
         )
         self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from conformance.devices.emulator.integer_kernels import EXACT
-from conformance.devices.emulator.kernels import quantize, rescale
+from conformance.devices.emulator.kernels import quantize, rescale, scaled_for_rounding
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
@@ -43,13 +43,25 @@ def digits(
         profile: says how numbers are rounded.
     """
     tf = tensorflow()
-    integers = quantize(x, factor, low, high, profile, tf.int32)
+    integers = _integers(x, factor, low, high, profile)
     for axis in spread:
         integers = tf.expand_dims(integers, axis)
     if bits == 8:
         return (tf.cast(integers, tf.int8),)
     high_digits = tf.bitwise.right_shift(integers, tf.constant(8, tf.int32))
     return tf.cast(integers & 255, tf.uint8), tf.cast(high_digits, tf.int8)
+
+
+def _integers(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile) -> Tensor:
+    """Return the int32 that :func:`conformance.devices.emulator.kernels.quantize` returns as floats.
+
+    Half a step is added to a magnitude, exactly, and a cast cuts off the fraction.
+    """
+    tf = tensorflow()
+    if profile.fixed_point_rounding != "half-away":
+        return quantize(x, factor, low, high, profile, tf.int32)
+    scaled = tf.clip_by_value(scaled_for_rounding(x, factor, profile), low, high)
+    return tf.cast(tf.where(scaled < 0, scaled - 0.5, scaled + 0.5), tf.int32)
 
 
 def rescale_digits(

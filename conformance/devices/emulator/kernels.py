@@ -149,13 +149,18 @@ def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Prof
     Source: mlu-ops user guide, quantisation: q = clamp(round(x·s/2^p)).
     """
     tf = tensorflow()
-    if profile.fixed_point_scale == "position-scale":
-        scaled = tf.cast(tf.cast(x, tf.float32) * tf.cast(factor, tf.float32), tf.float64)
-    else:
-        scaled = tf.cast(x, tf.float64) * factor
+    scaled = scaled_for_rounding(x, factor, profile)
     up = profile.fixed_point_rounding == "half-up"
     whole = _nearest(scaled, lambda above: _upwards(above) if up else _outwards(above, scaled))
     return tf.cast(tf.clip_by_value(whole, low, high), out)
+
+
+def scaled_for_rounding(x: Tensor, factor: Tensor, profile: Profile) -> Tensor:
+    """Return x·factor in float64, as the profile forms the product."""
+    tf = tensorflow()
+    if profile.fixed_point_scale == "position-scale":
+        return tf.cast(tf.cast(x, tf.float32) * tf.cast(factor, tf.float32), tf.float64)
+    return tf.cast(x, tf.float64) * factor
 
 
 def _upwards(above: Tensor) -> Tensor:

@@ -38,8 +38,12 @@ def add(commands: Commands) -> None:
 
 
 def write_scale_files(options: argparse.Namespace) -> None:
-    """Calibrate on all samples and write one file per width; one that would not change stays as it is."""
+    """Calibrate on all samples and write one file per width; one that would not change stays as it is.
+
+    Scales that the graph itself brings along are written as they are.
+    """
     from conformance.expected.scales import refuse_installed
+    from conformance.graph.own_scales import own_scales
     from conformance.quantization.calibration import quantized_tensors
     from conformance.quantization.files import scales_path
 
@@ -51,10 +55,13 @@ def write_scale_files(options: argparse.Namespace) -> None:
             f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"
         )
     widths = (options.bits,) if options.bits else FIXED_BITS
-    written = (_by_the_vendor if options.device == CAMBRICON else _by_us)(network, options, widths)
+    by_the_vendor = options.device == CAMBRICON
+    written = (_by_the_vendor if by_the_vendor else _by_us)(network, options, widths)
+    brought = {} if by_the_vendor else own_scales(network.graph)
     for bits, changed in written.items():
         path = scales_path(network.directory, bits)
-        say(f"{path}: {len(tensors)} scales, {'written' if changed else 'unchanged'}")
+        own = f" ({len(brought[bits])} of them the graph's own)" if bits in brought else ""
+        say(f"{path}: {len(tensors)} scales{own}, {'written' if changed else 'unchanged'}")
 
 
 def _by_us(

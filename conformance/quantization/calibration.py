@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from conformance.graph.editing import constant, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
 from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.own_scales import own_scales
 from conformance.graph.retype import to_float64
 from conformance.numerics.fixed_point import quantization_scale
 from conformance.quantization.parameter_file import QuantizationScales, as_written
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph, Node
 
 RANGE_PREFIX = "calibration/"
+
+
+class Magnitudes(dict[str, float]):
+    """The largest magnitude of every quantised tensor, by its key in the parameter file.
+
+    Attributes:
+        own: scales that the graph itself brings along, by width and key: these are not calibrated.
+    """
+
+    own: Mapping[int, Mapping[str, float]] = MappingProxyType({})
 
 
 def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
@@ -36,7 +48,7 @@ def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
 
 def largest_magnitudes(
     graph: FrozenGraph, samples: Iterable[Mapping[str, np.ndarray[Any, Any]]]
-) -> dict[str, float]:
+) -> Magnitudes:
     """Return max|x| of each quantised tensor over ``samples``, computed in float64 on the CPU.
 
     Args:
@@ -48,7 +60,7 @@ def largest_magnitudes(
     """
     tensors = quantized_tensors(graph)
     if not tensors:
-        return {}
+        return Magnitudes()
     hidden = unobservable(graph)
     for key, tensor in tensors.items():
         if producer(tensor) in hidden:
@@ -61,26 +73,29 @@ def largest_magnitudes(
     fetches = [f"{RANGE_PREFIX}{key}" for key in tensors]
     measuring = wide.replaced([*wide.nodes.values(), *ranges], outputs=fetches).prune(fetches)
     run = GraphRunner(measuring, fetches)
-    largest = dict.fromkeys(tensors, 0.0)
+    largest = Magnitudes(dict.fromkeys(tensors, 0.0))
+    largest.own = own_scales(graph)
     for feeds in samples:
         results = run({name: feeds[name] for name in run.feeds})
         # NumPy's maximum, unlike Python's, hands on a NaN
-        largest = {
-            key: float(np.maximum(value, results[RANGE_PREFIX + key])) for key, value in largest.items()
-        }
+        for key, value in largest.items():
+            largest[key] = float(np.maximum(value, results[RANGE_PREFIX + key]))
     return largest
 
 
 def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
     """Return the naive scales (2^(bits-1) - 1) / max|x|, to the digits that the parameter file keeps.
 
+    Where the graph itself brought a scale of this width along, that is the scale.
+
     Raises:
         UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
     """
+    own = largest.own.get(bits, {}) if isinstance(largest, Magnitudes) else {}
     scales = {}
     for key, value in largest.items():
         try:
-            scales[key] = as_written(quantization_scale(value, bits))
+            scales[key] = as_written(own[key] if key in own else quantization_scale(value, bits))
         except ValueError as error:  # noqa: PERF203 - the error names the tensor
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"

@@ -11,9 +11,11 @@ import math
 from typing import TYPE_CHECKING
 
 from conformance.graph.editing import copied
-from conformance.graph.operators import known
+from conformance.graph.operators import FIXED_POINT, known
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from conformance.graph.frozen import FrozenGraph, Node
 
 BITS, SCALES = "_fixed_bits", ("_input_scale", "_filter_scale")
@@ -21,8 +23,8 @@ BITS, SCALES = "_fixed_bits", ("_input_scale", "_filter_scale")
 OPERANDS = ("input", "filter")
 SHOWN = 3
 OF_SHAPES = "Cambricon's tool calibrates transposed convolutions so, and the card uses it"
-SAME = 1e-6
-"""Scales that differ by less, relatively, are the same: they are kept as float32."""
+SAME = 1e-5
+"""Scales that differ by less, relatively, are the same: a parameter file keeps 6 digits."""
 
 
 def with_scales(node: Node, bits: int, scales: tuple[float, float]) -> Node:
@@ -69,12 +71,25 @@ def told_scales(graph: FrozenGraph) -> list[str]:
             f"{count} nodes were quantised at int{bits} ({kinds}): their scales come from the graph and are "
             "not calibrated"
         )
-    return told + _of_shapes(graph, holders)
+    return told + [
+        line for bits, scales in own_scales(graph).items() for line in of_shapes(graph, scales, bits)
+    ]
 
 
-def _of_shapes(graph: FrozenGraph, holders: list[Node]) -> list[str]:
-    """Return a sentence on inputs whose scale is that of the shape which a transposed convolution reads."""
-    found = [node.name for node in holders if _is_of_shape(graph, node)]
+def of_shapes(graph: FrozenGraph, scales: Mapping[str, float], bits: int) -> list[str]:
+    """Return a sentence on input scales that are those of the shape which a transposed convolution reads.
+
+    Args:
+        graph: the network.
+        scales: by ``NODE/input`` and ``NODE/filter``.
+        bits: the width that they are for.
+    """
+    found = [
+        node.name
+        for node in graph.nodes.values()
+        if (wanted := _scale_of_shape(graph, node, bits)) is not None
+        and math.isclose(scales.get(f"{node.name}/input", 0.0), wanted, rel_tol=SAME)
+    ]
     if not found:
         return []
     more = f" and {len(found) - SHOWN} more" if found[SHOWN:] else ""
@@ -82,11 +97,11 @@ def _of_shapes(graph: FrozenGraph, holders: list[Node]) -> list[str]:
     return [f"the input scale of {listed} is that of the output's shape, not of the values: {OF_SHAPES}"]
 
 
-def _is_of_shape(graph: FrozenGraph, node: Node) -> bool:
-    if known(node.op).data_arguments[0] == 0:
-        return False
+def _scale_of_shape(graph: FrozenGraph, node: Node, bits: int) -> float | None:
+    """Return the scale of a fixed-point node's first argument where that is a shape, and not the input."""
+    if node.op not in FIXED_POINT or known(node.op).data_arguments[0] == 0:
+        return None
     shape = graph.constant(node.input[0])
     if shape is None or not shape.size or (longest := float(shape.max())) <= 0:
-        return False
-    scale = (2.0 ** (node.attr[BITS].i - 1) - 1) / longest
-    return math.isclose(node.attr[SCALES[0]].f, scale, rel_tol=SAME)
+        return None
+    return float((2.0 ** (bits - 1) - 1) / longest)

@@ -1,4 +1,4 @@
-"""Naive calibration: the largest magnitude of every fixed-point input and filter, over all samples."""
+"""Naive calibration: the extremes of every fixed-point input and filter, over all samples."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from conformance.graph.frozen import producer
 from conformance.graph.operators import FIXED_POINT, known
 from conformance.graph.own_scales import own_scales
 from conformance.graph.retype import to_float64
-from conformance.numerics.fixed_point import quantization_scale
 from conformance.quantization.parameter_file import QuantizationScales, as_written
+from conformance.quantization.scale_rules import LARGEST, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.quantization.scale_rules import End
 
 RANGE_PREFIX = "calibration/"
+ENDS = {"/low": "Min", "/high": "Max"}
+"""The extremes of a tensor: what their nodes are called, and their operators."""
 
 
 class Magnitudes(dict[str, float]):
@@ -31,9 +34,11 @@ class Magnitudes(dict[str, float]):
 
     Attributes:
         own: scales that the graph itself brings along, by width and key: these are not calibrated.
+        negative: keys of tensors whose largest magnitude is that of a negative value alone.
     """
 
     own: Mapping[int, Mapping[str, float]] = MappingProxyType({})
+    negative: frozenset[str] = frozenset()
 
 
 def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
@@ -70,32 +75,42 @@ def largest_magnitudes(
             )
     wide, _ = to_float64(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
-    fetches = [f"{RANGE_PREFIX}{key}" for key in tensors]
+    fetches = [f"{RANGE_PREFIX}{key}{end}" for key in tensors for end in ENDS]
     measuring = wide.replaced([*wide.nodes.values(), *ranges], outputs=fetches).prune(fetches)
     run = GraphRunner(measuring, fetches)
-    largest = Magnitudes(dict.fromkeys(tensors, 0.0))
-    largest.own = own_scales(graph)
+    extremes = dict.fromkeys(tensors, (0.0, 0.0))
     for feeds in samples:
         results = run({name: feeds[name] for name in run.feeds})
         # NumPy's maximum, unlike Python's, hands on a NaN
-        for key, value in largest.items():
-            largest[key] = float(np.maximum(value, results[RANGE_PREFIX + key]))
+        for key, (low, high) in extremes.items():
+            found = [results[f"{RANGE_PREFIX}{key}{end}"] for end in ENDS]
+            extremes[key] = float(np.minimum(low, found[0])), float(np.maximum(high, found[1]))
+    largest = Magnitudes({key: float(np.maximum(high, -low)) for key, (low, high) in extremes.items()})
+    largest.negative = frozenset(key for key, (low, high) in extremes.items() if -low > high)
+    largest.own = own_scales(graph)
     return largest
 
 
-def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
-    """Return the naive scales (2^(bits-1) - 1) / max|x|, to the digits that the parameter file keeps.
+def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> QuantizationScales:
+    """Return the naive scales, to the digits that the parameter file keeps.
 
     Where the graph itself brought a scale of this width along, that is the scale.
+
+    Args:
+        largest: the largest magnitudes.
+        bits: fixed-point bits, 8 or 16.
+        rule: of :data:`conformance.quantization.scale_rules.RULES`.
 
     Raises:
         UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
     """
-    own = largest.own.get(bits, {}) if isinstance(largest, Magnitudes) else {}
+    measured = largest if isinstance(largest, Magnitudes) else Magnitudes(largest)
+    own, scale = measured.own.get(bits, {}), RULES[rule].scale
     scales = {}
     for key, value in largest.items():
+        end: End = "min" if key in measured.negative else "max"
         try:
-            scales[key] = as_written(own[key] if key in own else quantization_scale(value, bits))
+            scales[key] = as_written(own[key] if key in own else scale(value, end, bits))
         except ValueError as error:  # noqa: PERF203 - the error names the tensor
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"
@@ -104,16 +119,13 @@ def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
 
 
 def _range_nodes(key: str, tensor: str) -> list[Node]:
-    """Return nodes that reduce ``tensor`` to max|x|, flattened first so that any rank will do."""
+    """Return nodes that reduce ``tensor`` to its extremes, flattened first so that any rank will do."""
     name = RANGE_PREFIX + key
     shape = constant(f"{name}/flat", np.array([-1], np.int32))
     axis = constant(f"{name}/axis", np.array([0], np.int32))
-    magnitude = plain(f"{name}/abs", "Abs", [tensor], T="float64")
-    flat = plain(f"{name}/reshape", "Reshape", [magnitude.name, shape.name], T="float64", Tshape="int32")
-    return [
-        shape,
-        axis,
-        magnitude,
-        flat,
-        plain(name, "Max", [flat.name, axis.name], T="float64", Tidx="int32"),
+    flat = plain(f"{name}/reshape", "Reshape", [tensor, shape.name], T="float64", Tshape="int32")
+    ends = [
+        plain(f"{name}{end}", op, [flat.name, axis.name], T="float64", Tidx="int32")
+        for end, op in ENDS.items()
     ]
+    return [shape, axis, flat, *ends]

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.suite_run import run_suite
-from support.vendor_graphs import OUTPUT, feeds, quantised_file
+from support.vendor_graphs import OUTPUT, feeds, quantised_file, twin
 
-from conformance.quantization.parameter_file import as_written, read
+from conformance.devices.cambricon import calibration
+from conformance.quantization.parameter_file import QuantizationScales, as_written, read
 
+FILTERS = tuple(f"{node}/filter" for node in ("first", "biased/Conv2D", "wide", "dense", "layer/MatMul"))
 TOML = """\
 [network]
 name = "quantised"
@@ -93,3 +95,39 @@ def test_what_tensorflow_lacks_can_be_cut_off(here, said, refusal):
         "operator 'PowerDifference' of out (SquaredDifference is its second power); name outputs" in sentence
     )
     assert said("init", "quantised.pb", "--output", "scores", "-o", "mine")[0] == 0
+
+
+def test_the_rule_of_the_vendors_tool_gives_its_scales(here, said, refusal):
+    """Of the float graph it finds what the tool wrote into the quantised one, and `prepare` keeps it."""
+    _, scales = quantised_file(here / "quantised.pb")
+    (here / "network.toml").write_text(TOML.replace("quantised.pb", "float.pb"))
+    np.save(here / "x.npy", feeds()["x"])
+    twin().save(here / "float.pb")
+    code, _, note = said("quantize", here, "--rule", "two-sided")
+    assert (code, "scales by the rule two-sided, documented: camb_quantize.py of" in note) == (0, True)
+    found = read(here / "int8.quant.txt").scales
+    filters = {key: as_written(scale) for key, scale in scales.items() if key in FILTERS}
+    assert {key: found[key] for key in FILTERS} == filters
+    code, text, _ = said("prepare", here, "--golden-dir", here / "goldens")
+    assert (code, "not calibrated by this project: delete to have it made" in text) == (0, True)
+    assert read(here / "int8.quant.txt").scales == found
+    assert said("quantize", here)[0] == 0
+    ours = read(here / "int8.quant.txt").scales
+    assert {ours[key] / found[key] == pytest.approx(127 / 128, rel=1e-5) for key in FILTERS} == {True, False}
+    error = refusal("quantize", here, "--rule", "two-sided", "--device=cambricon")
+    assert "--rule two-sided means nothing to the vendor's framework; drop it" in error
+
+
+def test_a_scale_of_a_shape_that_the_framework_found_is_told(here, said, monkeypatch):
+    _, scales = quantised_file(here / "quantised.pb")
+    (here / "network.toml").write_text(TOML)
+    np.save(here / "x.npy", feeds()["x"])
+    found = {key: as_written(scale) for key, scale in scales.items()}
+    for value, told in (found["wide/input"], False), (127 / 4, True):  # the output of `wide` is 1x4x4x4
+        by_vendor = QuantizationScales(8, found | {"wide/input": value})
+        monkeypatch.setattr(calibration, "vendor_scales", lambda *_, answer=by_vendor, **__: answer)
+        code, _, note = said("quantize", here, "--bits", "8", "--device=cambricon")
+        assert (code, "int8.quant.txt: the input scale of wide is that of the output's shape" in note) == (
+            0,
+            told,
+        )

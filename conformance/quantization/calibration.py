@@ -111,7 +111,7 @@ def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> Q
         end: End = "min" if key in measured.negative else "max"
         try:
             scales[key] = as_written(own[key] if key in own else scale(value, end, bits))
-        except ValueError as error:  # noqa: PERF203 - the error names the tensor
+        except ValueError as error:
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"
             ) from error

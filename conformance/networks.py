@@ -19,6 +19,7 @@ from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, 
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.graph_file import load_frozen_graph
+from conformance.graph.own_scales import without_scales
 from conformance.network_file import FILE, Description, Input, Output
 from conformance.weights import filled, restored
 
@@ -108,9 +109,9 @@ class Network:
         recipes, source = self.description.weights, self.directory / FILE
         if self.weights is not None:
             _ = self.weights_origin  # a damaged download is named before its values are used
-            return restored(graph, recipes, Checkpoint(self.weights), source)
+            return restored(without_scales(graph), recipes, Checkpoint(self.weights), source)
         seed = self.description.network.weights_seed
-        return filled(graph, recipes, seed, source) if recipes else graph
+        return filled(without_scales(graph), recipes, seed, source) if recipes else graph
 
     def feeds(self, sample: int) -> dict[str, Array]:
         """Return one array per placeholder for this sample, read and scaled once.

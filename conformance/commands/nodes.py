@@ -57,6 +57,7 @@ class Listing:
         constants: how many nodes do not depend on an input.
         key: how many key nodes there are, chosen or not.
         nodes: the chosen nodes, producers first.
+        scales: what is to be known of scales that the graph itself brings along.
     """
 
     network: str
@@ -65,6 +66,7 @@ class Listing:
     constants: int
     key: int
     nodes: list[ListedNode]
+    scales: list[str]
 
 
 def add(commands: Commands) -> None:
@@ -87,6 +89,8 @@ def list_nodes(options: argparse.Namespace) -> None:
     for line in lines(listing):
         say(line)
     note(f"{len(listing.nodes)} nodes, {listing.key} of {listing.network} are key nodes")
+    for told in listing.scales:
+        note(told)
 
 
 def gather(network: Network, pattern: str) -> Listing:
@@ -96,6 +100,7 @@ def gather(network: Network, pattern: str) -> Listing:
         UsageError: the pattern matches no node.
     """
     from conformance.graph.explanations import census
+    from conformance.graph.own_scales import told_scales
     from conformance.graph.selection import select_nodes, selectable_nodes
     from conformance.graph.structure import Structure
 
@@ -109,6 +114,7 @@ def gather(network: Network, pattern: str) -> Listing:
         len(network.graph.nodes) - len(structure.live),
         sum(bool(node.reasons) for node in nodes.values()),
         [_listed(structure, nodes[name]) for name in chosen],
+        told_scales(network.graph),
     )
 
 

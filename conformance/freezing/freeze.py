@@ -50,6 +50,8 @@ from conformance.graph.editing import portable
 from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.graph_file import DamagedGraph, read_mapped
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.own_scales import told_scales
+from conformance.graph.vendor_nodes import with_plain_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -141,7 +143,7 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
         raise UsageError(
             f"--graph {request.graph} means nothing for {path}, which is a graph itself; drop it"
         )
-    whole = _frozen_already(path)
+    whole = with_plain_nodes(_frozen_already(path))
     outputs = [_node_of(tensor) for tensor in request.outputs]
     if not outputs:
         fed = map(placeholder_name, request.inputs)
@@ -249,4 +251,4 @@ def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], no
         for key in OF_TRAINING:
             node.attr.pop(key, None)
     names = [name for name in variables if name in frozen.nodes]
-    return Frozen(frozen, inferred_types(frozen), names, notes + remarks(frozen))
+    return Frozen(frozen, inferred_types(frozen), names, notes + told_scales(frozen) + remarks(frozen))

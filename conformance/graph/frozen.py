@@ -21,6 +21,7 @@ from conformance.graph.constants import (
     stored,
 )
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
+from conformance.graph.vendor_operators import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,16 @@ LARGEST_MESSAGE = 2**31 - 2**24
 INPUT_OPERATORS = frozenset({"Placeholder", "PlaceholderV2"})
 
 
+REMEDY = (
+    "name outputs before that with --output, feed its results with --input, or give a graph with "
+    "TensorFlow's own operators in their place"
+)
+"""What to do about operators that TensorFlow lacks."""
+
+SHOWN_NODES = 3
+"""How many nodes of one operator a sentence names."""
+
+
 def producer(tensor: str) -> str:
     """Return the node that makes ``tensor``: ``a`` for ``a``, ``a:1`` and ``^a``."""
     return tensor.removeprefix("^").partition(":")[0]
@@ -51,6 +62,16 @@ def full_name(tensor: str) -> str:
 def output_index(tensor: str) -> int:
     """Return which output of its node ``tensor`` is: 1 for ``a:1``, 0 for ``a``."""
     return int(tensor.partition(":")[2] or 0)
+
+
+def _told(unknown: Mapping[str, Sequence[str]]) -> str:
+    """Return in words which operators are unknown, at which nodes, and what is known of them all the same."""
+    told = []
+    for op, names in unknown.items():
+        listed = ", ".join(sorted(names)[:SHOWN_NODES])
+        more = f" and {len(names) - SHOWN_NODES} more" if names[SHOWN_NODES:] else ""
+        told.append(f"operator {op!r} of {listed}{more}" + (f" ({known})" if (known := hint(op)) else ""))
+    return ", ".join(told)
 
 
 def data_inputs(node: Node) -> list[str]:
@@ -124,13 +145,13 @@ class FrozenGraph:
         lost = [node.name for node in nodes if APART in node.attr and node.name not in self.arrays]
         assert not lost, f"the constant {lost[0]!r} of {self.source} has lost its array"
         defined = {function.signature.name for function in self.library.function}
+        unknown: dict[str, list[str]] = collections.defaultdict(list)
         for name in self._needed(self.outputs):
             op = self.nodes[name].op
             if op not in defined and op_definition(op) is None:
-                raise UsageError(
-                    f"operator {op!r} of node {name!r} in {self.source} is unknown to this TensorFlow; "
-                    "register it or prune the node away"
-                )
+                unknown[op].append(name)
+        if unknown:
+            raise UsageError(f"{self.source} needs what TensorFlow lacks: {_told(unknown)}; {REMEDY}")
 
     def _needed(self, wanted: Iterable[str]) -> list[str]:
         """Return the nodes that the nodes ``wanted`` need, themselves included."""

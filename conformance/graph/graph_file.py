@@ -23,6 +23,7 @@ from conformance.graph.constants import (
 )
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.vendor_nodes import with_plain_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,7 @@ class DamagedGraph(UsageError):
 def load_frozen_graph(
     path: Path, outputs: Sequence[str], read: Callable[[Node], Array] | None = None
 ) -> FrozenGraph:
-    """Read a binary GraphDef and prune it to ``outputs``.
+    """Read a binary GraphDef and prune it to ``outputs``; quantised nodes of Cambricon's become TensorFlow's.
 
     Args:
         path: the file.
@@ -55,7 +56,8 @@ def load_frozen_graph(
             file beside the graph.
 
     Raises:
-        UsageError: the file is missing, empty or no GraphDef, or an output is not in it.
+        UsageError: the file is missing, empty or no GraphDef, or an output is not in it; and see
+            :func:`conformance.graph.vendor_nodes.with_plain_nodes`.
     """
     try:
         graph = read_mapped(path, read)
@@ -63,7 +65,7 @@ def load_frozen_graph(
         raise UsageError(f"frozen graph {path} is not a GraphDef: {error}") from error
     if not graph.nodes:
         raise UsageError(f"frozen graph {path} holds no nodes; give a frozen .pb")
-    return graph.prune(outputs)
+    return with_plain_nodes(graph).prune(outputs)
 
 
 def read_mapped(path: Path, read: Callable[[Node], Array] | None = None) -> FrozenGraph:

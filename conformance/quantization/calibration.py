@@ -1,27 +1,44 @@
-"""Naive calibration: the largest magnitude of every fixed-point input and filter, over all samples."""
+"""Naive calibration: the extremes of every fixed-point input and filter, over all samples."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conformance.errors import UsageError
 from conformance.graph.dataflow import unobservable
-from conformance.graph.editing import plain, reduced
+from conformance.graph.editing import reduced
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
 from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.own_scales import own_scales
 from conformance.graph.retype import to_float64
-from conformance.numerics.fixed_point import quantization_scale
 from conformance.quantization.parameter_file import QuantizationScales, as_written
+from conformance.quantization.scale_rules import LARGEST, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.quantization.scale_rules import End
 
 RANGE_PREFIX = "calibration/"
+ENDS = {"/low": "Min", "/high": "Max"}
+"""The extremes of a tensor: what their nodes are called, and their operators."""
+
+
+class Magnitudes(dict[str, float]):
+    """The largest magnitude of every quantised tensor, by its key in the parameter file.
+
+    Attributes:
+        own: scales that the graph itself brings along, by width and key: these are not calibrated.
+        negative: keys of tensors whose largest magnitude is that of a negative value alone.
+    """
+
+    own: Mapping[int, Mapping[str, float]] = MappingProxyType({})
+    negative: frozenset[str] = frozenset()
 
 
 def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
@@ -36,7 +53,7 @@ def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
 
 def largest_magnitudes(
     graph: FrozenGraph, samples: Iterable[Mapping[str, np.ndarray[Any, Any]]]
-) -> dict[str, float]:
+) -> Magnitudes:
     """Return max|x| of each quantised tensor over ``samples``, computed in float64 on the CPU.
 
     Args:
@@ -48,7 +65,7 @@ def largest_magnitudes(
     """
     tensors = quantized_tensors(graph)
     if not tensors:
-        return {}
+        return Magnitudes()
     hidden = unobservable(graph)
     for key, tensor in tensors.items():
         if producer(tensor) in hidden:
@@ -58,30 +75,43 @@ def largest_magnitudes(
             )
     wide, _ = to_float64(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
-    fetches = [f"{RANGE_PREFIX}{key}" for key in tensors]
+    fetches = [f"{RANGE_PREFIX}{key}{end}" for key in tensors for end in ENDS]
     measuring = wide.replaced([*wide.nodes.values(), *ranges], outputs=fetches).prune(fetches)
     run = GraphRunner(measuring, fetches)
-    largest = dict.fromkeys(tensors, 0.0)
+    extremes = dict.fromkeys(tensors, (0.0, 0.0))
     for feeds in samples:
         results = run({name: feeds[name] for name in run.feeds})
         # NumPy's maximum, unlike Python's, hands on a NaN
-        largest = {
-            key: float(np.maximum(value, results[RANGE_PREFIX + key])) for key, value in largest.items()
-        }
+        for key, (low, high) in extremes.items():
+            found = [results[f"{RANGE_PREFIX}{key}{end}"] for end in ENDS]
+            extremes[key] = float(np.minimum(low, found[0])), float(np.maximum(high, found[1]))
+    largest = Magnitudes({key: float(np.maximum(high, -low)) for key, (low, high) in extremes.items()})
+    largest.negative = frozenset(key for key, (low, high) in extremes.items() if -low > high)
+    largest.own = own_scales(graph)
     return largest
 
 
-def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
-    """Return the naive scales (2^(bits-1) - 1) / max|x|, to the digits that the parameter file keeps.
+def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> QuantizationScales:
+    """Return the naive scales, to the digits that the parameter file keeps.
+
+    Where the graph itself brought a scale of this width along, that is the scale.
+
+    Args:
+        largest: the largest magnitudes.
+        bits: fixed-point bits, 8 or 16.
+        rule: of :data:`conformance.quantization.scale_rules.RULES`.
 
     Raises:
         UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
     """
+    measured = largest if isinstance(largest, Magnitudes) else Magnitudes(largest)
+    own, scale = measured.own.get(bits, {}), RULES[rule].scale
     scales = {}
     for key, value in largest.items():
+        end: End = "min" if key in measured.negative else "max"
         try:
-            scales[key] = as_written(quantization_scale(value, bits))
-        except ValueError as error:  # noqa: PERF203 - the error names the tensor
+            scales[key] = as_written(own[key] if key in own else scale(value, end, bits))
+        except ValueError as error:
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"
             ) from error
@@ -89,7 +119,6 @@ def calibrate(largest: Mapping[str, float], bits: int) -> QuantizationScales:
 
 
 def _range_nodes(key: str, tensor: str) -> list[Node]:
-    """Return nodes that reduce ``tensor`` to max|x|."""
+    """Return nodes that reduce ``tensor`` to its extremes."""
     name = RANGE_PREFIX + key
-    magnitude = plain(f"{name}/abs", "Abs", [tensor], T="float64")
-    return [magnitude, *reduced(name, "Max", magnitude.name, "float64")]
+    return [node for end, op in ENDS.items() for node in reduced(f"{name}{end}", op, tensor, "float64")]

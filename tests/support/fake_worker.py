@@ -54,7 +54,7 @@ class Fault:
     after: int = 0
 
 
-def fake_vendor(directory, *faults, table=None, greeting=None):
+def fake_vendor(directory, *faults, table=None, greeting=None, offline=None):
     """Return the path of an interpreter whose worker has these faults.
 
     Args:
@@ -62,6 +62,7 @@ def fake_vendor(directory, *faults, table=None, greeting=None):
         faults: what it does wrong.
         table: arrays by ``SAMPLE|NODE``; what is fed tells the sample.
         greeting: what it says of itself besides.
+        offline: texts of the files that it saves of an offline model, by suffix; ``{name}`` is its name.
     """
     directory.mkdir(parents=True, exist_ok=True)
     np.savez(directory / "table.npz", **(table or {}))
@@ -70,6 +71,7 @@ def fake_vendor(directory, *faults, table=None, greeting=None):
         "table": str(directory / "table.npz"),
         "counts": str(directory),
         "greeting": greeting or {},
+        "offline": offline or {},
     }
     (directory / "script.json").write_text(json.dumps(script))
     python = directory / "python"
@@ -191,6 +193,7 @@ class Script:
     def __init__(self, path):
         self._said = json.loads(path.read_text())
         self.directory, self.greeting = Path(self._said["counts"]), self._said["greeting"]
+        self.offline = self._said["offline"]
         with np.load(self._said["table"]) as table:
             self.values = dict(table)
         self._samples = {_digest(value): int(name.partition("|")[0]) for name, value in self.values.items()}
@@ -231,7 +234,7 @@ class FakeSession:
 
     def __init__(self, script, request):
         self._script, self._graph = script, Path(request["graph"]).read_bytes()
-        self.fetches = request["fetches"]
+        self.fetches, self._offline = request["fetches"], request.get("offline")
 
     def contains(self, node):
         """Whether the graph has a node of this name: field 1 of a NodeDef, which field 2 follows."""
@@ -247,7 +250,9 @@ class FakeSession:
         return {}
 
     def close(self):
-        pass
+        for suffix, text in self._script.offline.items() if self._offline else ():
+            path = Path(self._offline["directory"], self._offline["name"] + suffix)
+            path.write_text(text.replace("{name}", self._offline["name"]))
 
 
 class FakeWorker(worker.Worker):

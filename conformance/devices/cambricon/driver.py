@@ -21,6 +21,7 @@ from conformance.devices.cambricon.card_lock import DIRECTORY, take_card
 from conformance.devices.cambricon.cards import Card, Survey, survey
 from conformance.devices.cambricon.graph_size import check_size
 from conformance.devices.cambricon.interpreter import find_interpreter
+from conformance.devices.cambricon.offline import saving
 from conformance.devices.cambricon.options import FUSION, QUANT_PARAM, WHAT, parse_options
 from conformance.devices.worker.halving import SurvivingSession
 from conformance.devices.worker.host import Launch, WorkerHost
@@ -80,11 +81,16 @@ class CambriconDevice:
         try:
             self._host.ready(self._launch(PRECISIONS[0], QuantizationScales(8, {}), fuse=True))
             self._greeting = _greeting(self._host.greeting)
+            self._check_options()
             if not self._greeting.stock:
                 self._check_card()
         except BaseException:
             self.close()
             raise
+
+    def _check_options(self) -> None:
+        if self._options.offline and self._greeting.stock:
+            raise UsageError("stock TensorFlow saves no offline model; drop --device-option offline=1")
 
     def _check_card(self) -> None:
         """Check that a card was locked, and not a number that only stock TensorFlow may do with."""
@@ -123,6 +129,7 @@ class CambriconDevice:
             variables[FUSION] = "true (layer by layer: false)"
         given = {name: environment[name] for name in self._options.variables}
         options = {name: str(value) for name, value in self._opening().items()}
+        options |= {"save_offline_model": "True"} if self._options.offline else {}
         return {**variables, **given, **options, "python": str(self._python)}
 
     def _environment(self, precision: Precision, quant_param: Path, *, fuse: bool) -> dict[str, str]:
@@ -182,8 +189,11 @@ class CambriconDevice:
                 "pixels that are preprocessed already; remove the block"
             )
         launch = self._launch(precision, scales, fuse=fuse)
-        part = functools.partial(RemoteSession, self._host, launch, opening=self._opening())
-        return SurvivingSession(graph, fetches, part, self._notes(precision))
+        part, notes = functools.partial(RemoteSession, self._host, launch), self._notes(precision)
+        if self._options.offline and fuse:
+            name = f"{precision}-{graph.sha256[:8]}"
+            return saving(graph, fetches, part, notes, self._options, self._opening(), self._files, name)
+        return SurvivingSession(graph, fetches, functools.partial(part, opening=self._opening()), notes)
 
     def _notes(self, precision: Precision) -> list[str]:
         greeting = self._greeting

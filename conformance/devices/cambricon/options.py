@@ -20,7 +20,16 @@ QUANT_PARAM, FUSION = "MLU_QUANT_PARAM", "MLU_STATIC_NODE_FUSION"
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 NOT_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TF_CPP_MIN_LOG_LEVEL")
 """Variables of our own interpreter, which would lead the vendor's astray, or, the last one, silence it."""
-KNOWN = ("python", "allow-stock", "card", "lock-dir", "core-num", "core-version", "optype-black-list")
+KNOWN = (
+    "python",
+    "allow-stock",
+    "card",
+    "lock-dir",
+    "core-num",
+    "core-version",
+    "optype-black-list",
+    "offline",
+)
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 CORES = (1, 4, 16)
 
@@ -35,6 +44,7 @@ class CambriconOptions:
         cards: numbers of the cards that may be used; None for every card that is visible.
         lock_dir: directory of the card locks; None for the machine's own.
         core_num, core_version, optype_black_list: of ``config.mlu_options``.
+        offline: whether the fused network is saved as an offline model.
         variables: environment variables, which win over what the driver would set.
 
     Source: ``mlu_options`` and variables as public examples of Cambricon's TensorFlow set them.
@@ -47,6 +57,7 @@ class CambriconOptions:
     core_num: int = 1
     core_version: str = "MLU270"
     optype_black_list: str = ""
+    offline: bool = False
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def environment(
@@ -95,19 +106,20 @@ def parse_options(given: Mapping[str, str]) -> CambriconOptions:
             )
     return CambriconOptions(
         python=given.get("python"),
-        allow_stock=_truth(given.get("allow-stock", "0")),
+        allow_stock=_truth("allow-stock", given.get("allow-stock", "0")),
         cards=_cards(given["card"]) if "card" in given else None,
         lock_dir=Path(given["lock-dir"]) if "lock-dir" in given else None,
         core_num=_cores(given.get("core-num", "1")),
         core_version=given.get("core-version", "MLU270"),
         optype_black_list=given.get("optype-black-list", ""),
+        offline=_truth("offline", given.get("offline", "0")),
         variables=variables,
     )
 
 
-def _truth(text: str) -> bool:
+def _truth(key: str, text: str) -> bool:
     if text.lower() not in TRUE + FALSE:
-        raise UsageError(f"--device-option allow-stock={text} is neither true nor false; give 1 or 0")
+        raise UsageError(f"--device-option {key}={text} is neither true nor false; give 1 or 0")
     return text.lower() in TRUE
 
 

@@ -9,7 +9,8 @@ and DIRECTORY, which holds what it shares with the process that started it, is d
 Requests, each with "command":
 
 hello   protocol, allow_stock          -> protocol, pid, python, numpy, tensorflow, stock
-open    session, graph, constants, feeds, fetches, core_num, core_version, optype_black_list  -> seconds
+open    session, graph, constants, feeds, fetches, core_num, core_version, optype_black_list, and
+        perhaps offline (directory, name)  -> seconds
 run     session, feeds, arena, results -> seconds, results
 close   session                        -> nothing
 quit                                   -> nothing, and the worker ends
@@ -214,6 +215,10 @@ class Worker:
             config.mlu_options.core_version = request["core_version"]
             if request.get("optype_black_list"):
                 set_or_extend(config.mlu_options, "optype_black_list", request["optype_black_list"])
+            if request.get("offline"):
+                os.chdir(request["offline"]["directory"])  # public examples give a name without directory
+                config.mlu_options.save_offline_model = True
+                config.mlu_options.offline_model_name = request["offline"]["name"]
         return config
 
     def run(self, request):

@@ -28,6 +28,7 @@ def test_every_known_option_is_understood():
             "core-num": "16",
             "core-version": "MLU290",
             "optype-black-list": "Mean,Tanh",
+            "offline": "1",
             "CNML_LOG": "2",
         }
     )
@@ -39,6 +40,7 @@ def test_every_known_option_is_understood():
         core_num=16,
         core_version="MLU290",
         optype_black_list="Mean,Tanh",
+        offline=True,
         variables={"CNML_LOG": "2"},
     )
 
@@ -57,6 +59,7 @@ def test_true_and_false_in_words(text, truth):
         ({"frequency": "1"}, f"known are {', '.join(KNOWN)}, and environment variables in capitals"),
         ({"Mlu_Op": "1"}, "'Mlu_Op' is unknown"),
         ({"allow-stock": "maybe"}, "allow-stock=maybe is neither true nor false; give 1 or 0"),
+        ({"offline": "perhaps"}, "offline=perhaps is neither true nor false; give 1 or 0"),
         ({"card": "first"}, "card=first is no card number; give one like 0, or several like 0,1"),
         ({"card": "0,"}, "card=0, is no card number"),
         ({"card": "-1"}, "card=-1 is no card number"),

@@ -140,6 +140,20 @@ def test_mlu_options_are_set_whatever_the_type_of_the_black_list(before, after):
     assert (options.core_num, options.core_version, options.optype_black_list) == (4, "MLU270", after)
 
 
+def test_an_offline_model_is_saved_where_it_shall_lie(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    options = Options()
+    config = types.SimpleNamespace(mlu_options=options)
+    v1 = types.SimpleNamespace(ConfigProto=lambda **_: config)
+    worker = worker_module.Worker(None)
+    worker._tensorflow = types.SimpleNamespace(compat=types.SimpleNamespace(v1=v1))
+    request = {"core_num": 1, "core_version": "MLU270", "offline": {"directory": "kept", "name": "net"}}
+    worker._config(request)
+    assert (options.save_offline_model, options.offline_model_name) == (True, "net")
+    assert worker_module.os.getcwd() == str(tmp_path / "kept")
+
+
 @pytest.fixture(scope="module")
 def host():
     """A host of real workers under the present TensorFlow; one start is enough for all tests."""

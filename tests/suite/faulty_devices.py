@@ -254,10 +254,3 @@ class TiringDevice(FaultyDevice):
 
         session = self._inner.open(graph, fetches, precision=precision, scales=scales, fuse=fuse)
         return FaultySession(session, fault)
-
-
-def _interrupt(_):
-    raise KeyboardInterrupt
-
-
-interrupted_at_int16 = functools.partial(FaultyDevice, _interrupt, at="int16")

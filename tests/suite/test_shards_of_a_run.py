@@ -188,7 +188,7 @@ def test_a_shard_that_stops_at_the_first_failure_is_incomplete(network, tmp_path
 
 
 def test_a_shard_that_was_interrupted_is_refused(network, tmp_path, refusal):
-    device = "--device=suite.faulty_devices:interrupted_at_int16"
+    device = "--device=suite.interrupting_devices:interrupted_at_int16"
     result = run_suite(tmp_path / "run", "--shard=1/1", device, network=network)
     assert (result.code, len(result.records)) == (2, 2 * KEY_NODES)
     assert read_environment(result.directory).shard.ended is None

@@ -16,7 +16,7 @@ from conformance.precision import Precision
 from conformance.quantization.parameter_file import QuantizationScales
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -32,12 +32,11 @@ HALF, FLOAT = Precision(BITS, 16), Precision(BITS, 32)
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A network with its scales and what it is fed."""
+    """A network with its scales and what it is fed, by placeholder."""
 
     graph: FrozenGraph
     scales: QuantizationScales
-    input: str
-    fed: Array
+    feeds: Mapping[str, Array]
 
     def on_emulator(self, profile: str, precision: Precision = HALF) -> Array:
         """Return the output of the emulator, fused."""
@@ -52,7 +51,7 @@ class Trial:
         with opened_device(request) as device:
             opened = device.open(self.graph, [output], precision=precision, scales=self.scales)
             with opened as session:
-                return session.run({self.input: self.fed})[output]
+                return session.run(self.feeds)[output]
 
 
 def trial(listing: Listing, graph: Path, fed: Array) -> Trial:
@@ -65,7 +64,7 @@ def trial(listing: Listing, graph: Path, fed: Array) -> Trial:
     scales = own_scales(frozen).get(BITS)
     if scales is None:
         raise UsageError(f"{graph} brings no scales for int{BITS} along; give the graph that was quantised")
-    return Trial(frozen, QuantizationScales(bits=BITS, scales=scales), listing.input, fed)
+    return Trial(frozen, QuantizationScales(bits=BITS, scales=scales), {listing.input: fed})
 
 
 def changes(profile: str, switches: Sequence[str]) -> list[str]:

@@ -93,6 +93,9 @@ def rows(evidence: Evidence, profile: str, switched: Sequence[str]) -> Iterator[
     yield profile, likeness(evidence.emulated(profile), evidence.card)
     for change in switched:
         yield f"  {change}", likeness(evidence.emulated(f"{profile},{change}"), evidence.card)
+    if (by_data := evidence.trial.calibrated()) is not None:
+        other = dataclasses.replace(evidence, trial=by_data)
+        yield "  transposed convolutions scaled by data", likeness(other.emulated(profile), evidence.card)
     yield f"{profile} at {FLOAT}", likeness(evidence.emulated(profile, FLOAT), evidence.card)
 
 

@@ -13,6 +13,7 @@ from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.own_scales import own_scales
 from conformance.locations import DEVICES
 from conformance.precision import Precision
+from conformance.quantization.calibration import largest_magnitudes
 from conformance.quantization.parameter_file import QuantizationScales
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-BITS = 8
+BITS, LARGEST = 8, 127
+TRANSPOSED = "Conv2DBackpropInput"
 HALF, FLOAT = Precision(BITS, 16), Precision(BITS, 32)
 
 
@@ -45,6 +47,19 @@ class Trial:
     def on_cpu(self) -> Array:
         """Return the output in float32, nothing in fixed point."""
         return self._on(DeviceRequest(CPU), FLOAT)
+
+    def calibrated(self) -> Trial | None:
+        """Return it with inputs of transposed convolutions scaled by their data; None if it has none.
+
+        Cambricon's tool scales them by its first argument, which is a shape.
+        """
+        inputs = {f"{node.name}/input" for node in self.graph.nodes.values() if node.op == TRANSPOSED}
+        if not inputs:
+            return None
+        largest = largest_magnitudes(self.graph, [self.feeds])
+        by_data = {key: LARGEST / largest[key] for key in inputs}
+        scales = dataclasses.replace(self.scales, scales={**self.scales.scales, **by_data})
+        return dataclasses.replace(self, scales=scales)
 
     def _on(self, request: DeviceRequest, precision: Precision) -> Array:
         output = self.graph.outputs[0]

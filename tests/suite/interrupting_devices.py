@@ -1,4 +1,4 @@
-"""A device during whose run someone presses Ctrl-C; it breaks no clause of the contract, but ends everything."""
+"""A device during whose run someone presses Ctrl-C: it breaks no clause of the contract, but ends all."""
 
 import functools
 

@@ -1,0 +1,1 @@
+"""What a real card did, and how near the emulator comes."""

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-FUSION_EMITTERS = ("2.21.",)
-"""Versions of TensorFlow with which ``--xla_cpu_use_fusion_emitters`` was tried."""
-
-
 @functools.cache
 def tensorflow() -> Any:
     """Import TensorFlow once and return it, with its chatter and its graph optimisers off.
@@ -33,7 +29,6 @@ def tensorflow() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    _choose_xla_emitters()
     try:
         with _native_chatter_silenced(), _without_keras():
             import tensorflow as tf
@@ -46,18 +41,6 @@ def tensorflow() -> Any:
             f"TensorFlow cannot be imported: {error}; install the project's requirements"
         ) from error
     return tf
-
-
-def _choose_xla_emitters() -> None:
-    """Let XLA make code the older way, which compiles the emulator's small functions a fifth faster.
-
-    No bit of a result depends on it. Only versions are told whose XLA knows the option: it aborts the process
-    over one that it does not know.
-    """
-    if tensorflow_version().startswith(FUSION_EMITTERS):
-        given = os.environ.get("XLA_FLAGS", "")
-        if "fusion_emitters" not in given:
-            os.environ["XLA_FLAGS"] = f"{given} --xla_cpu_use_fusion_emitters=false".strip()
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ def switched(**changes):
         other = dataclasses.replace(base.profile, **changes)
         emulated = functools.partial(emulate, graph, fetches, **options)
         mixed = transplanted(emulated(profile=base.profile).graph, emulated(profile=other).graph, targets)
-        return EmulatorSession(EmulatedGraph(mixed, ()), fetches)
+        return EmulatorSession(lambda: EmulatedGraph(mixed, ()), fetches)
 
     return opened
 

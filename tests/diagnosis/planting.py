@@ -95,7 +95,10 @@ def transplanted(graph: FrozenGraph, donor: FrozenGraph, nodes: Iterable[str]) -
     given = [node for node in donor.nodes.values() if of_targets(node.name)]
     known = {function.signature.name for function in graph.library.function}
     functions = [item for item in donor.library.function if item.signature.name not in known]
-    return graph.replaced([*kept, *given], functions=functions)
+    library = type(graph.library)()
+    library.CopyFrom(graph.library)
+    library.function.extend(functions)
+    return graph.replaced([*kept, *given], arrays=donor.arrays, library=library)
 
 
 def dependents(graph: FrozenGraph, node: str) -> list[str]:

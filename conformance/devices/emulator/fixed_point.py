@@ -175,12 +175,22 @@ class FixedPoint:
 
     def _groups(self, node: Node, filters: Array, largest_sum: int) -> list[slice]:
         """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
+        if self._broadcasts(node, filters):
+            return []
         if largest_sum <= FLOAT32_EXACT:
             return [slice(None)]
         if largest_sum > FLOAT32_EXACT * SPLITS_AT_MOST:
             return []
         found = self._split(filters, node)
         return found if len(found) <= SPLITS_AT_MOST else []
+
+    def _broadcasts(self, node: Node, filters: Array) -> bool:
+        """Whether a matmul multiplies many matrices with fewer: oneDNN's float32 kernel then may be wrong.
+
+        Found with TensorFlow 2.21: BatchMatMulV2 of (3, 1, 6, 17) and (17, 5); some other shapes crash.
+        """
+        shape = static_shapes(self.types)(node.input[0])
+        return node.op.startswith("BatchMatMul") and (shape is None or len(shape) > filters.ndim)
 
     def _split(self, filters: Array, node: Node) -> list[slice]:
         """Return the fewest groups of channels, greedily filled, or none where that is not modelled."""

@@ -292,6 +292,18 @@ def test_batch_matmul(bits, constant):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("shape", [(2, 6, 17), (3, 1, 6, 17), (2, 3, 4, 17)])
+def test_batch_matmul_of_many_matrices_with_one(bits, shape):
+    """TensorFlow's float32 kernel gives other numbers for the second shape."""
+    x, w = integers(shape, bits, 18), integers((17, 5), bits, 19)
+
+    def build(tf):
+        tf.raw_ops.BatchMatMulV2(x=placeholder(tf, shape=x.shape), y=reals(w, FILTER_SCALE), name="o")
+
+    assert_exact(frozen(build, "o"), x, x @ w, bits, [32])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("request_", ["mlu270", "ideal"])
 def test_any_scales_quantise_as_numerics_does_and_divide_once(bits, request_):
     random = np.random.default_rng(17)

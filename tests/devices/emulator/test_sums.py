@@ -154,6 +154,23 @@ def test_long_random_running_sums(kind):
     assert same_bits(running(terms, kind), summed_one_by_one(terms, kind, "mlu270"))
 
 
+@pytest.mark.parametrize("request_", ["mlu270", "mlu270,half_rounding=ties-even", "mlu270,half_tiny=nearest"])
+def test_a_running_sum_of_halves_has_the_bits_of_a_running_sum_in_half(request_):
+    """Every half there is, in an order that crosses zero, the smallest ones, the limits, and NaN."""
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    finite = half(every[np.isfinite(every)], request_)  # so that 0 stays 0, and no other kind is in it
+    random = np.random.default_rng(7)
+    terms = np.stack([random.permutation(finite) for _ in range(9)])
+    terms[4, :2000] = np.nan
+    terms[:, 2000:4000] *= 2.0**-14
+    terms = half(terms, request_)
+    found, expected = running(terms, kernels.HALVES, request_), summed_one_by_one(terms, "fp16", request_)
+    assert same_bits(found[2000:], expected[2000:])
+    assert np.isnan(found[:2000]).all()
+    assert (np.abs(found[4000:]) == 65504).any()
+    assert (np.abs(found[2000:4000]) < 2.0**-14).any()
+
+
 def test_axes_that_are_not_constant_are_run_in_float_and_reported():
     def build(tf):
         axis = placeholder(tf, "axis", (1,), "int32")

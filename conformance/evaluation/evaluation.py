@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from conformance.devices.base import Device, DeviceLost
     from conformance.evaluation.device_runs import Attempt
     from conformance.expected.expectations import Expectations
+    from conformance.expected.right_devices import RightRun
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.cases import Case, Mode
     from conformance.judging.comparison import Comparison
@@ -85,7 +87,9 @@ class Evaluation:
         shapes = self.expected.shapes
         self.store.ensure([*shapes, *self.nodes])
         graph = cut(self.network.graph, shapes, self.nodes)
-        return self._found(precision, "own", graph, self.nodes, self.expected.judge)
+        right = self.expected.right.run(precision, self.nodes)
+        with contextlib.closing(right):
+            return self._found(precision, "own", graph, self.nodes, self.expected.judge, right=right)
 
     @cached_method
     def chained(self, precision: Precision) -> dict[str, Finding]:
@@ -186,6 +190,7 @@ class Evaluation:
         judge: Callable[[str, Precision, Sequence[Comparison]], Verdict],
         *,
         keep: bool = False,
+        right: RightRun | None = None,
     ) -> dict[str, Finding]:
         """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
         cases = {node: self.expected.case(node, precision, mode) for node in fetches}
@@ -202,8 +207,10 @@ class Evaluation:
                     with self.stopwatch.during("write"):
                         self.watch(case, sample, result)
                     with self.stopwatch.during("judge"):
-                        compared[node].append(self.expected.compare(node, sample, result))
-                        hashes[node] += sha256_of(result)
+                        digest = sha256_of(result)
+                        found = self.expected.compare(node, sample, result)
+                        compared[node].append(held(right, found, node, sample, result, digest))
+                        hashes[node] += digest
         self.learn(run)
         problems = run.problems(fetches)
         return {
@@ -219,6 +226,18 @@ class Evaluation:
             )
             for node, case in cases.items()
         }
+
+
+def held(
+    right: RightRun | None, found: Comparison, node: str, sample: int, result: Any, digest: Sequence[str]
+) -> Comparison:
+    """Return a comparison with the result's conformity, where it is finite and held to right devices."""
+    if right is None or found.metrics is None or found.reasons or not digest:
+        return found
+    array = np.asarray(result)
+    if not np.isfinite(array).all():
+        return found
+    return dataclasses.replace(found, conformity=right.held(node, sample, array, digest[0]))
 
 
 def _measured(compared: Sequence[Comparison], output: Output | None) -> Verdict:

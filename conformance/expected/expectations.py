@@ -6,17 +6,20 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
+from conformance.expected.right_devices import RightDevices
 from conformance.expected.scales import scales_directory
 from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
+from conformance.judging.ideal_verdicts import has_conformity, judge_conformity
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
 from conformance.quantization.files import read_scales
 
@@ -50,6 +53,11 @@ class Expectations:
         self.outputs: dict[str, Output] = {output.name: output for output in self.network.outputs}
         self.shapes = key_shapes(store)
         self._operators = {node.name: node.op for node in store.manifest.nodes}
+
+    @functools.cached_property
+    def right(self) -> RightDevices:
+        """What right devices give at each node."""
+        return RightDevices(self.store, self.scales, self._margins.sum_allowance.factor)
 
     @functools.cached_property
     def attainable(self) -> AttainableFile:
@@ -107,8 +115,14 @@ class Expectations:
         return dataclasses.replace(found, answers=answering.count(result, self._truth(node, sample)))
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
-        """Return the verdict of a node's own error: within its bound or not."""
-        return judge_comparisons(compared, self.bound(node, precision))
+        """Return the verdict of a node's own results: whether a right device of the precision gives them.
+
+        Where that cannot be derived they are held to the golden, within the node's bound.
+        """
+        if has_conformity(compared):
+            return judge_conformity(compared, self.attains(node, precision).errors, str(precision))
+        verdict = judge_comparisons(compared, self.bound(node, precision))
+        return msgspec.structs.replace(verdict, cost=self.attains(node, precision).errors)
 
     def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of an output against the network's acceptance."""

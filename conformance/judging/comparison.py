@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.judging.answers import Counted
+    from conformance.judging.conformity import Conformity
 
 Array: TypeAlias = npt.NDArray[np.floating]
 Result: TypeAlias = "npt.NDArray[np.generic] | np.generic | None"
@@ -34,6 +35,7 @@ class Comparison:
         golden_is_zero: the golden is zero everywhere, so that no cosine is defined.
         worst_values: where the largest error is, what is there and what should be.
         answers: how many answers are right, of an output that gives answers.
+        conformity: the result beside what right devices of its precision give, where that is known.
     """
 
     where: str
@@ -44,6 +46,7 @@ class Comparison:
     golden_is_zero: bool = False
     worst_values: str = ""
     answers: Counted | None = None
+    conformity: Conformity | None = None
 
 
 def compare_sample(golden: Array, result: Result, where: str) -> Comparison:

@@ -1,0 +1,118 @@
+"""Tensors with a radius: what a right device's tensor may differ by from that of exact arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from conformance.graph.editing import copied
+from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.retype import output_types
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.graph.frozen import Node
+
+Tensor = Any
+
+FLOAT32 = 2.0**-24
+"""Largest relative error of one rounding to float32."""
+SMALLEST_NORMAL = 2.0**-126
+"""Of float32: a device may flush what is smaller to zero."""
+
+
+class Unenclosed(Exception):
+    """Nothing is derived for an operator, so a node behind it cannot be held to the ideal device."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FloatType:
+    """The float type of a precision.
+
+    Attributes:
+        bits: 16 or 32.
+    """
+
+    bits: int
+
+    @property
+    def roundoff(self) -> float:
+        """Largest relative error of one rounding."""
+        return 2.0**-11 if self.bits == 16 else FLOAT32
+
+    @property
+    def tiny(self) -> float:
+        """Below it a device may give zero or this."""
+        return 2.0**-24 if self.bits == 16 else SMALLEST_NORMAL
+
+    def half_unit(self, x: Tensor) -> Tensor:
+        """Return half a unit in the last place at each element of a float64 tensor.
+
+        What is below the smallest number but not zero may come out as zero or as that number.
+        """
+        tf = tensorflow()
+        bits = tf.bitwise.bitwise_and(tf.bitcast(x, tf.int64), 0x7FF0000000000000)
+        half = tf.maximum(tf.bitcast(bits, tf.float64) * self.roundoff, self.tiny / 2)
+        magnitude = tf.abs(x)
+        return tf.where((magnitude < self.tiny) & (magnitude > 0), tf.constant(self.tiny, tf.float64), half)
+
+
+@dataclasses.dataclass(frozen=True)
+class Enclosed:
+    """A tensor and its radius.
+
+    Attributes:
+        value: in exact arithmetic; float64 where it is a float.
+        radius: of its shape, float64; None where every right device has this very value.
+        pending: the value is not rounded to the float type, and a device may or may not have stored it.
+    """
+
+    value: Tensor
+    radius: Tensor | None = None
+    pending: bool = False
+
+    def stored(self, kind: FloatType) -> Tensor | None:
+        """Return the radius of what a reader gets, who may have got it stored."""
+        if not self.pending:
+            return self.radius
+        return added(self.radius, kind.half_unit(self.value))
+
+
+def added(*radii: Tensor | None) -> Tensor | None:
+    """Return the sum of radii, of which None are nothing."""
+    known = [radius for radius in radii if radius is not None]
+    return sum(known[1:], known[0]) if known else None
+
+
+def is_float(tensor: Tensor) -> bool:
+    """Return whether a tensor holds the network's floats."""
+    return bool(tensor.dtype == tensorflow().float64)
+
+
+def zeros_for(radius: Tensor | None, value: Tensor) -> Tensor:
+    """Return a radius as a tensor of the shape of ``value``."""
+    return tensorflow().zeros_like(value) if radius is None else radius + tensorflow().zeros_like(value)
+
+
+def applied(node: Node, inputs: Sequence[Tensor], op: str | None = None) -> list[Tensor]:
+    """Return what TensorFlow computes for ``node`` on other inputs.
+
+    Args:
+        node: the node, in float64.
+        inputs: one tensor per data input.
+        op: another operator with the same attributes.
+    """
+    tf = tensorflow()
+    names = [f"argument_{index}" for index in range(len(inputs))]
+    alone = copied(node, name="applied", op=op, inputs=names)
+    for key in [key for key in alone.attr if key.startswith("_")]:
+        del alone.attr[key]
+    return list(
+        tf.graph_util.import_graph_def(
+            tf.compat.v1.GraphDef(node=[alone]),
+            name="",
+            input_map={f"{name}:0": tensor for name, tensor in zip(names, inputs, strict=True)},
+            return_elements=[f"applied:{index}" for index in range(len(output_types(node)))],
+        )
+    )

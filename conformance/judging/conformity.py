@@ -1,0 +1,147 @@
+"""Whether a result is one that a right device of its precision may give, element by element.
+
+The reference is the ideal device: exact arithmetic on what the precision's fixed point and float type hold.
+What a right device may differ by is the node's radius, and half a unit in the last place of the precision's
+float type at each element's magnitude, by which every result is rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from conformance.judging.bounds import ErrorValues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = np.ndarray[Any, Any]
+
+HALF = 16
+LARGEST = float(np.finfo(np.float64).max)
+ROUNDING = 1 + 2.0**-40
+"""Allowed of the comparison itself, which computes in float64."""
+
+
+class Conformity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A result beside what right devices of its precision give; the worst sample of several.
+
+    Attributes:
+        worst: the largest difference over what is allowed of it; above 1 it deviates. 0 where the result is
+            that of an ideal device, bit for bit.
+        beyond: how many elements differ by more than is allowed.
+        elements: how many there are, in all samples.
+        index: of the worst element.
+        found: what is there; None where every bit agrees.
+        ideal: what an ideal device has there, before it rounds the last time.
+        allowed: by how much a right device may differ from that there.
+        difference: root mean square of the differences.
+        tolerance: root mean square of what is allowed.
+        wider: how many elements are no numbers of the precision's float type.
+    """
+
+    worst: float
+    beyond: int
+    elements: int
+    index: list[int] = []
+    found: float | None = None
+    ideal: float | None = None
+    allowed: float | None = None
+    difference: float = 0.0
+    tolerance: float = 0.0
+    wider: int = 0
+
+    @property
+    def conforms(self) -> bool:
+        """Whether a right device may have computed this."""
+        return not (self.beyond or self.wider)
+
+
+def identical(result: Array) -> Conformity:
+    """Return the conformity of a result that agrees with a right device's in every bit."""
+    return Conformity(worst=0.0, beyond=0, elements=int(result.size))
+
+
+def conformity(value: Array, radius: Array, result: Array, float_bits: int) -> Conformity:
+    """Compare a result with what right devices give.
+
+    Args:
+        value: of the ideal device before its last rounding, float64, finite.
+        radius: what right devices may differ by before their last rounding, of the same shape.
+        result: what a device returned, of the same shape, finite.
+        float_bits: of the precision's float type.
+    """
+    wide = np.asarray(result, np.float64)
+    allowed = (radius + half_unit(np.abs(value) + radius, float_bits)) * ROUNDING
+    apart = np.abs(wide - value)
+    with np.errstate(invalid="ignore"):
+        ratios = np.where(np.isnan(allowed) | np.isinf(allowed), 0.0, apart / allowed)
+    at = int(ratios.argmax())
+    index = [int(axis) for axis in np.unravel_index(at, ratios.shape)]
+    return Conformity(
+        worst=min(float(ratios.flat[at]), LARGEST),
+        beyond=int(np.count_nonzero(ratios > 1)),
+        elements=int(ratios.size),
+        index=index,
+        found=float(wide.flat[at]),
+        ideal=float(value.flat[at]),
+        allowed=min(float(allowed.flat[at]), LARGEST),
+        difference=_root_mean_square(apart),
+        tolerance=_root_mean_square(np.where(np.isfinite(allowed), allowed, 0.0)),
+        wider=_wider(result, float_bits),
+    )
+
+
+def half_unit(magnitude: Array, float_bits: int) -> Array:
+    """Return half a unit in the last place at each magnitude, which is not negative; float64.
+
+    What is below the smallest number of the type but not zero may come out as zero or as that number. A
+    device may flush subnormal float32 to zero.
+    """
+    digits, tiny = (11, 2.0**-24) if float_bits == HALF else (24, 2.0**-126)
+    exponents = np.frexp(magnitude)[1]
+    units = np.maximum(np.ldexp(1.0, exponents - 1 - digits), tiny / 2)
+    return np.asarray(np.where((magnitude < tiny) & (magnitude > 0), tiny, units))
+
+
+def worst_of(found: Sequence[Conformity]) -> Conformity:
+    """Return the worst of several samples, their counts added."""
+    worst = max(found, key=lambda item: (item.worst, item.wider))
+    return msgspec.structs.replace(
+        worst,
+        beyond=sum(item.beyond for item in found),
+        elements=sum(item.elements for item in found),
+        wider=sum(item.wider for item in found),
+    )
+
+
+def errors_and_limits(found: Conformity) -> tuple[ErrorValues, ErrorValues]:
+    """Return differences from the ideal device and their limits in the form of errors and bounds.
+
+    The largest error is that of the worst element; squares are those of the whole sample.
+    """
+    if found.found is None or found.ideal is None or found.allowed is None:
+        return ErrorValues(0.0, 0.0, 0.0, 0.0), ErrorValues(0.0, 0.0, 0.0, 0.0)
+    squares = [min(size * size, LARGEST) for size in (found.difference, found.tolerance)]
+    largest = min(found.worst * found.allowed, LARGEST), found.allowed
+    needed, limits = (
+        ErrorValues(0.0, square, most, square) for square, most in zip(squares, largest, strict=True)
+    )
+    return needed, limits
+
+
+def _root_mean_square(x: Array) -> float:
+    largest = float(x.max(initial=0.0))
+    if largest == 0 or not math.isfinite(largest):
+        return min(largest, LARGEST)
+    return largest * math.sqrt(float(np.mean(np.square(x / largest))))
+
+
+def _wider(result: Array, float_bits: int) -> int:
+    """Return how many elements are not of the float type."""
+    narrow = np.float16 if float_bits == HALF else np.float32
+    with np.errstate(over="ignore"):
+        return int(np.count_nonzero(result.astype(narrow).astype(result.dtype) != result))

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
+from conformance.errors import GoldenError
 from conformance.evaluation.device_runs import DeviceRun, sha256_of
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.golden_feeds import golden_feeds
@@ -237,7 +238,12 @@ def held(
     array = np.asarray(result)
     if not np.isfinite(array).all():
         return found
-    return dataclasses.replace(found, conformity=right.held(node, sample, array, digest[0]))
+    try:
+        return dataclasses.replace(found, conformity=right.held(node, sample, array, digest[0]))
+    except Exception as error:  # or the device would be blamed for it
+        raise GoldenError(
+            f"what right devices give at {node!r} cannot be worked out: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _measured(compared: Sequence[Comparison], output: Output | None) -> Verdict:

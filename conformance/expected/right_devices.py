@@ -14,7 +14,7 @@ from conformance import locations
 from conformance.cached_methods import cached_method
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
-from conformance.expected.enclosing.enclosure import NodeEnclosure, unenclosed
+from conformance.expected.enclosing.enclosure import Enclosure, enclosure, unenclosed
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.graph.cut import cut
 from conformance.graph.operators import FIXED_POINT
@@ -70,18 +70,15 @@ class RightDevices:
         """Return whether what computes a node from goldens computes in fixed point."""
         return any(item.op in FIXED_POINT for item in self.part(node).nodes.values())
 
-    @cached_method
-    def enclosure(self, node: str, precision: Precision) -> NodeEnclosure:
-        """Return the enclosure of a node."""
-        ideal = read_profile(locations.IDEAL, locations.DEVICES)
-        exemplary = read_profile(f"{locations.IDEAL},{EXEMPLARY}", locations.DEVICES)
-        scales = self._scales(precision.fixed_bits)
-        return NodeEnclosure(self.part(node), precision, scales, self._sum_factor, (ideal, exemplary))
+    def enclosure(self, node: str, precision: Precision, sample: int) -> Enclosure:
+        """Return what right devices may give at a node on a sample."""
+        part, scales = self.part(node), self._scales(precision.fixed_bits)
+        feeds = golden_feeds(self._store, part.inputs, sample)
+        return enclosure(part, feeds, precision, scales, self._sum_factor)
 
     def derived(self, node: str, precision: Precision, sample: int, result: Array) -> Conformity:
         """Compare a result with what right devices may give."""
-        enclosure = self.enclosure(node, precision)
-        found = enclosure(golden_feeds(self._store, enclosure.feeds, sample))
+        found = self.enclosure(node, precision, sample)
         return conformity(found.value, found.radius, result, precision.float_bits)
 
     def run(self, precision: Precision, nodes: Sequence[str]) -> RightRun:

@@ -86,7 +86,7 @@ def _no_halves(where: str, found: Conformity) -> list[str]:
         return []
     return [
         (
-            f"{where} holds {found.wider} numbers of {found.elements} that the precision's float type has not: "
+            f"{where} holds {found.wider} numbers of {found.elements} that its float type does not have: "
             "computed in a wider one"
         )
     ]

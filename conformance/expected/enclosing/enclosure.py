@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance.devices.emulator import kernels
 from conformance.expected.enclosing.elementwise import chosen, computed, moved
 from conformance.expected.enclosing.fixed_point import FixedPointRule
 from conformance.expected.enclosing.sums import LARGEST, SUMMING, largest
-from conformance.expected.enclosing.tensors import Enclosed, FloatType, Unenclosed, applied, is_float
+from conformance.expected.enclosing.tensors import Enclosed, FloatType, applied, is_float
 from conformance.graph.dataflow import topological
 from conformance.graph.execution import array_of_tensor
 from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import CONTROL_FLOW, ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, known
-from conformance.graph.retype import to_float64
-from conformance.numerics.half import round_to_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from conformance.devices.emulator.profile import Profile
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -42,72 +38,62 @@ class Enclosure(NamedTuple):
     radius: Array
 
 
+def enclosure(
+    part: FrozenGraph,
+    feeds: Mapping[str, Array],
+    precision: Precision,
+    scales: QuantizationScales,
+    sum_factor: float,
+) -> Enclosure:
+    """Return the enclosure of the output of a cut graph, in which a node is fed with goldens.
+
+    Args:
+        part: the graph, in which nothing is :func:`unenclosed`.
+        feeds: goldens and network inputs, by placeholder.
+        precision: fixed-point × float width.
+        scales: of the fixed-point operators.
+        sum_factor: lambda of the allowance for sums.
+    """
+    found = _Enclosing(part, precision, scales, sum_factor).enclosed(feeds)
+    value = array_of_tensor(found.value)
+    radius = np.zeros_like(value) if found.radius is None else array_of_tensor(found.radius)
+    return Enclosure(value, np.broadcast_to(radius, value.shape))
+
+
 def unenclosed(part: FrozenGraph) -> str:
     """Return the first operator of a graph for which nothing is derived, or ''."""
-    narrow = set(to_float64(part)[1])
     for node in part.nodes.values():
         if node.op in SHAPES or node.op in INPUT_OPERATORS or node.op == "Const":
             continue
         modelled = known(node.op).emulation is not None and node.op not in CONTROL_FLOW
-        if not modelled or node.name in narrow or node.op not in RULED:
+        if not modelled or node.op not in RULED:
             return str(node.op)
     return ""
 
 
-class NodeEnclosure:
-    """The enclosure of the output of a cut graph, ready to run on one sample after the other.
-
-    Args:
-        part: the graph of one node, in which it is fed with goldens.
-        precision: fixed-point × float width.
-        scales: of the fixed-point operators.
-        factor: lambda of Higham and Mary.
-        ideal: the ideal profile, by whose rules the feeds are stored, and another right one.
-    """
+class _Enclosing:
+    """Works out the enclosure of the output of a cut graph."""
 
     def __init__(
-        self,
-        part: FrozenGraph,
-        precision: Precision,
-        scales: QuantizationScales,
-        factor: float,
-        ideal: tuple[Profile, Profile],
+        self, part: FrozenGraph, precision: Precision, scales: QuantizationScales, sum_factor: float
     ) -> None:
-        tf = tensorflow()
-        self._part, self._wide = part, to_float64(part)[0]
-        self._kind, self._profiles = FloatType(precision.float_bits), ideal
-        self._fixed_point = FixedPointRule(scales.bits, dict(scales.scales), factor)
-        self._factor = factor
-        self.feeds = part.inputs
-        specs = [
-            tf.TensorSpec(None, tf.as_dtype(part.nodes[name].attr["dtype"].type), name=f"feed_{index}")
-            for index, name in enumerate(self.feeds)
-        ]
-        self._run = tf.compat.v1.wrap_function(self._load, specs)
+        self._part, self._kind = part, FloatType(precision.float_bits)
+        self._fixed_point = FixedPointRule(scales.bits, scales.scales, sum_factor)
+        self._factor = sum_factor
 
-    def __call__(self, feeds: Mapping[str, Array]) -> Enclosure:
-        """Return the enclosure on these feeds."""
-        tf = tensorflow()
-        value, radius = self._run(*(tf.constant(feeds[name]) for name in self.feeds))
-        return Enclosure(array_of_tensor(value), array_of_tensor(radius))
-
-    def _load(self, *placed: Any) -> list[Any]:
-        tf = tensorflow()
-        fed = dict(zip(self.feeds, placed, strict=True))
+    def enclosed(self, feeds: Mapping[str, Array]) -> Enclosed:
+        """Return the output on these feeds."""
         made: dict[str, list[Enclosed]] = {}
-        filters = self._filters()
-        for name in topological(self._wide):
-            node = self._wide.nodes[name]
+        filters, (output,) = self._filters(), self._part.outputs
+        for name in topological(self._part):
+            node = self._part.nodes[name]
             if node.op in INPUT_OPERATORS:
-                made[name] = [self._stored(fed[name])]
+                made[name] = [self._stored(feeds[name])]
             elif node.op == "Const":
                 made[name] = [] if name in filters else [self._constant(name)]
             else:
                 made[name] = self._rule(node)(node, self._inputs(node, made), self._kind)
-        (output,) = self._wide.outputs
-        found = made[output][0]
-        radius = tf.zeros_like(found.value) if found.radius is None else found.radius
-        return [found.value, radius + tf.zeros_like(found.value)]
+        return made[output][0]
 
     def _inputs(self, node: Node, made: Mapping[str, Sequence[Enclosed]]) -> list[Enclosed]:
         tf = tensorflow()
@@ -124,34 +110,34 @@ class NodeEnclosure:
     def _filters(self) -> set[str]:
         """Return the constants that fixed-point operators alone read: they are quantised as they are."""
         readers: dict[str, list[bool]] = {}
-        for node in self._wide.nodes.values():
+        for node in self._part.nodes.values():
             for index, tensor in enumerate(data_inputs(node)):
                 quantised = node.op in FIXED_POINT and index == known(node.op).data_arguments[1]
                 readers.setdefault(producer(tensor), []).append(quantised)
         return {name for name, found in readers.items() if all(found)}
 
-    def _stored(self, tensor: Any) -> Enclosed:
-        """Return a fed tensor as right devices store it."""
+    def _stored(self, array: Array) -> Enclosed:
+        """Return a fed tensor as right devices store it: ties go either way, what is tiny may be zero."""
         tf = tensorflow()
+        tensor = tf.constant(array)
         if not tensor.dtype.is_floating:
             return Enclosed(tensor)
         wide = tf.cast(tensor, tf.float64)
         if self._kind.bits != HALF:
             return Enclosed(wide)
-        one, other = (kernels.round_to_half(wide, profile) for profile in self._profiles)
-        return Enclosed(one, tf.abs(one - other))
+        nearest = tf.cast(tf.cast(tensor, tf.float16), tf.float64)
+        away, half = tf.abs(wide - nearest), self._kind.half_unit(wide)
+        tie = (away >= half) & (away > 0)
+        below = (tf.abs(wide) < self._kind.tiny) & (away > 0)
+        apart = tf.where(below, self._kind.tiny, tf.where(tie, 2 * half, tf.zeros_like(half)))
+        return Enclosed(nearest, apart)
 
     def _constant(self, name: str) -> Enclosed:
-        tf = tensorflow()
         value = self._part.constant(name)
         assert value is not None, "it is a constant"
-        if value.dtype != np.float32 or self._kind.bits != HALF:
-            wide = value.astype(np.float64) if value.dtype.kind == "f" else value
-            return Enclosed(tf.constant(wide))
-        one = round_to_half(value, ties="even", overflow="inf", tiny="nearest").astype(np.float64)
-        other = round_to_half(value, ties="away", overflow="inf", tiny="smallest").astype(np.float64)
-        apart = np.abs(one - other)
-        return Enclosed(tf.constant(one), tf.constant(apart) if apart.any() else None)
+        if self._part.nodes[name].attr["dtype"].type == tensorflow().float32:
+            return self._stored(value.astype(np.float32))
+        return Enclosed(tensorflow().constant(value))
 
     def _rule(self, node: Node) -> Rule:
         rules: tuple[tuple[frozenset[str], Rule], ...] = (
@@ -178,13 +164,9 @@ def _shape(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclose
 def _converted(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[Enclosed]:
     """Return what a cast makes: of floats the same, of integers what has to be stored."""
     if is_float(inputs[0].value):
-        return moved(node, inputs, kind) if is_float(applied(node, [inputs[0].value])[0]) else _refused(node)
+        return moved(node, inputs, kind)
     (value,) = applied(node, [inputs[0].value])
     return [Enclosed(value, None, pending=is_float(value))]
-
-
-def _refused(node: Node) -> list[Enclosed]:
-    raise Unenclosed(node.op)
 
 
 RULED = FIXED_POINT | LARGEST | MOVEMENT | ELEMENTWISE | frozenset(SUMMING)

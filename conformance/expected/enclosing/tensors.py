@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from conformance.graph.editing import copied
-from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.retype import output_types
+from conformance.graph.lazy_tensorflow import op_definition, tensorflow
+from conformance.graph.retype import attribute, output_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +19,6 @@ FLOAT32 = 2.0**-24
 """Largest relative error of one rounding to float32."""
 SMALLEST_NORMAL = 2.0**-126
 """Of float32: a device may flush what is smaller to zero."""
-
-
-class Unenclosed(Exception):
-    """Nothing is derived for an operator, so a node behind it cannot be held to the ideal device."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,23 +91,40 @@ def zeros_for(radius: Tensor | None, value: Tensor) -> Tensor:
 
 
 def applied(node: Node, inputs: Sequence[Tensor], op: str | None = None) -> list[Tensor]:
-    """Return what TensorFlow computes for ``node`` on other inputs.
+    """Return what TensorFlow computes for ``node`` on other inputs, in float64 where the node has float32.
 
     Args:
-        node: the node, in float64.
+        node: the node.
         inputs: one tensor per data input.
         op: another operator with the same attributes.
     """
+    from tensorflow.python.eager import context, execute  # takes names and order of a NodeDef
+
+    name = op or node.op
+    attributes: list[Any] = []
+    for entry in op_definition(name).attr:
+        attributes += [entry.name, _decoded(entry.type, attribute(node, entry.name))]
+    count = len(output_types(node))
+    return list(execute.execute(name, count, list(inputs), tuple(attributes), context.context()))
+
+
+def _decoded(kind: str, value: Any) -> Any:
+    """Return an attribute as TensorFlow's functions take it; float32 becomes float64."""
     tf = tensorflow()
-    names = [f"argument_{index}" for index in range(len(inputs))]
-    alone = copied(node, name="applied", op=op, inputs=names)
-    for key in [key for key in alone.attr if key.startswith("_")]:
-        del alone.attr[key]
-    return list(
-        tf.graph_util.import_graph_def(
-            tf.compat.v1.GraphDef(node=[alone]),
-            name="",
-            input_map={f"{name}:0": tensor for name, tensor in zip(names, inputs, strict=True)},
-            return_elements=[f"applied:{index}" for index in range(len(output_types(node)))],
-        )
-    )
+    if kind.startswith("list("):
+        single = kind.removeprefix("list(").removesuffix(")")
+        field = {"string": "s", "int": "i", "float": "f", "bool": "b", "type": "type"}[single]
+        return [_plain(single, item) for item in getattr(value.list, field)]
+    if kind == "shape":
+        return tf.TensorShape(value.shape)
+    field = {"string": "s", "int": "i", "float": "f", "bool": "b", "type": "type"}[kind]
+    return _plain(kind, getattr(value, field))
+
+
+def _plain(kind: str, value: Any) -> Any:
+    tf = tensorflow()
+    if kind == "string":
+        return value
+    if kind == "type":
+        return (tf.float64 if value == tf.float32 else tf.as_dtype(value)).as_datatype_enum
+    return value

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
-from conformance.errors import GoldenError
 from conformance.evaluation.device_runs import DeviceRun, sha256_of
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.golden_feeds import golden_feeds
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from conformance.devices.base import Device, DeviceLost
     from conformance.evaluation.device_runs import Attempt
     from conformance.expected.expectations import Expectations
-    from conformance.expected.right_devices import RightRun
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.cases import Case, Mode
     from conformance.judging.comparison import Comparison
@@ -88,9 +85,7 @@ class Evaluation:
         shapes = self.expected.shapes
         self.store.ensure([*shapes, *self.nodes])
         graph = cut(self.network.graph, shapes, self.nodes)
-        right = self.expected.right.run(precision, self.nodes)
-        with contextlib.closing(right):
-            return self._found(precision, "own", graph, self.nodes, self.expected.judge, right=right)
+        return self._found(precision, "own", graph, self.nodes, self.expected.judge)
 
     @cached_method
     def chained(self, precision: Precision) -> dict[str, Finding]:
@@ -191,7 +186,6 @@ class Evaluation:
         judge: Callable[[str, Precision, Sequence[Comparison]], Verdict],
         *,
         keep: bool = False,
-        right: RightRun | None = None,
     ) -> dict[str, Finding]:
         """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
         cases = {node: self.expected.case(node, precision, mode) for node in fetches}
@@ -210,7 +204,9 @@ class Evaluation:
                     with self.stopwatch.during("judge"):
                         digest = sha256_of(result)
                         found = self.expected.compare(node, sample, result)
-                        compared[node].append(held(right, found, node, sample, result, digest))
+                        if mode == "own":
+                            found = self.expected.held(found, case, sample, result, digest)
+                        compared[node].append(found)
                         hashes[node] += digest
         self.learn(run)
         problems = run.problems(fetches)
@@ -227,23 +223,6 @@ class Evaluation:
             )
             for node, case in cases.items()
         }
-
-
-def held(
-    right: RightRun | None, found: Comparison, node: str, sample: int, result: Any, digest: Sequence[str]
-) -> Comparison:
-    """Return a comparison with the result's conformity, where it is finite and held to right devices."""
-    if right is None or found.metrics is None or found.reasons or not digest:
-        return found
-    array = np.asarray(result)
-    if not np.isfinite(array).all():
-        return found
-    try:
-        return dataclasses.replace(found, conformity=right.held(node, sample, array, digest[0]))
-    except Exception as error:  # or the device would be blamed for it
-        raise GoldenError(
-            f"what right devices give at {node!r} cannot be worked out: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _measured(compared: Sequence[Comparison], output: Output | None) -> Verdict:

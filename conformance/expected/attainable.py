@@ -37,6 +37,8 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scales_sha256: the quantisation scales that it was made with, by ``int8`` and ``int16``.
         operators: the operator whose margin holds, per node.
         nodes: attainable errors, by node and precision.
+        right: digests of right devices' results, by node and precision: one string per sample. Empty in a
+            file of an earlier version.
     """
 
     graph_sha256: str
@@ -44,6 +46,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable]]
+    right: dict[str, dict[str, list[str]]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +57,7 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable | str]]
+    right: dict[str, dict[str, list[str]]] = {}
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -92,7 +96,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
     except ValueError as error:
         raise GoldenError(f"attainable errors {path} are damaged: {error}; {store.remedy}") from error
     content = AttainableFile(
-        stored.graph_sha256, stored.input_sha256, stored.scales_sha256, stored.operators, nodes
+        stored.graph_sha256, stored.input_sha256, stored.scales_sha256, stored.operators, nodes, stored.right
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -103,7 +107,12 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
     """Write ``attainable.json``."""
     nodes = {name: _shortened(entries) for name, entries in content.nodes.items()}
     stored = _StoredFile(
-        content.graph_sha256, content.input_sha256, content.scales_sha256, content.operators, nodes
+        content.graph_sha256,
+        content.input_sha256,
+        content.scales_sha256,
+        content.operators,
+        nodes,
+        content.right,
     )
     write_json_table_atomically(path, stored)
 

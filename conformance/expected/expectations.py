@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
-from conformance.errors import GoldenError
+from conformance.errors import ConformanceError, GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
 from conformance.expected.right_devices import RightDevices
@@ -21,6 +21,7 @@ from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.ideal_verdicts import has_conformity, judge_conformity
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
+from conformance.precision import parse_precision
 from conformance.quantization.files import read_scales
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class Expectations:
     @functools.cached_property
     def right(self) -> RightDevices:
         """What right devices give at each node."""
-        return RightDevices(self.store, self.scales, self._margins.sum_allowance.factor)
+        return RightDevices(
+            self.store, self.scales, self._margins.sum_allowance.factor, self.attainable.right
+        )
 
     @functools.cached_property
     def attainable(self) -> AttainableFile:
@@ -113,6 +116,34 @@ class Expectations:
         if answering is None or found.metrics is None:
             return found
         return dataclasses.replace(found, answers=answering.count(result, self._truth(node, sample)))
+
+    def held(
+        self, found: Comparison, case: Case, sample: int, result: Any, digest: Sequence[str]
+    ) -> Comparison:
+        """Return a comparison with the result's conformity, where it is finite and that is known.
+
+        Args:
+            found: the comparison with the golden.
+            case: the node and the precision.
+            sample: the sample.
+            result: what the device returned.
+            digest: SHA-256 of it, if it has one.
+
+        Raises:
+            GoldenError: it cannot be worked out, which says nothing about the device.
+        """
+        if found.metrics is None or not digest or not np.isfinite(result).all():
+            return found
+        precision = parse_precision(case.precision)
+        try:
+            conformity = self.right.held(case.node, precision, sample, np.asarray(result), digest[0])
+        except ConformanceError:
+            raise
+        except Exception as error:
+            raise GoldenError(
+                f"what right devices give at {case.node!r} cannot be worked out: {error}"
+            ) from error
+        return dataclasses.replace(found, conformity=conformity)
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own results: whether a right device of the precision gives them.

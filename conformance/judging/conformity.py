@@ -98,13 +98,11 @@ def conformity(value: Array, radius: Array, result: Array, float_bits: int) -> C
 def half_unit(magnitude: Array, float_bits: int) -> Array:
     """Return half a unit in the last place at each magnitude, which is not negative; float64.
 
-    What is below the smallest number of the type but not zero may come out as zero or as that number. A
-    device may flush subnormal float32 to zero.
+    It is a whole unit of the smallest numbers, of which a device may make zero, or zero of these.
     """
     digits, tiny = (11, 2.0**-24) if float_bits == HALF else (24, 2.0**-126)
     exponents = np.frexp(magnitude)[1]
-    units = np.maximum(np.ldexp(1.0, exponents - 1 - digits), tiny / 2)
-    return np.asarray(np.where((magnitude < tiny) & (magnitude > 0), tiny, units))
+    return np.asarray(np.maximum(np.ldexp(1.0, exponents - 1 - digits), tiny))
 
 
 def worst_of(found: Sequence[Conformity]) -> Conformity:

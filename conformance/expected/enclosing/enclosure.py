@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 HALF = 16
+SMALLEST_NORMAL_HALF_BITS = 0x38800000
+"""Of 2^-14 as a float32."""
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
 
@@ -126,11 +128,8 @@ class _Enclosing:
         if self._kind.bits != HALF:
             return Enclosed(wide)
         nearest = tf.cast(tf.cast(tensor, tf.float16), tf.float64)
-        away, half = tf.abs(wide - nearest), self._kind.half_unit(wide)
-        tie = (away >= half) & (away > 0)
-        below = (tf.abs(wide) < self._kind.tiny) & (away > 0)
-        apart = tf.where(below, self._kind.tiny, tf.where(tie, 2 * half, tf.zeros_like(half)))
-        return Enclosed(nearest, apart)
+        apart = _apart_at_ties(np.ascontiguousarray(array, np.float32))
+        return Enclosed(nearest, None if apart is None else tf.constant(apart))
 
     def _constant(self, name: str) -> Enclosed:
         value = self._part.constant(name)
@@ -155,6 +154,22 @@ class _Enclosing:
 
 def _summing(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
     return SUMMING[node.op](node, inputs, kind, factor=factor)
+
+
+def _apart_at_ties(array: Array) -> Array | None:
+    """Return how far apart the two halves are that a float32 may be rounded to; None if there is no tie.
+
+    Below the normal halves two neighbours are taken for every number.
+    """
+    bits = array.reshape(-1).view(np.int32)
+    subnormal = (bits & 0x7FFFFFFF) < SMALLEST_NORMAL_HALF_BITS
+    places = np.flatnonzero(((bits & 0x1FFF) == 0x1000) | (subnormal & (bits != 0)))
+    if not places.size:
+        return None
+    apart = np.zeros(array.size)
+    exponents = np.frexp(np.abs(array.reshape(-1)[places]))[1]
+    apart[places] = np.maximum(np.ldexp(1.0, exponents - 11), 2.0**-24)
+    return apart.reshape(array.shape)
 
 
 def _shape(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:

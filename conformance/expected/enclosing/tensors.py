@@ -44,13 +44,11 @@ class FloatType:
     def half_unit(self, x: Tensor) -> Tensor:
         """Return half a unit in the last place at each element of a float64 tensor.
 
-        What is below the smallest number but not zero may come out as zero or as that number.
+        It is a whole unit of the smallest numbers, of which a device may make zero, or zero of these.
         """
         tf = tensorflow()
         bits = tf.bitwise.bitwise_and(tf.bitcast(x, tf.int64), 0x7FF0000000000000)
-        half = tf.maximum(tf.bitcast(bits, tf.float64) * self.roundoff, self.tiny / 2)
-        magnitude = tf.abs(x)
-        return tf.where((magnitude < self.tiny) & (magnitude > 0), tf.constant(self.tiny, tf.float64), half)
+        return tf.maximum(tf.bitcast(bits, tf.float64) * self.roundoff, self.tiny)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _apart_at_ties(array: Array) -> Array | None:
     apart = np.zeros(array.size)
     exponents = np.frexp(np.abs(array.reshape(-1)[places]))[1]
     apart[places] = np.maximum(np.ldexp(1.0, exponents - 11), 2.0**-24)
-    return apart.reshape(array.shape)
+    return np.asarray(apart.reshape(array.shape))
 
 
 def _shape(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:

@@ -15,7 +15,7 @@ from conformance.graph.sums import transposes
 from conformance.numerics.fixed_point import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from conformance.graph.frozen import Node
 
@@ -38,7 +38,7 @@ class FixedPointRule:
     """
 
     bits: int
-    scales: dict[str, float]
+    scales: Mapping[str, float]
     factor: float
 
     def __call__(self, node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[Enclosed]:
@@ -51,9 +51,7 @@ class FixedPointRule:
             for place, factor in zip(places, factors, strict=True)
         )
 
-        def times(left: Tensor | None, right: Tensor | None) -> Tensor | None:
-            if left is None or right is None:
-                return None
+        def times(left: Tensor, right: Tensor) -> Tensor:
             arguments = [item.value for item in inputs]
             arguments[places[0]], arguments[places[1]] = left, right
             return applied(node, arguments)[0] / (factors[0] * factors[1])

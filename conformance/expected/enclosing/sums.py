@@ -66,6 +66,7 @@ def shared(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     terms = tf.cast(tf.shape(data.value)[-1], tf.float64)
     below = data.value - tf.reduce_max(data.value, -1, keepdims=True)
     exponent = added(data.stored(kind), kind.half_unit(below), tf.abs(below) * OPERATION_ERROR)
+    assert exponent is not None, "a difference is rounded"
     own = exponent + kind.roundoff
     adding = tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
     relative = own + tf.reduce_sum(value * own, -1, keepdims=True) + adding + kind.roundoff

@@ -17,7 +17,7 @@ from conformance.devices.emulator.profile import read_profile
 from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
-from conformance.expected.right_devices import OTHER_WAY, digest
+from conformance.expected.right_devices import OTHER_WAY, derivable, digest
 from conformance.expected.terms import SummedTerms
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
@@ -103,7 +103,7 @@ def _attained(
         }
         for name, entries in found.items()
     }
-    return attainable, right
+    return attainable, {name: entries if derivable(store, name) else {} for name, entries in right.items()}
 
 
 def _agreeing(store: GoldenStore, sample: int, part: Mapping[str, Array], key: set[str]) -> dict[str, Array]:

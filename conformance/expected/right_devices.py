@@ -16,6 +16,7 @@ from conformance.expected.enclosing.enclosure import Enclosure, enclosure, unenc
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.files import sha256
 from conformance.graph.cut import cut
+from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.operators import FIXED_POINT
 from conformance.judging.conformity import Conformity, conformity, identical
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from conformance.goldens import GoldenStore
-    from conformance.graph.frozen import FrozenGraph
+    from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import FixedBits, Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -38,6 +39,24 @@ DIGITS = 16
 def digest(result: Array) -> str:
     """Return what is kept of a right device's result."""
     return sha256(np.ascontiguousarray(result).reshape(-1).view(np.uint8).data)[:DIGITS]
+
+
+def derivable(store: GoldenStore, node: str) -> bool:
+    """Return whether it can be derived what right devices give at a node that is fed with goldens."""
+    return not unenclosed(_computing(store, node))
+
+
+def _computing(store: GoldenStore, name: str) -> list[Node]:
+    """Return a node, and what it computes from the goldens of key nodes that are fed."""
+    graph, key = store.network.graph, key_shapes(store)
+    found, waiting = {name: graph.nodes[name]}, [name]
+    while waiting:
+        for tensor in data_inputs(graph.nodes[waiting.pop()]):
+            source = producer(tensor)
+            if source not in found and not (source in key and output_index(tensor) == 0):
+                found[source] = graph.nodes[source]
+                waiting.append(source)
+    return list(found.values())
 
 
 class RightDevices:
@@ -73,11 +92,11 @@ class RightDevices:
             result: what the device returned.
             sha: SHA-256 of it.
         """
-        if not self.derivable(node):
-            return None
         kept = self._digests.get(node, {}).get(str(precision), ())
         if sample < len(kept) and sha[:DIGITS] in kept[sample].split():
             return identical(result)
+        if not self.derivable(node):
+            return None
         if self.quantises(node):
             return self.derived(node, precision, sample, result)
         key = (node, sample, precision.float_bits, sha)
@@ -104,9 +123,9 @@ class RightDevices:
     @cached_method
     def derivable(self, node: str) -> bool:
         """Return whether it can be derived what right devices give at a node."""
-        return not unenclosed(self.part(node))
+        return derivable(self._store, node)
 
     @cached_method
     def quantises(self, node: str) -> bool:
         """Return whether what computes a node from goldens computes in fixed point."""
-        return any(item.op in FIXED_POINT for item in self.part(node).nodes.values())
+        return any(item.op in FIXED_POINT for item in _computing(self._store, node))

@@ -18,7 +18,7 @@ from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import CONTROL_FLOW, ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import Precision
@@ -62,9 +62,9 @@ def enclosure(
     return Enclosure(value, np.broadcast_to(radius, value.shape))
 
 
-def unenclosed(part: FrozenGraph) -> str:
-    """Return the first operator of a graph for which nothing is derived, or ''."""
-    for node in part.nodes.values():
+def unenclosed(nodes: Iterable[Node]) -> str:
+    """Return the first operator of these nodes for which nothing is derived, or ''."""
+    for node in nodes:
         if node.op in SHAPES or node.op in INPUT_OPERATORS or node.op == "Const":
             continue
         modelled = known(node.op).emulation is not None and node.op not in CONTROL_FLOW

@@ -107,7 +107,7 @@ class RightDevices:
     def derived(self, node: str, precision: Precision, sample: int, result: Array) -> Conformity:
         """Compare a result with what right devices may give."""
         found = self.enclosure(node, precision, sample)
-        return conformity(found.value, found.radius, result, precision.float_bits)
+        return conformity(*found[:2], result, precision.float_bits, chance=found.chance)
 
     def enclosure(self, node: str, precision: Precision, sample: int) -> Enclosure:
         """Return what right devices may give at a node on a sample."""

@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 
 HALF = 16
 LARGEST = float(np.finfo(np.float64).max)
+CHANCE = 7.0
+"""Exceeded once in 10^10 times: 2 exp(-49 / 2)."""
 ROUNDING = 1 + 2.0**-40
 """Allowed of the comparison itself, which computes in float64."""
 
@@ -41,6 +43,8 @@ class Conformity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         difference: root mean square of the differences.
         tolerance: root mean square of what is allowed.
         wider: how many elements are no numbers of the precision's float type.
+        lean: of a function, the sum of its differences away from zero, over what roundings, which go either
+            way, can come to; above 1 it deviates.
     """
 
     worst: float
@@ -53,11 +57,17 @@ class Conformity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     difference: float = 0.0
     tolerance: float = 0.0
     wider: int = 0
+    lean: float = 0.0
 
     @property
     def conforms(self) -> bool:
         """Whether a right device may have computed this."""
-        return not (self.beyond or self.wider)
+        return not (self.beyond or self.wider or self.lean > 1)
+
+    @property
+    def ratio(self) -> float:
+        """The largest of everything that is compared, over what is allowed of it; above 1 it deviates."""
+        return max(self.worst, self.lean, 1.0 + self.wider / self.elements if self.wider else 0.0)
 
 
 def identical(result: Array) -> Conformity:
@@ -65,7 +75,9 @@ def identical(result: Array) -> Conformity:
     return Conformity(worst=0.0, beyond=0, elements=int(result.size))
 
 
-def conformity(value: Array, radius: Array, result: Array, float_bits: int) -> Conformity:
+def conformity(
+    value: Array, radius: Array, result: Array, float_bits: int, *, chance: tuple[Array, Array] | None = None
+) -> Conformity:
     """Compare a result with what right devices give.
 
     Args:
@@ -73,6 +85,8 @@ def conformity(value: Array, radius: Array, result: Array, float_bits: int) -> C
         radius: what right devices may differ by before their last rounding, of the same shape.
         result: what a device returned, of the same shape, finite.
         float_bits: of the precision's float type.
+        chance: of a function, the part of the radius that may go one way everywhere, and the standard
+            deviation of the other, which is roundings inside it.
     """
     wide = np.asarray(result, np.float64)
     allowed = (radius + half_unit(np.abs(value) + radius, float_bits)) * ROUNDING
@@ -92,7 +106,25 @@ def conformity(value: Array, radius: Array, result: Array, float_bits: int) -> C
         difference=_root_mean_square(apart),
         tolerance=_root_mean_square(np.where(np.isfinite(allowed), allowed, 0.0)),
         wider=_wider(result, float_bits),
+        lean=0.0 if chance is None else _lean(value, wide - value, *chance, float_bits),
     )
+
+
+def _lean(value: Array, apart: Array, steady: Array, deviation: Array, float_bits: int) -> float:
+    """Return how far differences lean away from zero or to it, over what is possible.
+
+    Roundings of different numbers are independent and go either way. A sum of uniform ones exceeds ``CHANCE``
+    standard deviations as good as never: the uniform distribution is strictly sub-Gaussian. Equal numbers are
+    rounded alike.
+
+    Source: J. Arbel, O. Marchal, H. D. Nguyen, "On strict sub-Gaussianity, optimal proxy variance and
+        symmetry for bounded random variables", ESAIM: Probability and Statistics 24 (2020), 39-55.
+    """
+    _, first, counts = np.unique(value, return_index=True, return_counts=True)
+    last = half_unit(np.abs(value).reshape(-1)[first], float_bits)
+    squares = np.square(counts) * (np.square(deviation.reshape(-1)[first]) + np.square(last) / 3)
+    limit = float(steady.sum()) + CHANCE * math.sqrt(float(squares.sum()))
+    return abs(float((np.sign(value) * apart).sum())) / limit if limit > 0 else 0.0
 
 
 def half_unit(magnitude: Array, float_bits: int) -> Array:
@@ -107,7 +139,7 @@ def half_unit(magnitude: Array, float_bits: int) -> Array:
 
 def worst_of(found: Sequence[Conformity]) -> Conformity:
     """Return the worst of several samples, their counts added."""
-    worst = max(found, key=lambda item: (item.worst, item.wider))
+    worst = max(found, key=lambda item: item.ratio)
     return msgspec.structs.replace(
         worst,
         beyond=sum(item.beyond for item in found),
@@ -124,7 +156,7 @@ def errors_and_limits(found: Conformity) -> tuple[ErrorValues, ErrorValues]:
     if found.found is None or found.ideal is None or found.allowed is None:
         return ErrorValues(0.0, 0.0, 0.0, 0.0), ErrorValues(0.0, 0.0, 0.0, 0.0)
     squares = [min(size * size, LARGEST) for size in (found.difference, found.tolerance)]
-    largest = min(found.worst * found.allowed, LARGEST), found.allowed
+    largest = min(found.ratio * found.allowed, LARGEST), found.allowed
     needed, limits = (
         ErrorValues(0.0, square, most, square) for square, most in zip(squares, largest, strict=True)
     )

@@ -66,7 +66,11 @@ def _beyond(item: Comparison, precision: str) -> list[str]:
     found = item.conformity
     if found is None or found.conforms:
         return []
-    return [*_worst_element(item.where, found, precision), *_no_halves(item.where, found)]
+    return [
+        *_worst_element(item.where, found, precision),
+        *_no_halves(item.where, found),
+        *_leaning(item.where, found),
+    ]
 
 
 def _worst_element(where: str, found: Conformity, precision: str) -> list[str]:
@@ -78,6 +82,17 @@ def _worst_element(where: str, found: Conformity, precision: str) -> list[str]:
     others = f"; {found.beyond} of {found.elements} elements" if found.elements > 1 else ""
     return [
         f"{where}{index}={values[0]}, but an ideal {precision} device gives {values[1]} ({apart}{others})"
+    ]
+
+
+def _leaning(where: str, found: Conformity) -> list[str]:
+    if not found.lean > 1:
+        return []
+    return [
+        (
+            f"{where} leans to one side: its differences from an ideal device add up to {found.lean:.3g} "
+            "times what roundings, which go either way, can come to"
+        )
     ]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from conformance.expected.enclosing.tensors import (
     FLOAT32,
+    Chance,
     Enclosed,
     FloatType,
     Tensor,
@@ -64,12 +65,13 @@ def computed(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[En
         inherited = BINARY[node.op](values, radii)
     else:
         inherited = _between_ends(node, values, radii, value)
-    total = added(inherited, _own(node, values, value, kind))
-    return [Enclosed(value, total, pending=True)]
+    if known(node.op).margin_class == "activation":
+        return [_function(node, values, value, inherited, kind)]
+    return [Enclosed(value, added(inherited, _own(node, values, value, kind)), pending=True)]
 
 
 def _own(node: Node, values: Sequence[Tensor], value: Tensor, kind: FloatType) -> Tensor:
-    """Return what the operator may be off by itself, before its result is stored."""
+    """Return what an operator may be off by itself, before its result is stored."""
     tf = tensorflow()
     magnitude = tf.abs(value)
     if node.op in ("RealDiv", "Div"):  # by the reciprocal, which is stored
@@ -77,15 +79,29 @@ def _own(node: Node, values: Sequence[Tensor], value: Tensor, kind: FloatType) -
     if node.op == "SquaredDifference":  # by a difference that is stored
         difference = values[0] - values[1]
         return magnitude * OPERATION_ERROR + 2 * tf.abs(difference) * kind.half_unit(difference)
-    if known(node.op).margin_class != "activation":
-        return magnitude * OPERATION_ERROR
-    own = magnitude * FUNCTION_ERROR + kind.half_unit(value)  # a unit in the last place, with the storing
-    if node.op == "Tanh":  # 2 sigmoid(2x) - 1, with the sigmoid stored
-        own += 2 * kind.half_unit(tf.sigmoid(2 * values[0]))
-    if node.op == "Sigmoid":  # (1 + tanh(x / 2)) / 2, with tanh and the sum stored
+    return magnitude * OPERATION_ERROR
+
+
+def _function(
+    node: Node, values: Sequence[Tensor], value: Tensor, inherited: Tensor | None, kind: FloatType
+) -> Enclosed:
+    """Return what a function makes: roundings inside it come to a unit in the last place, with its storing.
+
+    Tanh is often made of a sigmoid, 2 sigmoid(2x) - 1, and that of a tanh, (1 + tanh(x / 2)) / 2. A rounding
+    of at most h is as good as uniform: its standard deviation is h / sqrt(3).
+    """
+    tf = tensorflow()
+    roundings = [kind.half_unit(value)]
+    if node.op == "Tanh":
+        roundings.append(2 * kind.half_unit(tf.sigmoid(2 * values[0])))
+    if node.op == "Sigmoid":
         half = tf.tanh(values[0] / 2)
-        own += (kind.half_unit(half) + kind.half_unit(1 + half)) / 2
-    return own
+        roundings += [kind.half_unit(half) / 2, kind.half_unit(1 + half) / 2]
+    steady = tf.abs(value) * FUNCTION_ERROR
+    if inherited is not None:
+        steady += inherited
+    deviation = tf.sqrt(sum(size * size for size in roundings) / 3)
+    return Enclosed(value, added(steady, *roundings), pending=True, chance=Chance(steady, deviation))
 
 
 def _between_ends(

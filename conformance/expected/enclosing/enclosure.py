@@ -34,10 +34,18 @@ SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
 
 class Enclosure(NamedTuple):
-    """What right devices may give: within ``radius`` of ``value`` before it is stored; float64."""
+    """What right devices may give: within ``radius`` of ``value`` before it is stored; float64.
+
+    Attributes:
+        value: of an ideal device, before its last rounding.
+        radius: by how much right devices may differ from it.
+        chance: of a function, the part of the radius that may go one way everywhere, and the standard
+            deviation of the other, which is roundings; None of anything else.
+    """
 
     value: Array
     radius: Array
+    chance: tuple[Array, Array] | None = None
 
 
 def enclosure(
@@ -59,7 +67,10 @@ def enclosure(
     found = _Enclosing(part, precision, scales, sum_factor).enclosed(feeds)
     value = array_of_tensor(found.value)
     radius = np.zeros_like(value) if found.radius is None else array_of_tensor(found.radius)
-    return Enclosure(value, np.broadcast_to(radius, value.shape))
+    if found.chance is None:
+        return Enclosure(value, np.broadcast_to(radius, value.shape))
+    steady, deviation = map(array_of_tensor, found.chance)
+    return Enclosure(value, radius, (steady, deviation))
 
 
 def unenclosed(nodes: Iterable[Node]) -> str:

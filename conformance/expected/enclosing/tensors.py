@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
 from conformance.graph.retype import attribute, output_types
@@ -51,6 +51,18 @@ class FloatType:
         return tf.maximum(tf.bitcast(bits, tf.float64) * self.roundoff, self.tiny)
 
 
+class Chance(NamedTuple):
+    """What of a radius is by chance.
+
+    Attributes:
+        steady: the part that may go one way everywhere.
+        deviation: standard deviation of the other, which is roundings inside a function.
+    """
+
+    steady: Tensor
+    deviation: Tensor
+
+
 @dataclasses.dataclass(frozen=True)
 class Enclosed:
     """A tensor and its radius.
@@ -59,11 +71,13 @@ class Enclosed:
         value: in exact arithmetic; float64 where it is a float.
         radius: of its shape, float64; None where every right device has this very value.
         pending: the value is not rounded to the float type, and a device may or may not have stored it.
+        chance: of a function, what of the radius is by chance; None of anything else.
     """
 
     value: Tensor
     radius: Tensor | None = None
     pending: bool = False
+    chance: Chance | None = None
 
     def stored(self, kind: FloatType) -> Tensor | None:
         """Return the radius of what a reader gets, who may have got it stored."""

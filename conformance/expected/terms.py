@@ -15,7 +15,7 @@ from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.operators import PRODUCT_SUMS, known
 from conformance.graph.retype import input_types, to_float64
 from conformance.graph.sums import sum_of
 
@@ -60,7 +60,7 @@ class SummedTerms:
         self._kinds = {
             node.name: known(node.op).running_sum
             for node in store.manifest.nodes
-            if node.op in FIXED_POINT or known(node.op).running_sum
+            if node.op in PRODUCT_SUMS or known(node.op).running_sum
         }
         self._found: dict[str, tuple[float, float]] = {}
         self._shape_of = _golden_shapes(store)

@@ -110,7 +110,6 @@ OPERATORS: dict[str, Operator] = {
         "float64",
         window_axes=2,
         summed_axes=(0, 1),
-        output_channel_axes=(-2, -1),
     ),
     "MatMul": Operator("fixed-point", "fixed point", "fixed point", summed_axes=(-2,)),
     # reduction

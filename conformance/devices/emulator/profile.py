@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from conformance.devices.limits import Limit
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
 
@@ -81,6 +82,7 @@ class ProfileFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     description: str
     switch: dict[str, Switch]
     hardware: Hardware | None = None
+    limit: dict[str, Limit] = {}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,6 +37,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scales_sha256: the quantisation scales that it was made with, by ``int8`` and ``int16``.
         operators: the operator whose margin holds, per node.
         nodes: attainable errors, by node and precision.
+        ranges: smallest and largest values that documented limits are about, by node and quantity.
         right: digests of right devices' results, by node and precision: one string per sample. Empty in a
             file of an earlier version.
     """
@@ -46,6 +47,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable]]
+    ranges: dict[str, dict[str, tuple[float, float]]] = {}
     right: dict[str, dict[str, list[str]]] = {}
 
 
@@ -57,6 +59,7 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable | str]]
+    ranges: dict[str, dict[str, tuple[float, float]]] = {}
     right: dict[str, dict[str, list[str]]] = {}
 
 
@@ -96,7 +99,13 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
     except ValueError as error:
         raise GoldenError(f"attainable errors {path} are damaged: {error}; {store.remedy}") from error
     content = AttainableFile(
-        stored.graph_sha256, stored.input_sha256, stored.scales_sha256, stored.operators, nodes, stored.right
+        stored.graph_sha256,
+        stored.input_sha256,
+        stored.scales_sha256,
+        stored.operators,
+        nodes,
+        stored.ranges,
+        stored.right,
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -112,6 +121,7 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
         content.scales_sha256,
         content.operators,
         nodes,
+        content.ranges,
         content.right,
     )
     write_json_table_atomically(path, stored)

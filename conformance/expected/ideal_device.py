@@ -17,6 +17,7 @@ from conformance.devices.emulator.profile import read_profile
 from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.expected.ranges import SeenRanges
 from conformance.expected.right_devices import OTHER_WAY, derivable, digest
 from conformance.expected.terms import SummedTerms
 from conformance.graph.cut import cut
@@ -55,7 +56,8 @@ def make_attainable(
     Raises:
         GoldenError: goldens are missing or damaged, or a node is not finite on an ideal device.
     """
-    nodes, right = _attained(store, scales, ideal)
+    ranges = SeenRanges(store)
+    nodes, right = _attained(store, scales, ideal, ranges)
     provenance = store.manifest.provenance
     content = AttainableFile(
         provenance.graph_sha256,
@@ -63,6 +65,7 @@ def make_attainable(
         {f"int{bits}": scales_sha256(entry) for bits, entry in scales.items()},
         {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in nodes},
         nodes,
+        {name: ranges.found[name] for name in nodes if name in ranges.found},
         right,
     )
     write_attainable(store.directory / FILE, content)
@@ -70,9 +73,15 @@ def make_attainable(
 
 
 def _attained(
-    store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], ideal: Profile
+    store: GoldenStore,
+    scales: Mapping[FixedBits, QuantizationScales],
+    ideal: Profile,
+    ranges: SeenRanges,
 ) -> tuple[dict[str, dict[str, Attainable]], Digests]:
-    """Return what is attainable, and digests of right results, by node and precision."""
+    """Return what is attainable, and digests of right results, by node and precision.
+
+    ``ranges`` looks at the same goldens.
+    """
     names = [node.name for node in store.manifest.nodes]
     key = [node.name for node in store.manifest.key]
     store.ensure(key)
@@ -86,6 +95,7 @@ def _attained(
     for sample, part in store.computed(names, f"bounds of {store.network.name}"):
         goldens = _agreeing(store, sample, part, set(key))
         terms.add(sample, goldens)
+        ranges.add(sample, goldens)
         for name, precision, result in device.results(sample, goldens):
             if not np.isfinite(result).all():
                 raise GoldenError(

@@ -11,7 +11,7 @@ from conformance.judging.bounds import ErrorValues, Text
 from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
-from conformance.judging.waivers import stale
+from conformance.judging.waivers import Waived, stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -100,27 +100,30 @@ def record_of(
     Raises:
         UsageError: two waivers match the case.
     """
-    outcome, waiver = _after_waivers(finding, ledger)
+    waived = _after_waivers(finding, ledger)
+    said = _said(finding)
+    if waived.reasons:
+        said["reasons"] = [*said["reasons"], *waived.reasons]
     return Record(
         case=case_id or str(finding.case),
-        outcome=outcome,
-        waiver=waiver,
+        outcome=waived.outcome,
+        waiver=waived.waiver,
         simulated=simulated,
         device=device,
         fusion=fusion,
         sha256=list(finding.sha256),
         seconds=finding.seconds,
         **msgspec.structs.asdict(finding.case),
-        **_said(finding),
+        **said,
     )
 
 
-def _after_waivers(finding: Finding, ledger: WaiverLedger) -> tuple[Outcome, str | None]:
-    """Return the outcome and the id of the waiver that matches; errors that were only measured have none."""
+def _after_waivers(finding: Finding, ledger: WaiverLedger) -> Waived:
+    """Return the outcome and the waiver that matches; errors that were only measured have none."""
     verdict = finding.verdict
     if verdict is None or (finding.state == "measured" and verdict.outcome == "conforms"):
-        return cast("Outcome", finding.state), None
-    return ledger.record(finding.case, verdict.outcome, measured=verdict.metrics is not None)
+        return Waived(cast("Outcome", finding.state))
+    return ledger.record(finding.case, verdict)
 
 
 def _said(finding: Finding) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from support.records import case
 
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding, Problem
-from conformance.judging.waivers import WaiverLedger
+from conformance.judging.waivers import Waived, WaiverLedger
 from conformance.plugin.conclusion import require
 from conformance.runs.records import record_of
 
@@ -20,8 +20,8 @@ RIGHT, WRONG = judge(ONES, ONES, LIMITS), judge(ONES, 2 * ONES, LIMITS)
 class Everything(WaiverLedger):
     """A ledger whose one waiver is for every case."""
 
-    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
-        return ("waived" if outcome == "deviates" else outcome), "w"
+    def record(self, _, verdict):
+        return Waived("waived" if verdict.outcome == "deviates" else verdict.outcome, "w")
 
 
 def record(state, verdict=None, ledger=None, reason=""):

@@ -13,7 +13,7 @@ from support.records import case, record
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance
-from conformance.judging.waivers import WaiverLedger
+from conformance.judging.waivers import Waived, WaiverLedger
 from conformance.runs.records import decode_record, encode_record, finding_of, record_of, stale_waivers
 
 CASE = case(node="a/mean")
@@ -24,8 +24,8 @@ LIMITS = ErrorValues(1e-6, 1e-6, 1e-3, 1e-6)
 class EveryCase(WaiverLedger):
     """A ledger whose one waiver is for every case."""
 
-    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
-        return ("waived" if outcome == "deviates" else outcome), "w"
+    def record(self, _, verdict):
+        return Waived("waived" if verdict.outcome == "deviates" else verdict.outcome, "w")
 
 
 def test_the_record_of_a_verdict_holds_all_of_it():

@@ -43,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         waiver: id of the waiver that matches the case; with outcome ``conforms`` it is stale.
         sha256: of the device's output, one per sample.
         seconds: device time, where it was measured.
+        unmodelled: what the result rests on that the emulator does not model; such a result never conforms.
         simulated: whether the device is emulated.
         device: its kind, such as ``emulator``, ``cambricon``, or ``cambricon-stock``.
         fusion: how the graph was compiled: ``fused``, ``broken at nodes``, ``layer by layer``.
@@ -66,6 +67,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     waiver: str | None = None
     sha256: list[str] = []
     seconds: float | None = None
+    unmodelled: str = ""
     device: str = ""
     fusion: str = ""
 
@@ -76,6 +78,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("outcome is 'waived', but no waiver is named")
         if self.outcome in ("deviates", "broken") and not self.reasons:
             raise ValueError(f"outcome is {self.outcome!r}, but no reason is given")
+        if (self.outcome == "unmodelled") > bool(self.unmodelled) or (
+            self.outcome == "conforms" and self.unmodelled
+        ):
+            raise ValueError(f"outcome is {self.outcome!r}, but what is not modelled is {self.unmodelled!r}")
 
 
 def record_of(
@@ -86,6 +92,7 @@ def record_of(
     device: str = "",
     fusion: str = "",
     case_id: str | None = None,
+    fail_unmodelled: bool = False,
 ) -> Record:
     """Return the record of a finding, its outcome after the waivers of a run.
 
@@ -96,14 +103,16 @@ def record_of(
         device: its kind.
         fusion: how the graph was compiled.
         case_id: the record's id where ``str(case)`` is taken, as for outputs judged while they are timed.
+        fail_unmodelled: whether what is not modelled has a reason to fail.
 
     Raises:
         UsageError: two waivers match the case.
     """
     waived = _after_waivers(finding, ledger)
     said = _said(finding)
-    if waived.reasons:
-        said["reasons"] = [*said["reasons"], *waived.reasons]
+    more = [f"{finding.unmodelled}, and --unmodelled=fail"] if waived.outcome == "unmodelled" else []
+    if added := [*waived.reasons, *(more if fail_unmodelled else [])]:
+        said["reasons"] = [*said["reasons"], *added]
     return Record(
         case=case_id or str(finding.case),
         outcome=waived.outcome,
@@ -113,6 +122,7 @@ def record_of(
         fusion=fusion,
         sha256=list(finding.sha256),
         seconds=finding.seconds,
+        unmodelled=finding.unmodelled,
         **msgspec.structs.asdict(finding.case),
         **said,
     )
@@ -123,7 +133,8 @@ def _after_waivers(finding: Finding, ledger: WaiverLedger) -> Waived:
     verdict = finding.verdict
     if verdict is None or (finding.state == "measured" and verdict.outcome == "conforms"):
         return Waived(cast("Outcome", finding.state))
-    return ledger.record(finding.case, verdict)
+    waived = ledger.record(finding.case, verdict)
+    return Waived("unmodelled") if finding.unmodelled and waived.outcome == "conforms" else waived
 
 
 def _said(finding: Finding) -> dict[str, Any]:
@@ -142,17 +153,24 @@ def finding_of(record: Record) -> Finding:
     state = record.outcome if record.outcome in ("measured", "unsupported", "broken") else "judged"
     if state in ("unsupported", "broken"):
         return Finding(case, state, reason="; ".join([*record.reasons, *record.notes]))
-    right = record.outcome in ("conforms", "measured")
+    right = record.outcome in ("conforms", "measured", "unmodelled")
     verdict = Verdict(
         outcome="conforms" if right else "deviates",
         **{name: getattr(record, name) for name in _VERDICT_FIELDS},
     )
-    return Finding(case, state, verdict, sha256=tuple(record.sha256), seconds=record.seconds)
+    return Finding(
+        case,
+        state,
+        verdict,
+        sha256=tuple(record.sha256),
+        seconds=record.seconds,
+        unmodelled=record.unmodelled,
+    )
 
 
 def judged(records: Iterable[Record]) -> bool:
-    """Whether anything was held against a bound or an acceptance; a measured error is not."""
-    return any(record.outcome not in ("unsupported", "measured") for record in records)
+    """Whether anything was held against a bound or an acceptance that says something of a card."""
+    return any(record.outcome not in ("unsupported", "unmodelled", "measured") for record in records)
 
 
 def stale_waivers(records: Iterable[Record]) -> list[str]:

@@ -92,6 +92,22 @@ def test_the_worst_record_decides():
         assert (name, sentence in text) == ("Failed", True)
 
 
+def unmodelled(verdict=RIGHT, ledger=None, **options):
+    finding = Finding(CASE, "judged", verdict, unmodelled="LRN ran in float")
+    return record_of(finding, ledger or WaiverLedger(), simulated=True, **options)
+
+
+def test_what_is_not_modelled_neither_passes_nor_hides_a_failure():
+    right = record("judged", RIGHT)
+    assert unmodelled().outcome == unmodelled(ledger=Everything()).outcome == "unmodelled"
+    assert outcome(right, unmodelled()) == ("Skipped", f"{CASE} is unmodelled: LRN ran in float")
+    assert outcome(unmodelled(), record("judged", WRONG))[0] == "Failed"
+    assert outcome(unmodelled(WRONG))[0] == "Failed"
+    assert outcome(unmodelled(WRONG, Everything()), unmodelled())[0] == "XFailed"
+    name, text = outcome(right, unmodelled(fail_unmodelled=True))
+    assert (name, text) == ("Failed", f"{CASE} is unmodelled: LRN ran in float, and --unmodelled=fail")
+
+
 def test_what_was_only_measured_is_not_judged_and_the_other_way_round():
     right, measured = record("judged", RIGHT), record("measured", RIGHT)
     assert outcome(measured, wanted="measured")[0] == "Passed"

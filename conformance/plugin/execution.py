@@ -14,6 +14,7 @@ from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.expectations import Expectations
+from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
 from conformance.plugin.options import SETTINGS
@@ -100,7 +101,9 @@ class Run:
         Raises:
             DeviceLost: the device is gone for good; the records are kept.
         """
-        self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
+        for finding in findings:
+            said = finding.verdict.notes if finding.verdict and finding.case.mode == "fused" else []
+            self._device_notes |= dict.fromkeys([*finding.notes, *said])
         records = [self._recorded(finding, suffix) for finding in findings]
         with self.stopwatch.during("write"):
             for record in records:
@@ -161,6 +164,7 @@ def check(plan: Plan, expectations: Mapping[str, Expectations]) -> None:
     """
     for name, expected in expectations.items():
         expected.check(plan.parts[name].nodes, PRECISIONS)
+        refuse_wrong_goldens(expected.store)
         series_steps(expected.store)
 
 

@@ -13,17 +13,14 @@ from conformance.cached_methods import cached_method
 from conformance.errors import ConformanceError, GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
-<<<<<<< HEAD
-from conformance.expected.right_devices import RightDevices
-=======
 from conformance.expected.limits import Limits
->>>>>>> main
+from conformance.expected.right_devices import RightDevices
 from conformance.expected.scales import scales_directory
 from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
 from conformance.judging.cases import Case, Mode
-from conformance.judging.comparison import Comparison, compare_sample
+from conformance.judging.comparison import Comparison, compare_sample, gain
 from conformance.judging.ideal_verdicts import has_conformity, judge_conformity
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
 from conformance.precision import parse_precision
@@ -122,7 +119,10 @@ class Expectations:
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
         name = node if self.network.samples == 1 else f"{node} (sample {sample})"
-        found = compare_sample(self.store.get(node, sample), result, where or name)
+        golden = self.store.get(node, sample)
+        found = compare_sample(golden, result, where or name)
+        if found.metrics is not None and node in self.outputs and self.network.acceptance.of_direction:
+            found = dataclasses.replace(found, gain=gain(golden, result))
         answering = self._answering.get(node)
         if answering is None or found.metrics is None:
             return found

@@ -40,6 +40,8 @@ class Conformity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         found: what is there; None where every bit agrees.
         ideal: what an ideal device has there, before it rounds the last time.
         allowed: by how much a right device may differ from that there.
+        channel: the only channel (index on the last axis) that holds elements beyond; None where there are
+            several, or but one.
         difference: root mean square of the differences.
         tolerance: root mean square of what is allowed.
         wider: how many elements are no numbers of the precision's float type.
@@ -54,6 +56,7 @@ class Conformity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     found: float | None = None
     ideal: float | None = None
     allowed: float | None = None
+    channel: int | None = None
     difference: float = 0.0
     tolerance: float = 0.0
     wider: int = 0
@@ -100,6 +103,7 @@ def conformity(
         beyond=int(np.count_nonzero(ratios > 1)),
         elements=int(ratios.size),
         index=index,
+        channel=_only_channel(ratios > 1),
         found=float(wide.flat[at]),
         ideal=float(value.flat[at]),
         allowed=min(float(allowed.flat[at]), LARGEST),
@@ -168,6 +172,14 @@ def _root_mean_square(x: Array) -> float:
     if largest == 0 or not math.isfinite(largest):
         return min(largest, LARGEST)
     return largest * math.sqrt(float(np.mean(np.square(x / largest))))
+
+
+def _only_channel(beyond: Array) -> int | None:
+    """Return the only channel of several that holds true elements."""
+    if beyond.ndim < 2 or beyond.shape[-1] < 2:
+        return None
+    channels = np.flatnonzero(beyond.any(axis=tuple(range(beyond.ndim - 1))))
+    return int(channels[0]) if channels.size == 1 else None
 
 
 def _wider(result: Array, float_bits: int) -> int:

@@ -80,6 +80,7 @@ def _worst_element(where: str, found: Conformity, precision: str) -> list[str]:
     values = distinct(found.found, found.ideal)
     apart = against(abs(found.found - found.ideal), found.allowed, "> allowed")
     others = f"; {found.beyond} of {found.elements} elements" if found.elements > 1 else ""
+    others += "" if found.channel is None else f", all in channel {found.channel}"
     return [
         f"{where}{index}={values[0]}, but an ideal {precision} device gives {values[1]} ({apart}{others})"
     ]

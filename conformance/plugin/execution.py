@@ -15,6 +15,7 @@ from conformance.evaluation.evaluation import Evaluation
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.expectations import Expectations
 from conformance.expected.limits import told
+from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger
 from conformance.plugin.options import SETTINGS
@@ -102,9 +103,10 @@ class Run:
         Raises:
             DeviceLost: the device is gone for good; the records are kept.
         """
-        self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
         for finding in findings:
             case = finding.case
+            said = finding.verdict.notes if finding.verdict and case.mode == "fused" else []
+            self._device_notes |= dict.fromkeys([*finding.notes, *said])
             if case.mode == "own":
                 self._judged.setdefault((case.network, case.precision), {})[case.node] = None
         records = [self._recorded(finding, suffix) for finding in findings]
@@ -124,6 +126,7 @@ class Run:
             device=self.info.kind,
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
             case_id=f"{finding.case}{suffix}",
+            fail_unmodelled=self.plan.settings.unmodelled == "fail",
         )
 
     def status(self) -> ProcessStatus:
@@ -183,6 +186,7 @@ def check(plan: Plan, expectations: Mapping[str, Expectations]) -> None:
     """
     for name, expected in expectations.items():
         expected.check(plan.parts[name].nodes, PRECISIONS)
+        refuse_wrong_goldens(expected.store)
         series_steps(expected.store)
 
 

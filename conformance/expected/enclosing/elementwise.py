@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import Node
 
 ADDING = frozenset({"Add", "AddN", "AddV2", "BiasAdd", "Sub"})
+JUMPING = frozenset({"Round", "Sign"})
 OPERATION_ERROR = 2 * FLOAT32
 """Of an operation in float32, relatively: its own rounding, and one more where it is put another way."""
 FUNCTION_ERROR = 8 * FLOAT32
@@ -47,10 +48,16 @@ def moved(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed
     ]
 
 
-def chosen(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:
-    """Return what an operator makes that gives one of its operands, or a limit: nothing grows."""
+def chosen(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[Enclosed]:
+    """Return what an operator makes that gives one of its operands, or a limit: nothing grows.
+
+    A sign or a whole number jumps.
+    """
     (value,) = applied(node, [item.value for item in inputs])
     pending = any(item.pending for item in inputs)
+    if node.op in JUMPING:
+        radii = [item.stored(kind) for item in inputs]
+        return [Enclosed(value, _between_ends(node, [item.value for item in inputs], radii, value))]
     radius = added(*(item.radius for item in inputs))
     return [Enclosed(value, None if radius is None else radius + tensorflow().zeros_like(value), pending)]
 

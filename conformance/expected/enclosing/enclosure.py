@@ -30,6 +30,7 @@ Array = np.ndarray[Any, Any]
 HALF = 16
 SMALLEST_NORMAL_HALF_BITS = 0x38800000
 """Of 2^-14 as a float32."""
+SORTING = frozenset({"TopK", "TopKV2"})
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 
 
@@ -195,4 +196,4 @@ def _converted(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[
     return [Enclosed(value, None, pending=is_float(value))]
 
 
-RULED = FIXED_POINT | LARGEST | MOVEMENT | ELEMENTWISE | frozenset(SUMMING)
+RULED = FIXED_POINT | LARGEST | MOVEMENT - SORTING | ELEMENTWISE | frozenset(SUMMING)

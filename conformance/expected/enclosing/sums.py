@@ -47,6 +47,24 @@ def summed(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     return [Enclosed(value, added(inherited, relative * magnitude, divided), pending=True)]
 
 
+def multiplied(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    """Return what a sum of products of floats makes, such as a depthwise convolution; in any order."""
+    tf = tensorflow()
+    left, right = inputs
+    sizes = tf.abs(left.value), tf.abs(right.value)
+    radii = left.stored(kind), right.stored(kind)
+
+    def times(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+        return None if one is None or other is None else applied(node, [one, other])[0]
+
+    (value,) = applied(node, [left.value, right.value])
+    terms = math.prod(right.value.shape[axis] or 1 for axis in known(node.op).summed_axes)
+    (magnitude,) = applied(node, sizes)
+    adding = (factor * math.sqrt(terms) * FLOAT32 + OPERATION_ERROR) * magnitude
+    uncertain = added(times(radii[0], sizes[1]), times(sizes[0], radii[1]), times(*radii))
+    return [Enclosed(value, added(uncertain, adding), pending=True)]
+
+
 def largest(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:
     """Return what a largest or smallest of many makes: it moves by no more than one of them."""
     data, rest = inputs[0], [item.value for item in inputs[1:]]
@@ -86,5 +104,6 @@ SUMMING = {
     "Sum": summed,
     "AvgPool": summed,
     "Softmax": shared,
+    "DepthwiseConv2dNative": multiplied,
 }
 LARGEST = frozenset({"Max", "Min", "MaxPool", "MaxPoolV2"})

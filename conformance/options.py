@@ -34,6 +34,7 @@ class Kind(enum.Enum):
     SWITCH = enum.auto()
     PAIRS = enum.auto()
     """``KEY=VALUE``, any number of times; in the environment separated by spaces."""
+    COUNT = enum.auto()
     SHARD = enum.auto()
     """``I/N``, or ``auto`` for what the environment says."""
 
@@ -113,6 +114,14 @@ OPTIONS: tuple[Option, ...] = (
         "SECONDS",
     ),
     Option("--isolate", "run the device in a process of its own, which may crash or hang", kind=Kind.SWITCH),
+    Option(
+        "--repeat",
+        "run every session on each sample N times: a result with other bits than the first is unstable, and "
+        "deviates",
+        "1",
+        Kind.COUNT,
+        "N",
+    ),
     Option("--layer-by-layer", "do not fuse operators, in any mode", kind=Kind.SWITCH),
     Option("--require-hardware", "exit 3 unless the device is a real card", kind=Kind.SWITCH),
     Option(
@@ -210,6 +219,7 @@ class Settings:
     device_option: dict[str, str]
     device_timeout: float
     isolate: bool
+    repeat: int
     layer_by_layer: bool
     require_hardware: bool
     network: str
@@ -313,7 +323,16 @@ def _read(option: Option, value: Any, source: str, directory: Path, environment:
         return _one_of(option.choices, text, source) if text and option.choices else text
     if option.kind is Kind.SHARD:
         return read_shard(text, source, environment)
+    if option.kind is Kind.COUNT:
+        return _count(text, source)
     return directory / text if option.kind is Kind.PATH else _seconds(text, source)
+
+
+def _count(text: str, source: str) -> int:
+    """Return a whole number above 0."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise UsageError(f"{source} {text!r} is no whole number above 0; give one, such as 20")
+    return int(text)
 
 
 def _one_of(words: Sequence[str], text: str, source: str) -> str:

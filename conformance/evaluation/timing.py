@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from conformance.errors import DeviceError
 from conformance.evaluation.device_runs import sha256_of
 from conformance.evaluation.modelling import not_modelled
@@ -12,7 +14,7 @@ from conformance.expected.roofline import roofline
 from conformance.judging.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from conformance.evaluation.device_runs import DeviceRun
     from conformance.evaluation.evaluation import Evaluation
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """Timed runs per precision."""
+
+VARIATION = 2.0**-20
+"""By which the inputs of a timed run grow."""
+
+Array = np.ndarray[Any, Any]
 
 
 class DeviceClock:
@@ -36,6 +43,19 @@ class DeviceClock:
 
 
 DEVICE_CLOCK = DeviceClock()
+
+
+def varied(feeds: Mapping[str, Array], number: int) -> dict[str, Array]:
+    """Return inputs that differ a little from those of every other round, so that no result is an old one.
+
+    Floats grow by ``number`` times 2^-20, a sixteenth of what rounding to half does.
+
+    Args:
+        feeds: a sample's inputs.
+        number: of the round.
+    """
+    factor = np.float32(1 + number * VARIATION)
+    return {name: value * factor if value.dtype == np.float32 else value for name, value in feeds.items()}
 
 
 class NothingToTime(Exception):
@@ -80,9 +100,9 @@ class Timed:
         """Run once; twice if the graph has not run yet, so that nothing is compiled while it is timed."""
         network = self._evaluation.network
         if not self._run.runs:
-            self._run(network.feeds(0))
+            self._compare(self._run(network.feeds(0)), 0, "warm-up")
         sample, before = (len(self._seconds) + 1) % network.samples, self._run.seconds
-        results = self._run(network.feeds(sample))
+        results = self._run(varied(network.feeds(sample), len(self._seconds) + 1))
         if self._impossible:
             return
         if (seconds := self._run.seconds - before) <= 0:
@@ -91,11 +111,15 @@ class Timed:
             )
         self._seconds.append(seconds)
         DEVICE_CLOCK.seconds += seconds
+        self._compare(results, sample, f"run {len(self._seconds)}")
         for name in self._outputs:
-            result = results.get(name)
-            where = f"{name} (run {len(self._seconds)}, sample {sample})"
-            self._compared[name].append(self._evaluation.expected.compare(name, sample, result, where))
-            self._hashes[name] += sha256_of(result)
+            self._hashes[name] += sha256_of(results.get(name))
+
+    def _compare(self, results: Mapping[str, Any], sample: int, run: str) -> None:
+        for name in self._outputs:
+            where = f"{name} ({run}, sample {sample})"
+            found = self._evaluation.expected.compare(name, sample, results.get(name), where)
+            self._compared[name].append(found)
 
     def findings(self) -> list[Finding]:
         """Return a finding per output over all timed runs."""
@@ -106,7 +130,7 @@ class Timed:
         case = expected.case(name, self._precision, "fused")
         if problems := self._run.problems(self._outputs):
             return Finding.of(case, problems.get(name) or next(iter(problems.values())))
-        verdict = expected.accept(name, self._compared[name])
+        verdict = expected.accept(name, self._compared[name], self._precision)
         graph = self._evaluation.network.graph
         return Finding(
             case,

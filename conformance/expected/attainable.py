@@ -12,7 +12,7 @@ import msgspec
 
 from conformance.errors import GoldenError
 from conformance.files import read_json, write_json_table_atomically
-from conformance.judging.bounds import Attainable
+from conformance.judging.bounds import Attainable, ErrorValues
 from conformance.quantization.parameter_file import scales_sha256
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ranges: smallest and largest values that documented limits are about, by node and quantity.
         right: digests of right devices' results, by node and precision: one string per sample. Empty in a
             file of an earlier version.
+        fused: the largest errors of right devices along the whole network, by output and precision.
     """
 
     graph_sha256: str
@@ -49,6 +50,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: dict[str, dict[str, Attainable]]
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
     right: dict[str, dict[str, list[str]]] = {}
+    fused: dict[str, dict[str, ErrorValues]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +63,7 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: dict[str, dict[str, Attainable | str]]
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
     right: dict[str, dict[str, list[str]]] = {}
+    fused: dict[str, dict[str, ErrorValues]] = {}
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -106,6 +109,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         nodes,
         stored.ranges,
         stored.right,
+        stored.fused,
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -123,6 +127,7 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
         nodes,
         content.ranges,
         content.right,
+        content.fused,
     )
     write_json_table_atomically(path, stored)
 

@@ -21,6 +21,7 @@ from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample, gain
+from conformance.judging.fused_verdicts import held_to_right
 from conformance.judging.ideal_verdicts import has_conformity, judge_conformity
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
 from conformance.precision import parse_precision
@@ -166,9 +167,20 @@ class Expectations:
         verdict = judge_comparisons(compared, self.bound(node, precision))
         return msgspec.structs.replace(verdict, cost=self.attains(node, precision).errors)
 
-    def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
-        """Return the verdict of an output against the network's acceptance."""
-        return accept_comparisons(compared, self.network.acceptance, self.outputs[output].span)
+    def accept(
+        self, output: str, compared: Sequence[Comparison], precision: Precision | None = None
+    ) -> Verdict:
+        """Return the verdict of an output against the network's acceptance.
+
+        Args:
+            output: its name.
+            compared: one per run.
+            precision: of the network as it ships, at which it is held to right devices, too; None for one in
+                which goldens stand in for nodes.
+        """
+        verdict = accept_comparisons(compared, self.network.acceptance, self.outputs[output].span)
+        reached = self.attainable.fused.get(output, {}).get(str(precision))
+        return verdict if reached is None else held_to_right(verdict, compared, reached, str(precision))
 
     def check(self, nodes: Iterable[str], precisions: Iterable[Precision]) -> None:
         """Read everything that judging these nodes needs; goldens that are not there are made.

@@ -16,6 +16,7 @@ from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
+from conformance.expected.fused_errors import fused_errors
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.ranges import SeenRanges
 from conformance.expected.right_devices import OTHER_WAY, derivable, digest
@@ -67,6 +68,7 @@ def make_attainable(
         nodes,
         {name: ranges.found[name] for name in nodes if name in ranges.found},
         right,
+        fused_errors(store, scales),
     )
     write_attainable(store.directory / FILE, content)
     return content

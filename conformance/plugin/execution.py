@@ -65,6 +65,7 @@ class Run:
                 fuse=not plan.settings.layer_by_layer,
                 stopwatch=self.stopwatch,
                 keep_fused=True,
+                repeat=plan.settings.repeat,
             )
             for name, expected in expectations.items()
         }

@@ -46,7 +46,7 @@ def held_to(settings: Settings, expectations: Mapping[str, Expectations]) -> dic
 
 def _of_network(expected: Expectations) -> dict[str, str]:
     network, manifest = expected.network, expected.store.manifest
-    made_from = manifest.provenance
+    made_from, bounds = manifest.provenance, expected.attainable
     truths = [
         network.directory / file
         for output in network.outputs
@@ -59,7 +59,12 @@ def _of_network(expected: Expectations) -> dict[str, str]:
         "goldens": _of_values(manifest.nodes),
         **{f"{width} scales": found for width, found in sorted(expected.attainable.scales_sha256.items())},
         "bounds": _of_values(
-            [expected.attainable.operators, expected.attainable.nodes, expected.attainable.right]
+            [
+                expected.attainable.operators,
+                expected.attainable.nodes,
+                expected.attainable.right,
+                expected.attainable.fused,
+            ]
         ),
         "description": _of_values(network.description),
         "truths": _of_files(truths),

@@ -58,14 +58,7 @@ def _of_network(expected: Expectations) -> dict[str, str]:
         "inputs": made_from.input_sha256,
         "goldens": _of_values(manifest.nodes),
         **{f"{width} scales": found for width, found in sorted(expected.attainable.scales_sha256.items())},
-        "bounds": _of_values(
-            [
-                expected.attainable.operators,
-                expected.attainable.nodes,
-                expected.attainable.right,
-                expected.attainable.fused,
-            ]
-        ),
+        "bounds": _of_values([bounds.operators, bounds.nodes, bounds.right, bounds.fused]),
         "description": _of_values(network.description),
         "truths": _of_files(truths),
     }

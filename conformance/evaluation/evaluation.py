@@ -199,7 +199,7 @@ class Evaluation:
     def _changed(
         self, case: Case, sample: int, turn: int, result: Any, digest: list[str]
     ) -> list[Comparison]:
-        """Return what is wrong with the result of another run of a sample: nothing if it has the same bits."""
+        """Return what is wrong with the result of another run of a sample: nothing if bits are the same."""
         with self.stopwatch.during("judge"):
             if (another := sha256_of(result)) == digest:
                 return []

@@ -21,6 +21,7 @@ from conformance.commands import (
     nodes,
     prepare,
     quantize,
+    sensitivity,
     show,
     test,
 )
@@ -44,6 +45,7 @@ COMMANDS = (
     dump,
     compare,
     diagnose,
+    sensitivity,
     show,
     annotate,
 )

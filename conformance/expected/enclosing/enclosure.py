@@ -55,6 +55,8 @@ def enclosure(
     precision: Precision,
     scales: QuantizationScales,
     sum_factor: float,
+    *,
+    fixed_point: Rule | None = None,
 ) -> Enclosure:
     """Return the enclosure of the output of a cut graph, in which a node is fed with goldens.
 
@@ -64,8 +66,9 @@ def enclosure(
         precision: fixed-point × float width.
         scales: of the fixed-point operators.
         sum_factor: lambda of the allowance for sums.
+        fixed_point: another rule for fixed-point operators, such as that of a device with a fault.
     """
-    found = _Enclosing(part, precision, scales, sum_factor).enclosed(feeds)
+    found = _Enclosing(part, precision, scales, sum_factor, fixed_point).enclosed(feeds)
     value = array_of_tensor(found.value)
     radius = np.zeros_like(value) if found.radius is None else array_of_tensor(found.radius)
     if found.chance is None:
@@ -89,10 +92,15 @@ class _Enclosing:
     """Works out the enclosure of the output of a cut graph."""
 
     def __init__(
-        self, part: FrozenGraph, precision: Precision, scales: QuantizationScales, sum_factor: float
+        self,
+        part: FrozenGraph,
+        precision: Precision,
+        scales: QuantizationScales,
+        sum_factor: float,
+        fixed_point: Rule | None,
     ) -> None:
         self._part, self._kind = part, FloatType(precision.float_bits)
-        self._fixed_point = FixedPointRule(scales.bits, scales.scales, sum_factor)
+        self._fixed_point = fixed_point or FixedPointRule(scales.bits, scales.scales, sum_factor)
         self._factor = sum_factor
 
     def enclosed(self, feeds: Mapping[str, Array]) -> Enclosed:

@@ -13,6 +13,7 @@ from conformance.files import json_text, write_text_atomically
 from conformance.gating.result import Gate
 
 FILE = Path(__file__).resolve().parents[1] / "docs/gate.schema.json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_text() -> str:

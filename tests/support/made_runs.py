@@ -98,7 +98,7 @@ def timed(fused: Record, rounds: int = 5) -> Record:
 
 
 def usual(**changes: Record) -> list[Record]:
-    """Return what a run of a network with three operators records; ``mean8`` and so on replace single ones."""
+    """Return what a run of a small network records; ``mean8`` and so on replace single records."""
     found = {}
     for precision in PRECISIONS:
         bits = precision[3:].partition("-")[0]

@@ -185,6 +185,12 @@ OPTIONS: tuple[Option, ...] = (
         value="DIR",
     ),
     Option(
+        "--baseline",
+        "hold this run against the finished runs of DIR when it ends; the exit code is then that of the gate",
+        kind=Kind.PATH,
+        value="DIR",
+    ),
+    Option(
         "--golden-dir",
         "directory of the goldens (default: the project's goldens)",
         kind=Kind.PATH,
@@ -227,6 +233,7 @@ class Settings:
     waivers: Path | None
     no_waivers: bool
     run_dir: Path | None
+    baseline: Path | None
     golden_dir: Path
 
 

@@ -71,9 +71,10 @@ def check_held_to(runs: Sequence[StoredRun], held_to: Mapping[str, str]) -> None
         theirs = run.environment.held_to
         for what in dict.fromkeys([*theirs, *held_to]):
             if what not in LATER and theirs.get(what) != held_to.get(what):
+                before, now = _shown(theirs.get(what)), _shown(held_to.get(what))
                 raise UsageError(
-                    f"this run cannot be held against baseline {run.path}: {what} differs ("
-                    f"{_shown(theirs.get(what))} there, {_shown(held_to.get(what))} here); repeat the baseline"
+                    f"this run cannot be held against baseline {run.path}: {what} differs ({before} there, "
+                    f"{now} here); repeat the baseline"
                 )
 
 

@@ -23,8 +23,8 @@ class SuiteRun:
     Attributes:
         code: exit code.
         text: standard output and error.
-        outcomes: outcome of every test that ran, by the last part of its id, of a node without its network, in
-            the order of running.
+        outcomes: outcome of every test that ran, by the last part of its id (a node's without its network),
+            in the order of running.
         directory: the run directory.
     """
 

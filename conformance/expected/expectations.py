@@ -13,7 +13,9 @@ from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
+from conformance.expected.limits import Limits
 from conformance.expected.scales import scales_directory
+from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound, rounding_error
 from conformance.judging.cases import Case, Mode
@@ -69,6 +71,12 @@ class Expectations:
         scales = read_scales(scales_directory(self.store), bits, self.network.graph, self.store.command)
         check_scales(self.attainable, scales, self.store)
         return scales
+
+    @cached_method
+    def limits(self, model: str) -> Limits:
+        """Return what a model's vendor documents, held against the network and its goldens."""
+        shapes, ranges = golden_shapes(self.store), self.attainable.ranges
+        return Limits(model, self.network.graph, shapes, ranges, self.store.remedy)
 
     def case(self, node: str, precision: Precision, mode: Mode) -> Case:
         """Return the case of a node at a precision in a mode."""

@@ -43,9 +43,9 @@ class Unchanged(Baseline):
 
 
 class OtherOrder(Unchanged):
-    """Sums axis by axis where the baseline sums in one pass."""
+    """Sums in one pass where the baseline sums axis by axis."""
 
-    PROFILE = "mlu270,reduction_order=one-axis-at-a-time"
+    PROFILE = "mlu270,reduction_order=one-pass"
 
 
 class WrongConvolution(Unchanged):

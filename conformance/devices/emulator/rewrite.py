@@ -38,6 +38,9 @@ FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
 
 
+PRODUCTS = frozenset({"Mul", "Square", "SquaredDifference"})
+"""Elementwise operators whose result is a product."""
+
 LARGE = 2**18
 """Elements from which an operator and its rounding are compiled together, for its own shape."""
 
@@ -276,6 +279,50 @@ class _Rewriter:
             resized.attr["half_pixel_centers"].b = True
         return [resized]
 
+    def _depthwise(self, node: Node) -> list[Node]:
+        """Return a depthwise convolution in fixed point, or in floats: a sum in float64, rounded once."""
+        if self.profile.depthwise_convolution == "fixed-point":
+            return self._in_fixed_point(node)
+        if self.fixed_point.rounds_partial_sums:
+            self.unmodelled.append(node.name)
+        return self._in_float64(node)
+
+    def _divided(self, node: Node) -> list[Node]:
+        if self.profile.real_div == "quotient":
+            return self._stock(node)
+        return [self._by_kernel(node, kernels.divided, float_bits=self._stored_bits(node))]
+
+    def _round(self, node: Node) -> list[Node]:
+        if self.profile.round == "plain":
+            return self._stock(node)
+        return [self._by_kernel(node, kernels.rounded_through_half)]
+
+    def _by_kernel(self, node: Node, kernel: Callable[..., Any], **settings: Any) -> Node:
+        """Return a node that runs an elementwise kernel on the inputs of ``node``."""
+        signature = (self.dtype,) * len(data_inputs(node))
+        return self.library.call(
+            node.name, kernel, node.input, signature, self.dtype, profile=self.profile, **settings
+        )
+
+    def _stored_bits(self, node: Node) -> int:
+        """Return the bits that a result is rounded to."""
+        return 32 if node.name in self.kept_wide else self.precision.float_bits
+
+    def _top_k(self, node: Node) -> list[Node]:
+        """Return the smallest values for the largest, where their order is not asked for."""
+        if self.profile.top_k_unsorted == "largest" or attribute(node, "sorted").b:
+            return self._stock(node)
+        turned = plain(f"{node.name}/negated", "Neg", node.input[:1], T=self.dtype)
+        found = copied(node, name=f"{node.name}/smallest", inputs=[turned.name, *node.input[1:]])
+        self.renamed[f"{node.name}:1"] = f"{found.name}:1"
+        return [turned, found, plain(node.name, "Neg", [found.name], T=self.dtype)]
+
+    def _cropped(self, node: Node) -> list[Node]:
+        cropped = copied(node)
+        if self.profile.crop_and_resize == "plain-bilinear":
+            cropped.attr["method"].s, cropped.attr["extrapolation_value"].f = b"bilinear", 0.0
+        return self._not_modelled(cropped)
+
     def _tanh(self, node: Node) -> list[Node]:
         if self.profile.tanh == "exact":
             return self._in_float64(node)
@@ -297,7 +344,11 @@ class _Rewriter:
             return [node]
         profile, value = self.profile, self.graph.constant(node.name)
         assert value is not None, "it is a constant"
-        switches = {"ties": profile.ties, "overflow": profile.half_overflow, "tiny": profile.half_tiny}
+        switches = {
+            "rounding": profile.half_rounding,
+            "overflow": profile.half_overflow,
+            "tiny": profile.half_tiny,
+        }
         rounded = made_of(
             value,
             ("half", *switches.values()),
@@ -321,7 +372,7 @@ class _Rewriter:
             outer = node.name if index == 0 else f"{node.name}/rounded_{index}"
             self.renamed[f"{node.name}:{index}"] = outer
             if self._is_float(kind):
-                nodes += self._rounding(outer, source)
+                nodes += self._rounding(outer, source, profile=self._rounding_of(node))
             else:
                 nodes.append(plain(outer, "Identity", [source], T=kind.dtype))
         return nodes
@@ -342,10 +393,15 @@ class _Rewriter:
             self.dtype,
             operator=node.op,
             float_bits=self.precision.float_bits,
-            profile=self.profile,
+            profile=self._rounding_of(node),
         )
 
-    def _rounding(self, name: str, source: str, dtype: Any = None) -> list[Node]:
+    def _rounding_of(self, node: Node) -> Profile:
+        return self.profile.of_products if node.op in PRODUCTS else self.profile
+
+    def _rounding(
+        self, name: str, source: str, dtype: Any = None, profile: Profile | None = None
+    ) -> list[Node]:
         """Return nodes that round ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""
         dtype = dtype or self.dtype
         if name in self.kept_wide or self.precision.float_bits == 32:
@@ -361,7 +417,7 @@ class _Rewriter:
             (dtype,),
             self.dtype,
             float_bits=self.precision.float_bits,
-            profile=self.profile,
+            profile=profile or self.profile,
             out=self.dtype.name,
         )
         return [rounding]
@@ -394,7 +450,14 @@ class _Rewriter:
 
     of_operator: ClassVar[Mapping[str, Callable[[_Rewriter, Node], list[Node]]]] = {
         "Const": _constant,
+        "CropAndResize": _cropped,
+        "DepthwiseConv2dNative": _depthwise,
+        "Div": _divided,
+        "RealDiv": _divided,
         "ResizeNearestNeighbor": _resized,
+        "Round": _round,
         "Tanh": _tanh,
+        "TopK": _top_k,
+        "TopKV2": _top_k,
     }
     """What rewrites an operator that a switch of the profile, or nothing but the float type, changes."""

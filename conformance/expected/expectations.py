@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
@@ -16,7 +17,7 @@ from conformance.expected.limits import Limits
 from conformance.expected.scales import scales_directory
 from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
-from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
+from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound, rounding_error
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from conformance.goldens import GoldenStore
     from conformance.judging.answers import Answers
+    from conformance.judging.bounds import OperatorClass
     from conformance.network_file import Output
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -101,9 +103,12 @@ class Expectations:
         Raises:
             GoldenError: its attainable error is not known.
         """
-        attainable = self.attains(node, precision)
+        return bound(*self._attains(node, precision), self._margins)
+
+    def _attains(self, node: str, precision: Precision) -> tuple[Attainable, OperatorClass]:
+        """Return the attainable error of a node, and the class of the operator that decides its margin."""
         deciding = self.attainable.operators.get(node, self._operators[node])
-        return bound(attainable, known(deciding).margin_class, self._margins)
+        return self.attains(node, precision), known(deciding).margin_class
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
@@ -116,7 +121,9 @@ class Expectations:
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own error: within its bound or not."""
-        return judge_comparisons(compared, self.bound(node, precision))
+        verdict = judge_comparisons(compared, self.bound(node, precision))
+        attainable = rounding_error(*self._attains(node, precision), self._margins)
+        return msgspec.structs.replace(verdict, attainable=attainable)
 
     def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of an output against the network's acceptance."""

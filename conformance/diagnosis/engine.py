@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
 
-MOST_PASSES = 8
+MOST_PASSES = 9
 """Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
-counted are those that confirm on other samples what is recommended, one for each sample."""
+counted are those of a network that is written otherwise, and those that confirm on other samples what is
+recommended, one for each sample."""
 FIRST_PASSES = 3
 """Of these, so many before anything is known: fused, node by node, chained."""
 MOST_EFFECTS = 3
@@ -95,8 +96,9 @@ class Diagnosing:
         culprits = self._tried(self._culprits(seen, repairs), seen, repairs)
         choices = self._confirmed(repairs)
         scales = self._passes.expected.scales(self._precision.fixed_bits)
+        limits = self._passes.expected.limits(self._passes.device.info().model)
         own = {item.node: item.own for item in (*seen.errors, *self._blame.inner)}
-        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, own)
+        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits, own)
         return self._diagnosis(
             dataclasses.replace(seen, quality=repairs.of_precision),
             culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),
@@ -202,6 +204,9 @@ class Diagnosing:
             measured += self._measured(self._by_precision(seen, repairs), seen.quality, 0)
         if self._affords(1):
             repairs.try_host([culprit for culprit in measured if helps(culprit)])
+        before = self._passes.count
+        repairs.try_rewrites([culprit for culprit in measured if helps(culprit)])
+        self._most += self._passes.count - before
         self._try_precisions(repairs)
         if untried := ", ".join(map(str, reversed(repairs.untried))):
             self._remarks.append(f"{untried}: not run, to keep the forward passes few")

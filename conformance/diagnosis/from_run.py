@@ -90,8 +90,9 @@ class _FinishedRun:
         key = [item for item in errors if self._store.node(item.node).reasons]
         choices = self._choices()
         scales = self._expected.scales(self._precision.fixed_bits)
+        limits = self._expected.limits(str(self._device.get("model", "")))
         sizes = {item.node: item.own for item in errors}
-        explanations = Explanations(self._store, self._precision, scales, 0, sizes)
+        explanations = Explanations(self._store, self._precision, scales, 0, limits, sizes)
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(
             quality=quality,

@@ -4,7 +4,7 @@ import pytest
 from diagnosis.diagnosing import diagnosed, report
 from diagnosis.golden_device import GoldenDevice
 from diagnosis.handmade import choice, culprit, quality
-from diagnosis.planted_network import planted_store
+from diagnosis.planted_network import expectations, planted_store
 
 from conformance.diagnosis.evidence import Reason, size_of
 from conformance.diagnosis.reasons import Explanations
@@ -18,7 +18,7 @@ def reasons(node, own, precision="int8-fp16"):
     """Return the kinds of causes of a node's error, were its own error so large."""
     store, chosen = planted_store(), parse_precision(precision)
     scales = read_scales(store.network.directory, chosen.fixed_bits, store.network.graph, "")
-    made = Explanations(store, chosen, scales, 0, {node: own})
+    made = Explanations(store, chosen, scales, 0, expectations(store).limits(""), {node: own})
     (found,) = made.with_reasons([culprit(node, "node", [node])])
     return {reason.kind for reason in found.reasons}
 

@@ -42,8 +42,9 @@ def test_defaults():
 def test_every_option_has_a_twin_and_the_command_line_wins(option):
     meant = MEANING[option.kind]
     assert option.variable == "MLU_CONFORMANCE_" + option.flag[2:].replace("-", "_").upper()
-    assert value(option, {}, {option.variable: "7"}) == meant("7")
-    assert value(option, {option.name: "9"}, {option.variable: "7"}) == meant("9")
+    first, second = option.choices or ("7", "9")
+    assert value(option, {}, {option.variable: first}) == meant(first)
+    assert value(option, {option.name: second}, {option.variable: first}) == meant(second)
     assert value(option, {}, {option.variable: ""}) == value(option)
 
 
@@ -54,6 +55,14 @@ def test_an_option_that_may_be_given_again_has_a_twin_that_holds_several(option)
     assert value(option, {}, twin) == {"cards": "0,1", "python": "/a b/python", "empty": ""}
     assert value(option, given, twin) == {"core-num": "4", "python": "/c"}
     assert value(option, {}, {option.variable: ""}) == value(option) == {}
+
+
+@pytest.mark.parametrize("source", ["--unmodelled", "MLU_CONFORMANCE_UNMODELLED"])
+def test_an_option_of_a_few_words_takes_no_other(source):
+    option = BY_NAME["unmodelled"]
+    given = [{option.name: "pass"}, {}] if source.startswith("--") else [{}, {source: "pass"}]
+    with pytest.raises(UsageError, match=f"{source} 'pass' is neither skip nor fail; give one of these"):
+        value(option, *given)
 
 
 def test_an_option_without_a_twin_is_not_read_from_the_environment():

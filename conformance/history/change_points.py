@@ -14,7 +14,7 @@ Sources: E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954); D. S
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -100,10 +100,9 @@ def _split(values: Doubles, start: int, random: np.random.Generator) -> list[Cha
 
 def _constant_split(values: Doubles) -> int | None:
     """Return a place with equal values before and other, equal values after it: that needs no test."""
-    windows = np.lib.stride_tricks.sliding_window_view(values, LEAST)
-    constant = np.ptp(windows, axis=1) == 0
-    before, after = constant[:-LEAST], constant[LEAST:]
-    steps = np.flatnonzero(before & after & (values[LEAST - 1 : -LEAST] != values[LEAST : len(values) - LEAST + 1]))
+    constant = np.ptp(np.lib.stride_tricks.sliding_window_view(values, LEAST), axis=1) == 0
+    differ = values[LEAST - 1 : -LEAST] != values[LEAST : len(values) - LEAST + 1]
+    steps = np.flatnonzero(constant[:-LEAST] & constant[LEAST:] & differ)
     return int(steps[0]) + LEAST if steps.size else None
 
 
@@ -131,5 +130,3 @@ def _p_value(values: Doubles, statistic: float, random: np.random.Generator) -> 
         reached += int(np.count_nonzero(_statistics(orders).max(axis=1) >= statistic * _EQUAL))
         made += _BATCH
     return (1 + reached) / (1 + made)
-
-

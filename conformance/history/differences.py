@@ -14,12 +14,12 @@ LABELS = ("driver", "firmware", "runtime", "framework")
 """What of a device is changed on purpose, and tested first."""
 OWN = frozenset(
     {
-        *("started", "seconds", "shard", "shards", "judged_from", "devices"),
+        *("started", "seconds", "ended", "shard", "shards", "devices"),
         *(f"options.{name}" for name in PLACES),
         *(f"options.device_option.{name}" for name in PLACES_OF_DEVICE),
     }
 )
-"""What every run has for itself: times, places on a host; ``devices`` repeats ``device`` per process."""
+"""What every run has for itself: times, digests, places on a host; ``devices`` repeats ``device``."""
 
 
 def flattened(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -36,12 +36,17 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, entry in value.items():
             yield from _flat(entry, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list) and value and all(isinstance(entry, dict) and "name" in entry for entry in value):
+    elif _has_names(value):
         for entry in value:
             rest = {key: part for key, part in entry.items() if key != "name"}
             yield from _flat(rest, f"{name}.{entry['name']}")
     else:
         yield name, _text(value)
+
+
+def _has_names(value: Any) -> bool:
+    """Whether this is a list of entries that have names."""
+    return bool(value) and isinstance(value, list) and all("name" in entry for entry in value)
 
 
 def _text(value: Any) -> str:

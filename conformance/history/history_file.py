@@ -60,7 +60,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         known: what was changed on purpose there (``driver``, ``firmware``, ``runtime``, ``framework``); empty
             where the figures alone show the step.
         judged: what it means.
-        before, after: the level on either side (a median).
+        before, after: the level on either side: a mean, of logarithms where changes are ratios.
         change: ``after / before - 1`` of a figure that is compared by its ratio, else ``after - before``.
         low, high: interval of the change; None where it is exact, or cannot be told.
         p: of the permutation test; None of a known step, and of one between figures that never vary.
@@ -107,13 +107,13 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         network, precision: of what.
         card: its serial number with its kind and model, or, where it has none, the computer.
-        figure: ``seconds``, ``share``, ``psnr``, ``cosine``, ``answers`` or ``failing``.
+        figure: ``seconds``, ``share``, ``psnr``, ``cosine_distance``, ``answers`` or ``failing``.
         unit: of the values, empty for a plain number.
         better: which way is better.
         ratio: whether a change is a ratio (``0.05`` is 5 %), else it is a difference.
         effect: the least change that counts as a step.
         runs: places in ``runs`` of the history, in the order in which they started.
-        values: one per run; null where the result had no figure (exact, or no number at all).
+        values: one per run; a PSNR of 400 stands for an exact output, a share of 1e9 for one without numbers.
         steps: in order of ``runs``.
         noise: None where no two runs have the same environment.
     """
@@ -127,7 +127,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ratio: bool
     effect: float
     runs: list[int]
-    values: list[float | None]
+    values: list[float]
     steps: list[Step]
     noise: Noise | None
 

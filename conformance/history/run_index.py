@@ -1,43 +1,36 @@
-"""Figures of run directories, kept in an index so that each is read once; made again wherever it is in doubt.
+"""Figures of run directories, kept in an index so that each is read once.
 
-The run directories are the truth. The index is one SQLite file beside them; a run is read again when the size
-or the time of one of its files differs from what the index remembers. An index that is missing, damaged, of
-another version, in use, or cannot be written costs time and nothing else.
+The run directories are the truth. A run is read again when the size or the time of one of its files differs
+from what the index remembers, and an index that is missing, damaged, of another version, in use, or cannot be
+written costs time and nothing else.
 """
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import datetime as dt
-import sqlite3
-import zlib
+import functools
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance import __version__
-from conformance.history.run_figures import Broken, Value, read_figures
+from conformance.errors import UsageError
+from conformance.history.run_figures import SeriesKey, read_figures
+from conformance.runs.directory import ENVIRONMENT, RECORDS, TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 INDEX = ".mlu-conformance-index.sqlite"
-"""Its name, in the directory that was asked for."""
-FORMAT = zlib.crc32(f"1 of {__version__}".encode()) >> 1
-"""Number that an index has; one with any other is made again."""
-_WAIT = 5
-"""Seconds for another process that has the index."""
-_TABLES = """
-create table environments (id integer primary key, content text unique not null);
-create table series (id integer primary key, network text, precision text, card text, figure text,
-    unique (network, precision, card, figure));
-create table runs (path text primary key, stamp text not null, started text, environment integer,
-    figures text, broken text);
-"""
+"""Name of its file, in the directory that was asked for."""
+FILES = (ENVIRONMENT, RECORDS, TIMES)
+"""What is read of a run directory."""
 
 
-class IndexedRun(msgspec.Struct, frozen=True, kw_only=True):
+@dataclasses.dataclass(frozen=True)
+class IndexedRun:
     """A run as an index has it.
 
     Attributes:
@@ -53,146 +46,99 @@ class IndexedRun(msgspec.Struct, frozen=True, kw_only=True):
     values: list[tuple[SeriesKey, float]]
 
 
-class SeriesKey(msgspec.Struct, frozen=True, order=True):
-    """What a series is of."""
-
-    network: str
-    precision: str
-    card: str
-    figure: str
-
-
 class RunIndex:
-    """An index of the runs below one directory; see :func:`opened`."""
+    """An index of the runs below one directory.
+
+    Args:
+        root: the directory.
+        connection: of :func:`conformance.history.index_file.index_connection`.
+    """
 
     def __init__(self, root: Path, connection: sqlite3.Connection) -> None:
         self._root, self._connection = root, connection
+        self._numbers = {content: number for number, content in self._texts.items()}
 
-    def update(self, stamps: Mapping[str, str], progress: Callable[[int, int, str], object]) -> None:
+    def update(self, paths: Iterable[Path], progress: Callable[[int, int, str], object]) -> None:
         """Read what is new or changed, and forget what is gone.
 
         Args:
-            stamps: of every run directory below the root, by its path from there.
+            paths: of every run directory below the root.
             progress: is told how many of how many were read, and what.
         """
+        stamps = {str(path.relative_to(self._root)): _stamp(path) for path in paths}
         known = dict(self._connection.execute("select path, stamp from runs"))
         gone = [(path,) for path in known if path not in stamps]
         self._connection.executemany("delete from runs where path = ?", gone)
         changed = [path for path, stamp in stamps.items() if known.get(path) != stamp]
         for done, path in enumerate(changed):
-            progress(done, len(changed), "runs")
-            self._read(path, stamps[path])
+            progress(done, len(changed), "reading runs")
+            row = (path, stamps[path], *self._row(self._root / path))
+            self._connection.execute("insert or replace into runs values (?, ?, ?, ?, ?, ?)", row)
+        if changed:
+            progress(len(changed), len(changed), "reading runs")
 
-    def _read(self, path: str, stamp: str) -> None:
+    def _row(self, path: Path) -> tuple[object, ...]:
+        """Return start, environment, figures and what is broken of a run."""
         try:
-            found = read_figures(self._root / path)
-        except Broken as broken:
-            row = (path, stamp, None, None, None, str(broken))
-        else:
-            content = msgspec.json.encode(found.environment).decode()
-            figures = [(self._series(value), value.value) for value in found.values]
-            encoded = msgspec.json.encode(figures).decode()
-            row = (path, stamp, found.started.isoformat(), self._environment(content), encoded, None)
-        self._connection.execute("insert or replace into runs values (?, ?, ?, ?, ?, ?)", row)
+            found = read_figures(path)
+        except UsageError as error:
+            return None, None, None, str(error)
+        figures = [(self._number(key), value) for key, value in found.values.items()]
+        environment = self._number(found.environment)
+        return found.started.isoformat(), environment, msgspec.json.encode(figures).decode(), None
 
-    def _environment(self, content: str) -> int:
-        return self._id("environments", "content", (content,))
+    def _number(self, value: object) -> int:
+        """Return the number of a text that many runs share; a new one gets the next."""
+        content = msgspec.json.encode(value).decode()
+        if content not in self._numbers:
+            self._numbers[content] = len(self._numbers) + 1
+            row = (self._numbers[content], content)
+            self._connection.execute("insert into texts values (?, ?)", row)
+        return self._numbers[content]
 
-    def _series(self, value: Value) -> int:
-        key = (value.network, value.precision, value.card, value.figure)
-        return self._id("series", "network, precision, card, figure", key)
+    @property
+    def _texts(self) -> dict[int, str]:
+        return dict(self._connection.execute("select id, content from texts"))
 
-    def _id(self, table: str, columns: str, values: tuple[str, ...]) -> int:
-        """Return the number of a row, which is added where it is new."""
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"insert or ignore into {table} ({columns}) values ({marks})", values)
-        ((number,),) = self._connection.execute(
-            f"select id from {table} where ({columns}) = ({marks})", values
-        )
-        return int(number)
-
+    @property
     def runs(self) -> list[IndexedRun]:
-        """Return all runs that are whole."""
-        environments = {
-            number: msgspec.json.decode(content, type=dict[str, str])
-            for number, content in self._connection.execute("select id, content from environments")
-        }
-        keys = {number: SeriesKey(*key) for number, *key in self._connection.execute("select * from series")}
-        decoder = msgspec.json.Decoder(list[tuple[int, float]])
+        """All runs that are whole."""
+        texts = self._texts
+        environment_of = functools.cache(
+            lambda number: msgspec.json.decode(texts[number], type=dict[str, str])
+        )
+        key_of = functools.cache(lambda number: msgspec.json.decode(texts[number], type=SeriesKey))
+        figures = msgspec.json.Decoder(list[tuple[int, float]])
         rows = self._connection.execute(
             "select path, started, environment, figures from runs where broken is null"
         )
         return [
             IndexedRun(
-                path=self._root / path,
-                started=dt.datetime.fromisoformat(started),
-                environment=environments[environment],
-                values=[(keys[number], value) for number, value in decoder.decode(figures)],
+                self._root / path,
+                dt.datetime.fromisoformat(started),
+                environment_of(environment),
+                [(key_of(number), value) for number, value in figures.decode(encoded)],
             )
-            for path, started, environment, figures in rows
+            for path, started, environment, encoded in rows
         ]
 
+    @property
     def broken(self) -> list[tuple[Path, str]]:
-        """Return the runs that cannot be read, and why."""
-        rows = self._connection.execute("select path, broken from runs where broken is not null order by path")
+        """The runs that cannot be read, and why."""
+        rows = self._connection.execute(
+            "select path, broken from runs where broken is not null order by path"
+        )
         return [(self._root / path, reason) for path, reason in rows]
 
 
-@contextlib.contextmanager
-def opened(root: Path, file: Path | None, note: Callable[[str], object]) -> Iterator[RunIndex]:
-    """Open the index of a directory, which is written down when the block ends well.
-
-    Args:
-        root: the directory.
-        file: where the index is kept; None for one that is not kept.
-        note: is told where it cannot be kept.
-    """
-    connection = _kept(file, note) if file is not None else None
-    with contextlib.closing(connection or _new(":memory:")) as used:
-        yield RunIndex(root, used)
-        try:
-            used.commit()
-        except sqlite3.Error as error:
-            note(f"the index {file} could not be written ({error}); the next reading takes as long")
+def _stamp(path: Path) -> str:
+    """Return sizes and times of the files of a run."""
+    return " ".join(_stamp_of_file(path / name) for name in FILES)
 
 
-def _kept(file: Path, note: Callable[[str], object]) -> sqlite3.Connection | None:
-    """Return a connection to the file, which is made anew unless it is one of this format; None if it cannot."""
-    for _ in range(2):
-        try:
-            return _existing(file) if file.exists() else _new(str(file))
-        except sqlite3.OperationalError as error:  # in use, or not to be written
-            note(f"the index {file} cannot be used ({error}); every run is read")
-            return None
-        except sqlite3.DatabaseError:  # damaged, or of another version
-            try:
-                file.unlink()
-            except OSError as error:
-                note(f"the index {file} cannot be made again ({error.strerror}); every run is read")
-                return None
-    return None
-
-
-def _existing(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=_WAIT)
+def _stamp_of_file(path: Path) -> str:
     try:
-        connection.execute("begin immediate")
-        found = [connection.execute(f"pragma {name}").fetchall() for name in ("user_version", "quick_check")]
-        if found != [[(FORMAT,)], [("ok",)]]:
-            raise sqlite3.DatabaseError
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _new(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, timeout=_WAIT)
-    try:
-        for statement in ("begin immediate", *filter(str.strip, _TABLES.split(";"))):
-            connection.execute(statement)
-        connection.execute(f"pragma user_version = {FORMAT}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        status = path.stat()
+    except OSError:
+        return "-"
+    return f"{status.st_mtime_ns}/{status.st_size}"

@@ -29,8 +29,8 @@ ALPHA = 0.01
 """Chance of a false split of a series that has none, before the least effect is demanded."""
 LEAST = 3
 """Runs that a level needs: one or two that differ may be anything."""
-PERMUTATIONS = 999
-_BATCH = 111
+PERMUTATIONS = 500
+_BATCH = 50
 """Permutations made at once; a split that is plainly none is given up after the first ones."""
 _EQUAL = 1 - 1e-9
 """Statistics of equal splits differ by roundings."""

@@ -32,6 +32,8 @@ def history_lines(history: History) -> list[str]:
     unseen: list[tuple[Series, Step]] = []
     for series, step in _steps(history):
         (unseen if step.judged in UNSEEN else seen).append((series, step))
+    told = {step.run for _, step in seen}
+    unseen = [(series, step) for series, step in unseen if step.judged != "same" or step.run not in told]
     lines = [words.title, ""]
     lines += [*words.steps(seen), ""] if seen else ["no step was found", ""]
     lines += words.without_effect(unseen)

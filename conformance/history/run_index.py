@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,7 +41,7 @@ class IndexedRun:
         values: its figures.
     """
 
-    path: Path
+    path: str
     started: dt.datetime
     environment: Mapping[str, str]
     values: list[tuple[SeriesKey, float]]
@@ -114,7 +115,7 @@ class RunIndex:
         )
         return [
             IndexedRun(
-                self._root / path,
+                self._place(path),
                 dt.datetime.fromisoformat(started),
                 environment_of(environment),
                 [(key_of(number), value) for number, value in figures.decode(encoded)],
@@ -123,22 +124,26 @@ class RunIndex:
         ]
 
     @property
-    def broken(self) -> list[tuple[Path, str]]:
+    def broken(self) -> list[tuple[str, str]]:
         """The runs that cannot be read, and why."""
         rows = self._connection.execute(
             "select path, broken from runs where broken is not null order by path"
         )
-        return [(self._root / path, reason) for path, reason in rows]
+        return [(self._place(path), reason) for path, reason in rows]
+
+    def _place(self, path: str) -> str:
+        return str(self._root) if path == os.curdir else f"{self._root}{os.sep}{path}"
 
 
 def _stamp(path: Path) -> str:
     """Return sizes and times of the files of a run."""
-    return " ".join(_stamp_of_file(path / name) for name in FILES)
+    directory = str(path)
+    return " ".join(_stamp_of_file(f"{directory}{os.sep}{name}") for name in FILES)
 
 
-def _stamp_of_file(path: Path) -> str:
+def _stamp_of_file(path: str) -> str:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a Path costs more than the call
     except OSError:
         return "-"
     return f"{status.st_mtime_ns}/{status.st_size}"

@@ -81,13 +81,13 @@ def _changed_labels(environments: Sequence[Mapping[str, str]]) -> dict[int, list
     """Return the labels that change, by the index of the first run with the new ones."""
     found: dict[int, list[str]] = {}
     for index, (before, after) in enumerate(itertools.pairwise(environments), start=1):
-        if names := [name for name in LABELS if _label(before, name) != _label(after, name)]:
+        if before is not after and (names := _changed(before, after)):
             found[index] = names
     return found
 
 
-def _label(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(f"device.{name}", "")
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return [label for label in LABELS if before.get(f"device.{label}") != after.get(f"device.{label}")]
 
 
 def _with_effect(scaled: Doubles, figure: Figure, known: Sequence[int]) -> list[int]:

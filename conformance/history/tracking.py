@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from conformance.history.run_figures import SeriesKey
     from conformance.history.run_index import IndexedRun
 
-    Broken = list[tuple[Path, str]]
+    Broken = list[tuple[str, str]]
 
 
 class NothingReadable(ConformanceError):
@@ -57,17 +57,30 @@ def read_runs(
     Raises:
         UsageError: one of them holds no run.
     """
-    places = {path.resolve(): run_paths(path) for path in directories}
-    runs: dict[Path, IndexedRun] = {}
-    broken: dict[Path, str] = {}
+    places = {root: run_paths(root) for root in dict.fromkeys(path.resolve() for path in directories)}
+    runs: dict[str, IndexedRun] = {}
+    broken: dict[str, str] = {}
     for root, paths in places.items():
         file = root / INDEX if keep and not is_run(root) else None
         with index_connection(file, note) as connection:
             index = RunIndex(root, connection)
-            index.update([path.resolve() for path in paths], progress)
+            index.update(paths, progress)
             runs |= {run.path: run for run in index.runs}
             broken |= dict(index.broken)
-    return _sharing(sorted(runs.values(), key=lambda run: (run.started, run.path))), sorted(broken.items())
+    ordered, copies = _without_copies(sorted(runs.values(), key=lambda run: (run.started, run.path)))
+    return ordered if len(places) == 1 else _sharing(ordered), sorted([*broken.items(), *copies])
+
+
+def _without_copies(runs: Sequence[IndexedRun]) -> tuple[list[IndexedRun], Broken]:
+    """Return each run once, and its copies, such as a run that was judged again: no two start at one moment."""
+    once: list[IndexedRun] = []
+    copies: Broken = []
+    for run in runs:
+        if once and run.started == once[-1].started:
+            copies.append((run.path, f"it is {once[-1].path} again: both started at {run.started}"))
+        else:
+            once.append(run)
+    return once, copies
 
 
 def _sharing(runs: Sequence[IndexedRun]) -> list[IndexedRun]:
@@ -95,14 +108,14 @@ def history_of(
         least=LEAST,
         directories=[str(path) for path in directories],
         runs=[_tracked(run) for run in runs],
-        broken=[BrokenRun(path=str(path), reason=reason) for path, reason in broken],
+        broken=[BrokenRun(path=path, reason=reason) for path, reason in broken],
         series=_series(runs, figures(slower)),
     )
 
 
 def _tracked(run: IndexedRun) -> TrackedRun:
     labels = {name: run.environment.get(f"device.{name}", "") for name in LABELS}
-    return TrackedRun(path=str(run.path), started=run.started, **labels)
+    return TrackedRun(path=run.path, started=run.started, **labels)
 
 
 def _series(runs: Sequence[IndexedRun], known: Sequence[Figure]) -> list[Series]:

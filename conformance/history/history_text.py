@@ -84,10 +84,11 @@ class _Words:
         runs, broken = self._history.runs, len(self._history.broken)
         cards = len({series.card for series in self._history.series})
         skipped = f"; {broken} broken skipped" if broken else ""
-        return (
-            f"{len(runs)} runs from {runs[0].started:%Y-%m-%d} to {runs[-1].started:%Y-%m-%d}, "
-            f"{cards} card{'s' * (cards != 1)}{skipped}"
-        )
+        counts = [
+            f"{count} {word}{'s' * (count != 1)}" for count, word in ((len(runs), "run"), (cards, "card"))
+        ]
+        days = f"from {runs[0].started:%Y-%m-%d} to {runs[-1].started:%Y-%m-%d}"
+        return f"{counts[0]} {days}, {counts[1]}{skipped}"
 
     def steps(self, pairs: Sequence[tuple[Series, Step]]) -> Iterator[str]:
         """Yield the steps by place: first what changed there, then every figure that did."""

@@ -72,7 +72,7 @@ def read_runs(
 
 
 def _without_copies(runs: Sequence[IndexedRun]) -> tuple[list[IndexedRun], Broken]:
-    """Return each run once, and its copies, such as a run that was judged again: no two start at one moment."""
+    """Return each run once, and its copies, such as one that was judged again: they started at one moment."""
     once: list[IndexedRun] = []
     copies: Broken = []
     for run in runs:

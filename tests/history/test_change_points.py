@@ -1,5 +1,6 @@
 """Change points: what a test must find, what it must not, and laws that hold for any values."""
 
+import itertools
 import math
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_a_step_five_runs_before_the_end_is_found_and_nothing_where_there_is_non
 
 
 def test_the_level_of_the_test_is_what_it_says():
-    """Without a least effect, one series in a hundred has a split by chance; the limit is 3 sigma above that."""
+    """Without a least effect, one series in a hundred has a split by chance; the limit is 3 sigma more."""
     false = sum(bool(change_points(values, 0.0)) for values in histories(30, seed=2))
     assert false <= TRIALS * ALPHA + 3 * math.sqrt(TRIALS * ALPHA)
 
@@ -80,7 +81,7 @@ def test_the_same_values_give_the_same_places_and_every_level_has_its_runs(value
     assert found == change_points(values, EFFECT)
     places = [0, *(point.place for point in found), len(values)]
     assert min(np.diff(places)) >= LEAST
-    means = [values[start:end].mean() for start, end in zip(places, places[1:], strict=False)]
+    means = [values[start:end].mean() for start, end in itertools.pairwise(places)]
     assert all(abs(step) >= EFFECT * 0.999 for step in np.diff(means))
     assert all(point.p is None or point.p <= ALPHA for point in found)
 

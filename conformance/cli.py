@@ -15,6 +15,7 @@ from conformance.commands import (
     diagnose,
     dump,
     freeze,
+    gate,
     golden,
     init,
     merge,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     test,
     merge,
+    gate,
     init,
     prepare,
     freeze,

@@ -179,11 +179,15 @@ def _write_picture(path: Path, passes: ForwardPasses, diagnosis: Diagnosis) -> N
         return
     layout = paired(store.network, [passes.sample])
     goldens = goldens_of(store, layout, [output.name for output in outputs])
+    unmodelled = {item.precision: item.quality.unmodelled for item in diagnosis.choices}
     ordered = sorted(map(str, PRECISIONS), key=lambda name: name != diagnosis.precision)
 
     def shown(precision: str, output: Output) -> Shown:
         value = passes.pictures.get((precision, output.name))
-        return judged(store.network, layout, output, precision, goldens[output.name], [value])
+        reason = unmodelled.get(precision, "")
+        return judged(
+            store.network, layout, output, precision, goldens[output.name], [value], unmodelled=reason
+        )
 
     grids = [
         Grid(output, goldens[output.name], [shown(name, output) for name in ordered]) for output in outputs

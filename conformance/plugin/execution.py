@@ -125,6 +125,7 @@ class Run:
             device=self.info.kind,
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
             case_id=f"{finding.case}{suffix}",
+            fail_unmodelled=self.plan.settings.unmodelled == "fail",
         )
 
     def status(self) -> ProcessStatus:

@@ -18,6 +18,7 @@ from conformance.commands import (
     gate,
     golden,
     init,
+    judge,
     merge,
     nodes,
     prepare,
@@ -50,6 +51,7 @@ COMMANDS = (
     show,
     annotate,
     track,
+    judge,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conformance.judging.cases import Case, Outcome
     from conformance.judging.verdicts import Verdict
 
+NOT_COVERED = "does not cover this"
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
 
@@ -140,7 +141,10 @@ def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) 
 def scope_sha256(waivers: Iterable[Waiver]) -> str:
     """Return the SHA-256 of what waivers cover; who owns them, and until when, makes no other verdict."""
     scopes = [
-        (waiver.id, waiver.network, waiver.nodes, waiver.operators, waiver.precisions, waiver.modes)
+        (
+            *(waiver.id, waiver.network, waiver.nodes, waiver.operators, waiver.precisions, waiver.modes),
+            *(waiver.at_most, waiver.at_least),
+        )
         for waiver in sorted(waivers, key=lambda waiver: (waiver.network, waiver.id))
     ]
     return sha256(msgspec.json.encode(scopes))
@@ -204,6 +208,11 @@ def stale(waiver: str, case: str) -> str:
     return f"waiver {waiver!r} is stale: {case} conforms; remove the waiver or narrow it to what deviates"
 
 
+def is_of_waiver(reason: str) -> bool:
+    """Whether a sentence says why a waiver does not cover a deviation; it is none of the verdict's own."""
+    return reason.startswith("waiver ") and f" {NOT_COVERED}: " in reason
+
+
 class Waived(NamedTuple):
     """What waivers make of a verdict: the outcome, the waiver's id, and why a waiver does not cover it."""
 
@@ -238,6 +247,6 @@ class WaiverLedger:
             return Waived(
                 "deviates",
                 None,
-                tuple(f"waiver {waiver.id!r} does not cover this: {text}" for text in reasons),
+                tuple(f"waiver {waiver.id!r} {NOT_COVERED}: {text}" for text in reasons),
             )
         return Waived("waived", waiver.id)

@@ -26,6 +26,7 @@ from conformance.commands import (
     show,
     test,
     track,
+    waive,
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
@@ -52,6 +53,7 @@ COMMANDS = (
     annotate,
     track,
     judge,
+    waive,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

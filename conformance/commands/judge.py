@@ -109,7 +109,7 @@ def _concluded(again: Rejudging, output: Path, today: dt.date) -> int:
     from conformance.runs.records import judged
 
     failing = [item for item in again.records if _fails(item)]
-    wrong = [f"{len(failing)} cases fail, {failing[0].case} first"] if failing else []
+    wrong = [f"failing cases: {len(failing)}, {failing[0].case} first"] if failing else []
     wrong += again.problems(today)
     nothing = [] if judged(again.records) else ["nothing was judged, so the run shows nothing"]
     for sentence in (*wrong, *nothing):

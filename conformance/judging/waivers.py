@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -115,18 +115,39 @@ class _WaiverFile(msgspec.Struct, forbid_unknown_fields=True):
     waiver: list[Waiver] = []
 
 
+class _UnreadWaivers(msgspec.Struct):
+    waiver: list[dict[str, Any]] = []
+
+
+FILLED_BY_A_PERSON = {
+    "owner": "who gets the deviation repaired",
+    "expires": "the last day on which the waiver holds, such as 2027-11-30",
+}
+
+
 def read_waivers(path: Path) -> list[Waiver]:
     """Read a ``fixtures/waivers/<device>.toml``: a list of ``[[waiver]]`` tables.
 
     Raises:
         UsageError: it cannot be read, a key is missing, unknown, empty or wrong, or an id is used twice.
     """
+    _require_filled(path)
     waivers = read_toml(path, _WaiverFile, "waiver file").waiver
     ids = [waiver.id for waiver in waivers]
     for waiver_id in ids:
         if ids.count(waiver_id) > 1:
             raise UsageError(f"waiver file {path} uses the id {waiver_id!r} twice; give every waiver its own")
     return waivers
+
+
+def _require_filled(path: Path) -> None:
+    """Refuse what ``mlu-conformance waive`` leaves for a person to fill in, in words of its own."""
+    for waiver in read_toml(path, _UnreadWaivers, "waiver file").waiver:
+        for name, asked in FILLED_BY_A_PERSON.items():
+            if str(waiver.get(name, asked)).strip() == "":
+                raise UsageError(
+                    f"waiver {waiver.get('id', '')!r} in {path} has an empty {name}; write {asked}"
+                )
 
 
 def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) -> list[Waiver]:

@@ -102,8 +102,8 @@ class RunIndex:
         return dict(self._connection.execute("select id, content from texts"))
 
     @property
-    def runs(self) -> list[IndexedRun]:
-        """All runs that are whole."""
+    def runs(self) -> dict[str, IndexedRun]:
+        """All runs that are whole, by their path from the root."""
         texts = self._texts
         environment_of = functools.cache(
             lambda number: msgspec.json.decode(texts[number], type=dict[str, str])
@@ -113,23 +113,23 @@ class RunIndex:
         rows = self._connection.execute(
             "select path, started, environment, figures from runs where broken is null"
         )
-        return [
-            IndexedRun(
+        return {
+            path: IndexedRun(
                 self._place(path),
                 dt.datetime.fromisoformat(started),
                 environment_of(environment),
                 [(key_of(number), value) for number, value in figures.decode(encoded)],
             )
             for path, started, environment, encoded in rows
-        ]
+        }
 
     @property
-    def broken(self) -> list[tuple[str, str]]:
-        """The runs that cannot be read, and why."""
+    def broken(self) -> dict[str, str]:
+        """Why runs cannot be read, by their path from the root."""
         rows = self._connection.execute(
             "select path, broken from runs where broken is not null order by path"
         )
-        return [(self._place(path), reason) for path, reason in rows]
+        return dict(rows)
 
     def _place(self, path: str) -> str:
         return str(self._root) if path == os.curdir else f"{self._root}{os.sep}{path}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,7 @@ def read_runs(
     Raises:
         UsageError: one of them holds no run.
     """
-    places = {root: run_paths(root) for root in dict.fromkeys(path.resolve() for path in directories)}
+    places = {root: run_paths(root) for root in {path.resolve(): path for path in directories}.values()}
     runs: dict[str, IndexedRun] = {}
     broken: dict[str, str] = {}
     for root, paths in places.items():
@@ -65,8 +66,9 @@ def read_runs(
         with index_connection(file, note) as connection:
             index = RunIndex(root, connection)
             index.update(paths, progress)
-            runs |= {run.path: run for run in index.runs}
-            broken |= dict(index.broken)
+            place = f"{root.resolve()}{os.sep}"
+            runs |= {os.path.normpath(place + path): run for path, run in index.runs.items()}
+            broken |= {os.path.normpath(place + path): reason for path, reason in index.broken.items()}
     ordered, copies = _without_copies(sorted(runs.values(), key=lambda run: (run.started, run.path)))
     return ordered if len(places) == 1 else _sharing(ordered), sorted([*broken.items(), *copies])
 
@@ -77,7 +79,7 @@ def _without_copies(runs: Sequence[IndexedRun]) -> tuple[list[IndexedRun], Broke
     copies: Broken = []
     for run in runs:
         if once and run.started == once[-1].started:
-            copies.append((run.path, f"it is {once[-1].path} again: both started at {run.started}"))
+            copies.append((run.path, f"run {run.path} is {once[-1].path} again: both started at {run.started}"))
         else:
             once.append(run)
     return once, copies

@@ -79,7 +79,9 @@ def _without_copies(runs: Sequence[IndexedRun]) -> tuple[list[IndexedRun], Broke
     copies: Broken = []
     for run in runs:
         if once and run.started == once[-1].started:
-            copies.append((run.path, f"run {run.path} is {once[-1].path} again: both started at {run.started}"))
+            copies.append(
+                (run.path, f"run {run.path} is {once[-1].path} again: both started at {run.started}")
+            )
         else:
             once.append(run)
     return once, copies

@@ -109,11 +109,14 @@ def test_stale_expired_and_idle_waivers_fail(said, run, tmp_path):
     write(file, file.read_text().replace("2030", "2031") + idle.replace('"2020-01-01"', "2020-01-01"))
     code, text, _ = said("judge", run, "-o", tmp_path / "again", "--waivers", file)
     assert code == 1
-    said_so = [line for line in text.splitlines() if line.startswith("FAILED")]
-    assert [words in line for words, line in zip(
-        ["failing cases: 1,", "'idle' of these tests expired", "'idle' matches no known case", "'means' is stale"],
-        said_so, strict=True,
-    )] == [True] * 4  # fmt: skip
+    failed = [line for line in text.splitlines() if line.startswith("FAILED")]
+    wanted = (
+        "failing cases: 1,",
+        "'idle' of these tests expired",
+        "'idle' matches no known",
+        "'means' is stale",
+    )
+    assert [words in line for words, line in zip(wanted, failed, strict=True)] == [True] * 4
 
 
 def test_what_has_no_figures_keeps_its_outcome(said, tmp_path):

@@ -195,6 +195,12 @@ OPTIONS: tuple[Option, ...] = (
         value="DIR",
     ),
     Option(
+        "--baseline",
+        "hold this run against the finished runs of DIR when it ends; the exit code is then that of the gate",
+        kind=Kind.PATH,
+        value="DIR",
+    ),
+    Option(
         "--golden-dir",
         "directory of the goldens (default: the project's goldens)",
         kind=Kind.PATH,
@@ -238,6 +244,7 @@ class Settings:
     no_waivers: bool
     unmodelled: str
     run_dir: Path | None
+    baseline: Path | None
     golden_dir: Path
 
 

@@ -1,7 +1,7 @@
 """A gate as JUnit XML: the verdict, every operator, every case that changed, every timing.
 
 What cannot be told is an error, so that no engine takes it for a pass. Sentences stand in the body, as some
-readers ignore the attribute ``message``. Names are unique in their suite: GitLab keeps the first of equal ones.
+readers ignore the attribute ``message``. Names are unique in their suite, as GitLab demands.
 
 Source: junit-10.xsd of Jenkins' xUnit plugin, which pytest follows as well.
 """

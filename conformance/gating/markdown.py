@@ -71,7 +71,7 @@ def _speed(gate: Gate) -> str:
         "runs still needed",
     )
     said = (
-        f"Allowed: {100 * thresholds.slower:.3g} %; intervals at {thresholds.confidence:.0%}, the run being the "
+        f"Allowed: {100 * thresholds.slower:.3g} %; intervals at {thresholds.confidence:.0%}, the run is the "
         f"sample; Holm at {thresholds.family:.0%} over all timings."
     )
     return _table("Speed", headings, rows, said) if rows else ""

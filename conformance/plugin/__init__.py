@@ -10,8 +10,10 @@ pytest_plugins = (  # a module stands before those that import it
     "conformance.plugin.stopping",
     "conformance.plugin.selection",
     "conformance.plugin.benchmarks",
+    "conformance.plugin.benchmark_comparison",
     "conformance.plugin.sharding",
     "conformance.plugin.xdist",
     "conformance.plugin.session",
+    "conformance.plugin.properties",
     "conformance.plugin.terminal",
 )

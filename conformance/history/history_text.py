@@ -36,7 +36,8 @@ def history_lines(history: History) -> list[str]:
     unseen = [(series, step) for series, step in unseen if step.judged != "same" or step.run not in told]
     lines = [words.title, ""]
     lines += [*words.steps(seen), ""] if seen else ["no step was found", ""]
-    lines += words.without_effect(unseen)
+    lines += words.without_effect([pair for pair in unseen if pair[1].known])
+    lines += words.last_runs([pair for pair in unseen if not pair[1].known])
     return [*lines, *aligned([COURSE_HEADINGS, *words.courses()], numbers={"runs", "steps"})]
 
 
@@ -110,6 +111,12 @@ class _Words:
             counts = {word: sum(step.judged == word for step in found) for word in UNSEEN}
             told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
             yield f"{self._history.runs[run].started:%Y-%m-%d} {in_words(labels)}: {told}"
+
+    def last_runs(self, pairs: Sequence[tuple[Series, Step]]) -> Iterator[str]:
+        """Yield a line per figure of which the last run alone is unlike those before it."""
+        for series, step in pairs:
+            day = self._history.runs[step.run].started
+            yield f"{day:%Y-%m-%d} {series.network} {series.precision} ({series.card}): {step.sentence}"
 
     def courses(self) -> Iterator[tuple[str, ...]]:
         """Yield a row per device time, and per figure that has a step."""

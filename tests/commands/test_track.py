@@ -83,6 +83,13 @@ def test_what_counts_as_slower_can_be_said(said, root):
     assert "no step was found" not in said("track", root, "--slower", "0.02")[1]
 
 
+def test_a_slow_last_run_is_told(said, tmp_path):
+    write_history(tmp_path, [*times(slower=0), 0.013])
+    lines = said("track", tmp_path)[1].splitlines()
+    assert lines[2] == "no step was found"
+    assert lines[4].startswith("2026-01-31 n int8-fp16 (cambricon MLU270 0123): device time +")
+
+
 def test_noise(said, root):
     code, text, _ = said("track", root, "--noise")
     headings, row, words = text.splitlines()

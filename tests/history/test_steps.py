@@ -60,7 +60,7 @@ def test_a_driver_that_changes_nothing_is_told_as_that():
 def test_too_few_runs_after_a_driver_are_not_judged():
     (step,) = steps_of(course(times((0.01, 25), (0.02, 1)), 25))
     assert (step.judged, step.low, step.high) == ("cannot tell", None, None)
-    assert "cannot be told yet (25 + 1 runs): 3 runs a side are needed" in step.sentence
+    assert ", which cannot be told yet (25 + 1 runs): 3 runs a side are needed" in step.sentence
 
 
 def test_a_faster_driver_is_better():
@@ -114,6 +114,20 @@ def test_one_run_a_side_shows_nothing_of_how_exact_a_figure_is():
 def test_times_that_happen_to_be_equal_are_still_noisy():
     (step,) = steps_of(course([0.01, 0.01, 0.02, 0.02], 2))
     assert step.judged == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("seconds", times((0.01, 20), (0.012, 1))), ("share", [0.5] * 9 + [0.9])]
+)
+def test_a_last_run_unlike_all_before_is_told_and_not_judged(name, values):
+    (step,) = steps_of(course(values, name=name))
+    assert (step.run, step.judged, step.low, step.p) == (len(values) - 1, "cannot tell", None, None)
+    assert "3 runs a side are needed; nothing recorded changed" in step.sentence
+
+
+def test_a_last_run_like_those_before_is_no_news():
+    told = sum(bool(steps_of(course(times((0.01, 20), seed=seed)))) for seed in range(200))
+    assert told <= 0.03 * 200
 
 
 def test_a_history_of_one_run_has_no_steps():

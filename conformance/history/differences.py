@@ -15,7 +15,7 @@ LABELS = ("driver", "firmware", "runtime", "framework")
 OWN = frozenset(
     {
         *("started", "seconds", "ended", "judged_from", "shard", "shards", "devices"),
-        *(f"options.{name}" for name in PLACES),
+        *(f"options.{name}" for name in (*PLACES, "baseline")),
         *(f"options.device_option.{name}" for name in PLACES_OF_DEVICE),
     }
 )

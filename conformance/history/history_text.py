@@ -84,7 +84,7 @@ class _Words:
         """How many runs there are, from when to when."""
         runs, broken = self._history.runs, len(self._history.broken)
         cards = len({series.card for series in self._history.series})
-        skipped = f"; {broken} broken skipped" if broken else ""
+        skipped = f"; {broken} skipped" if broken else ""
         counts = [
             f"{count} {word}{'s' * (count != 1)}" for count, word in ((len(runs), "run"), (cards, "card"))
         ]

@@ -114,7 +114,7 @@ def test_broken_runs_are_named_skipped_and_counted(said, root):
     (root / "notes").mkdir()
     code, text, error = said("track", root)
     assert code == 0
-    assert text.splitlines()[0] == "28 runs from 2026-01-01 to 2026-01-30, 1 card; 2 broken skipped"
+    assert text.splitlines()[0] == "28 runs from 2026-01-01 to 2026-01-30, 1 card; 2 skipped"
     first, second = (line for line in error.splitlines() if line.startswith("skipped: "))
     assert str(root / "00003") in first
     assert str(root / "00004") in second

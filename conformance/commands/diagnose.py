@@ -110,6 +110,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
     from conformance.expected.preparation import prepare_weights
+    from conformance.expected.truth import refuse_wrong_goldens
     from conformance.judging.bounds import read_margins
     from conformance.runs.directory import default_run_path
 
@@ -123,6 +124,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     store = golden_store(network, options)
     prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
+    refuse_wrong_goldens(store)
     with contextlib.ExitStack() as ended:
         with opened_device(request) as device:
             info = device.info()

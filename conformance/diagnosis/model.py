@@ -25,6 +25,7 @@ class Quality(Struct, frozen=True):
         answers: part of right answers of the worst output and sample; None where no output gives answers.
         reasons: what misses the acceptance, or why nothing came out.
         unmodelled: why they say nothing of a card, where the emulator does not model what they rest on.
+        notes: what figures do not show.
     """
 
     accepted: bool
@@ -34,6 +35,7 @@ class Quality(Struct, frozen=True):
     answers: float | None = None
     reasons: list[str] = []
     unmodelled: str = ""
+    notes: list[str] = []
 
 
 class NodeErrors(Struct, frozen=True):

@@ -57,6 +57,7 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
     return [
         f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}.",
         *_caveat(quality),
+        *(f"Warning: {note}." for note in quality.notes),
     ]
 
 

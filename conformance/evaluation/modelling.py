@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.graph.frozen import data_inputs, producer
+from conformance.graph.dataflow import computed_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,20 +26,11 @@ def not_modelled(
         unmodelled: what the device's session said. A name that the graph does not have counts for all.
         precision: at which it ran, in words.
     """
-    import networkx as nx
-
     if not unmodelled:
         return {}
-    flow = nx.DiGraph()
-    flow.add_nodes_from(graph.nodes)
-    for node in graph.nodes.values():
-        flow.add_edges_from((producer(tensor), node.name) for tensor in data_inputs(node))
-    below = {name: {name, *nx.descendants(flow, name)} if name in flow else None for name in unmodelled}
-    found = {}
-    for fetch in fetches:
-        if names := [name for name, reached in below.items() if reached is None or fetch in reached]:
-            found[fetch] = _sentence(graph, names, precision)
-    return found
+    after = computed_from(graph, [name for name in unmodelled if name in graph.nodes])
+    resting = {fetch: [name for name in unmodelled if fetch in after.get(name, {fetch})] for fetch in fetches}
+    return {fetch: _sentence(graph, names, precision) for fetch, names in resting.items() if names}
 
 
 def _sentence(graph: FrozenGraph, names: Sequence[str], precision: str) -> str:

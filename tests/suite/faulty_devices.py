@@ -243,6 +243,10 @@ upside_down = faulty_output(lambda value: value[:, ::-1])
 output_nan = faulty_output(lambda value: _with(value, (0, 0, 0, 0), np.nan))
 output_dropped = functools.partial(FaultyDevice, lambda results: _without(results, "out"))
 without_image = faulty_output(np.zeros_like)
+output_too_large = faulty_output(lambda value: value + np.float32(0.002))
+output_larger_by_a_third = faulty_output(lambda value: value * np.float32(4 / 3))
+output_smaller_by_a_third = faulty_output(lambda value: value * np.float32(2 / 3))
+output_larger_by_a_little = faulty_output(lambda value: value * np.float32(1.005))
 output_a_million_times = faulty_output(lambda value: 1_000_000 * value)
 
 

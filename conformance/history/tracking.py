@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,14 +64,32 @@ def read_runs(
     broken: dict[str, str] = {}
     for root, paths in places.items():
         file = root / INDEX if keep and not is_run(root) else None
+        found = _indexed(root, paths, file, progress, note)
+        place = f"{root.resolve()}{os.sep}"
+        runs |= {os.path.normpath(place + path): run for path, run in found[0].items()}
+        broken |= {os.path.normpath(place + path): reason for path, reason in found[1].items()}
+    ordered, copies = _without_copies(sorted(runs.values(), key=lambda run: (run.started, run.path)))
+    return ordered if len(places) == 1 else _sharing(ordered), sorted([*broken.items(), *copies])
+
+
+def _indexed(
+    root: Path,
+    paths: Sequence[Path],
+    file: Path | None,
+    progress: Callable[[int, int, str], object],
+    note: Callable[[str], object],
+) -> tuple[dict[str, IndexedRun], dict[str, str]]:
+    """Return the runs of a directory and what is broken, by path; a failing index is done without."""
+    try:
         with index_connection(file, note) as connection:
             index = RunIndex(root, connection)
             index.update(paths, progress)
-            place = f"{root.resolve()}{os.sep}"
-            runs |= {os.path.normpath(place + path): run for path, run in index.runs.items()}
-            broken |= {os.path.normpath(place + path): reason for path, reason in index.broken.items()}
-    ordered, copies = _without_copies(sorted(runs.values(), key=lambda run: (run.started, run.path)))
-    return ordered if len(places) == 1 else _sharing(ordered), sorted([*broken.items(), *copies])
+            return index.runs, index.broken
+    except sqlite3.Error as error:
+        if file is None:
+            raise
+        note(f"the index {file} failed ({error}), so every run is read")
+        return _indexed(root, paths, None, progress, note)
 
 
 def _without_copies(runs: Sequence[IndexedRun]) -> tuple[list[IndexedRun], Broken]:

@@ -117,6 +117,21 @@ def test_an_index_that_cannot_be_written_costs_time_alone(root, reads):
     assert len(reads) == 3
 
 
+def test_an_index_that_fails_midway_is_done_without(root, monkeypatch):
+    """As on a disk that is full; what had been written of the index is not kept."""
+    original = run_index.RunIndex.update
+
+    def fail(self, paths, progress):
+        original(self, paths, progress)
+        if next(self._connection.execute("pragma database_list"))[2]:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(run_index.RunIndex, "update", fail)
+    assert len(read(root, said="failed (database or disk is full), so every run is read")[0]) == 3
+    monkeypatch.undo()
+    assert len(read(root)[0]) == 3
+
+
 def test_no_index_is_written_if_the_user_says_so_or_names_a_run(root):
     read(root, keep=False)
     read(root / "00000")

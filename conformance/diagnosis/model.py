@@ -124,6 +124,7 @@ class Choice(Struct, frozen=True):
     Attributes:
         precision: such as ``int16-fp32``.
         host_operators, host_nodes: what is left to the host CPU.
+        rewrite: how the network is written otherwise; empty for the network as it is.
         quality: what came out.
         modelled_seconds: least time of one core, by its roofline, without what crosses to the host; None if
             not modelled.
@@ -134,6 +135,7 @@ class Choice(Struct, frozen=True):
     modelled_seconds: float | None
     host_operators: list[str] = []
     host_nodes: list[str] = []
+    rewrite: str = ""
 
 
 class Diagnosis(Struct, frozen=True):

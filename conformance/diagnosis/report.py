@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.diagnosis.culprits import FAILED
 from conformance.diagnosis.network_errors import side_by_side
 from conformance.diagnosis.quality import described, reached_by
-from conformance.diagnosis.repairs import hosts, settings
+from conformance.diagnosis.repairs import as_it_is, settings
 from conformance.tables import NONE, aligned, without_empty
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from conformance.judging.verdicts import Acceptance
 
 
-CHOICE_HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "right", "modelled ms", "accepted")
+CHOICE_HEADINGS = (
+    *("precision", "left to the host", "written otherwise"),
+    *("cosine", "PSNR dB", "right", "modelled ms", "accepted"),
+)
 
 HEADINGS = ("own", "attainable", "inherited", "chained", "amplified", "own / bound")
 
@@ -199,7 +202,7 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         return ["The fused network was not run, so nothing can be said of what repairs it."]
     text = [
         "What was run, the best first (modelled: the least time of one core, by its roofline):",
-        *aligned(without_empty([CHOICE_HEADINGS, *map(_row, choices)], "right")),
+        *aligned(without_empty([CHOICE_HEADINGS, *map(_row, choices)], "right", "written otherwise")),
         "",
     ]
     if diagnosis.recommended is None:
@@ -217,6 +220,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
     return (
         choice.precision,
         ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
+        choice.rewrite or NONE,
         cosine or NONE,
         NONE if quality.psnr is None and not quality.accepted else psnr,
         answers or NONE,
@@ -231,12 +235,12 @@ def _misses(choices: Sequence[Choice]) -> list[str]:
 
 
 def _advice(diagnosis: Diagnosis, chosen: Choice) -> str:
-    if chosen.precision != diagnosis.precision or hosts(chosen):
+    if chosen.precision != diagnosis.precision or not as_it_is(chosen):
         return f"Use {_way(chosen)}."
     cheaper = [
         _way(item)
         for item in diagnosis.choices
-        if item.quality.accepted and not hosts(item) and _cost(item) < _cost(chosen)
+        if item.quality.accepted and as_it_is(item) and _cost(item) < _cost(chosen)
     ]
     also = f" {cheaper[0]} is accepted, too, and modelled to be faster." if cheaper else ""
     if diagnosis.culprits:
@@ -249,6 +253,8 @@ def _cost(choice: Choice) -> float:
 
 
 def _way(choice: Choice) -> str:
+    if choice.rewrite:
+        return f"{choice.precision} with {choice.rewrite}"
     hosted = [*choice.host_operators, *choice.host_nodes]
     return f"{choice.precision} with {', '.join(hosted)} on the host" if hosted else choice.precision
 

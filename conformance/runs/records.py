@@ -36,8 +36,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         reasons: one sentence per failed check.
         notes: what else a reader should know.
         metrics: the errors, the worst of all samples; None where none could be computed.
-        attainable: the ideal device's own errors, at least the golden's rounding; None without a bound, and
-            in older runs.
+        attainable: the bound without its margin: what an ideal device attains, with the golden's rounding and
+            the allowance of sums; None without a bound, and in older runs.
         bounds: what the errors were compared with.
         needed: the smallest bounds that would have passed.
         acceptance: the network's own limits, where the case is its output.

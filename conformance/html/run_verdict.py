@@ -1,0 +1,80 @@
+"""The verdict of a finished run in one word, and the sentences that say why."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import TYPE_CHECKING
+
+from conformance.html.figures import count
+from conformance.html.page import Banner
+from conformance.runs.merging import FAILING
+from conformance.runs.records import judged, stale_waivers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.runs.environment import Environment
+    from conformance.runs.records import Record
+
+UNJUDGED: tuple[str, ...] = ("unmodelled",)
+"""Outcomes that say that nobody knows what is right."""
+MOST_GROUPS = 4
+"""Groups of cases that a sentence names."""
+
+
+def run_banner(environment: Environment, records: Sequence[Record], cut: Sequence[str]) -> Banner:
+    """Return the verdict of a run.
+
+    Args:
+        environment: of the run.
+        records: all of it.
+        cut: sentences about a run that was cut off.
+    """
+    made = _verdict(records, cut)
+    badges = ["SIMULATED"] if any(record.simulated for record in records) else []
+    if environment.shard:
+        badges.append(f"SHARD {environment.shard.index} OF {environment.shard.total}")
+    return dataclasses.replace(made, badges=badges)
+
+
+def _verdict(records: Sequence[Record], cut: Sequence[str]) -> Banner:
+    failing = [record for record in records if record.outcome in FAILING]
+    unmodelled = [record for record in records if record.outcome in UNJUDGED]
+    waived = [record for record in records if record.outcome == "waived"]
+    stale = stale_waivers(records)
+    also = [
+        *stale,
+        *_sentence(waived, "deviates and is waived", "deviate and are waived"),
+        *_sentence(unmodelled, "could not be judged", "could not be judged"),
+    ]
+    if failing:
+        return Banner("DEVIATES", "bad", [*cut, *_sentence(failing, "deviates", "deviate"), *also])
+    if cut or not judged(records):
+        nothing = [] if judged(records) else ["Nothing was judged, so the run shows nothing."]
+        return Banner("NO VERDICT", "odd", [*cut, *nothing, *also])
+    if stale:
+        return Banner("STALE WAIVER", "bad", also)
+    if unmodelled:
+        return Banner("CONFORMS IN PART", "odd", also)
+    if waived:
+        return Banner("CONFORMS, WITH WAIVERS", "good", also)
+    return Banner("CONFORMS", "good", ["Everything that was judged is as right as its precision allows."])
+
+
+def _sentence(records: Sequence[Record], one: str, many: str) -> list[str]:
+    """Return a sentence that names operators and floats of these cases, the most frequent first."""
+    if not records:
+        return []
+    groups = collections.Counter(map(_kind, records))
+    named = [f"{kind} ({number:,})" for kind, number in groups.most_common(MOST_GROUPS)]
+    if len(groups) > MOST_GROUPS:
+        named.append(count(len(groups) - MOST_GROUPS, "more kind"))
+    verb = one if len(records) == 1 else many
+    return [f"{count(len(records), 'case')} {verb}: {', '.join(named)}."]
+
+
+def _kind(record: Record) -> str:
+    """Return the operator and the float of a case, on which a fault mostly depends."""
+    what = f"output {record.op}" if record.mode == "fused" else record.op
+    return f"{what} at {record.precision.partition('-')[2] or record.precision}"

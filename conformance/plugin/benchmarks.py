@@ -17,11 +17,11 @@ from conformance.files import write_json_atomically
 from conformance.plugin.execution import JOURNAL
 from conformance.plugin.processes import is_worker, worker_name, workers_of
 from conformance.plugin.selection import of_suite
+from conformance.runs.directory import TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-FILE = "benchmark.json"
 TIMED = pytest.StashKey[list[Any]]()
 SHARED_CORES = (
     "emulated devices share the processor's cores, so the times of several workers disturb each other; time "
@@ -107,7 +107,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     places = {item.nodeid: place for place, item in enumerate(session.items)}
     content = _content(config, sorted(timed, key=lambda statistics: places[statistics.fullname]))
     if content["benchmarks"]:
-        write_json_atomically(config.stash[JOURNAL].directory.path / FILE, content)
+        write_json_atomically(config.stash[JOURNAL].directory.path / TIMES, content)
 
 
 def _content(config: pytest.Config, timed: list[Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RECORDS = "records.jsonl"
 ENVIRONMENT = "environment.json"
+TIMES = "benchmark.json"
 RUN, MARKS = "run", (RECORDS, ENVIRONMENT)
 """What its directory is called, and the files by which it is known."""
 
@@ -126,7 +127,18 @@ def read_records(path: Path, *, on_truncated: Callable[[str], object] | None = N
     file = path / RECORDS
     if not file.is_file():
         raise UsageError(f"{path} holds no run ({RECORDS} is missing); name the --run-dir of a run")
-    *lines, rest = read_bytes(file, "records").split(b"\n")
+    return decode_records(file, read_bytes(file, "records"), on_truncated)
+
+
+def decode_records(
+    file: Path, content: bytes, on_truncated: Callable[[str], object] | None = None
+) -> list[Record]:
+    """Return the records of a file's content; see :func:`read_records`.
+
+    Raises:
+        UsageError: a line is malformed or has an unknown field, or a case occurs twice.
+    """
+    *lines, rest = content.split(b"\n")
     records = [_read_line(file, number, line) for number, line in enumerate(lines, start=1)]
     if rest:
         records += _read_rest(file, len(lines) + 1, rest, on_truncated)

@@ -13,7 +13,7 @@ import msgspec
 
 from conformance.errors import UsageError
 from conformance.files import claim_directory, occupied, read_json, write_json_atomically
-from conformance.runs.directory import MARKS, RUN, RunDirectory
+from conformance.runs.directory import MARKS, RUN, TIMES, RunDirectory
 from conformance.runs.environment import Environment, MergedShard, UsedDevice, added
 from conformance.runs.outputs import OUTPUTS
 from conformance.runs.shards import BENCHMARK, batch_name
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from conformance.runs.merging import FinishedShard
     from conformance.runs.records import Record
 
-TIMES = "benchmark.json"
 LOGS = "logs"
 
 

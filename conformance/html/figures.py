@@ -43,3 +43,13 @@ def seconds(value: float | None) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """Return ``1 node``, ``1,024 nodes``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def percent(share: float | None, digits: int = 3) -> str:
+    """Return a share in percent: ``97.3 %``."""
+    return NONE if share is None or math.isnan(share) else f"{100 * share:.{digits}g} %"
+
+
+def change(share: float | None) -> str:
+    """Return a relative change with its sign: ``+4.1 %``."""
+    return NONE if share is None or math.isnan(share) else f"{100 * share:+.1f} %"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import jinja2
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+FIGURES = ("figure", "factor", "seconds", "count", "percent", "change")
+"""Functions that a template may use as filters."""
 ENDINGS = (".html", ".htm")
 
 
@@ -103,6 +105,13 @@ def write_page(path: Path, text: str) -> None:
         raise UsageError(f"{path} cannot be written ({error.strerror}); name another place") from error
 
 
+def breakable(name: str) -> Any:
+    """Return the name of a node, escaped, with places where a line may break: behind each ``/``."""
+    from markupsafe import Markup, escape
+
+    return Markup("/<wbr>").join(escape(part) for part in name.split("/"))
+
+
 @functools.cache
 def _source(name: str) -> Any:
     """Return a file of the project's own, which needs no escaping."""
@@ -122,6 +131,6 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {name: getattr(figures, name) for name in ("figure", "factor", "seconds", "count")}
-    made.filters |= {"look": look, "counted": counted}
+    made.filters |= {name: getattr(figures, name) for name in FIGURES}
+    made.filters |= {"look": look, "counted": counted, "breakable": breakable}
     return made

@@ -8,9 +8,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.html.along import Along, along, points_of
-from conformance.html.outcomes import FINDINGS, OUTCOMES, look
+from conformance.html.outcomes import OUTCOMES, look
 from conformance.html.page import Tile, rendered
 from conformance.html.run_cases import (
+    Finding,
     Row,
     findings,
     fitting,
@@ -22,17 +23,19 @@ from conformance.html.run_cases import (
 from conformance.html.run_facts import facts
 from conformance.html.run_verdict import run_banner
 from conformance.html.run_waivers import covered
-from conformance.html.timings import timing_chart, timings
+from conformance.html.timings import timed_rows, timing_chart
 from conformance.judging.verdicts import Reached
 from conformance.precision import PRECISIONS
 from conformance.report.finished_run import PICTURES
-from conformance.runs.directory import read_environment, read_records
+from conformance.runs.directory import read_records
+from conformance.runs.finished import stored_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from conformance.runs.environment import Environment
+    from conformance.runs.finished import StoredRun
     from conformance.runs.records import Record
 
 LARGEST_PICTURES, MOST_NODES, FEWEST_NODES = 12_000_000, 1500, 100
@@ -91,41 +94,22 @@ class Part:
     pictures: list[Picture]
 
 
-def run_page(run: Path) -> str:
-    """Return the page of a run directory.
+def run_page(path: Path) -> str:
+    """Return the page of a run directory; of one that was cut short it shows what is there, and says so.
 
     Raises:
         UsageError: there is no run, or a file of it is malformed.
     """
     cut: list[str] = []
-    environment = read_environment(run)
-    return page_of_run(run, environment, read_records(run, on_truncated=cut.append), cut)
-
-
-def page_of_run(
-    run: Path, environment: Environment, records: Sequence[Record], cut: Sequence[str] = ()
-) -> str:
-    """Return the page of a run that has been read.
-
-    Args:
-        run: its directory.
-        environment: what it says of itself.
-        records: all that was judged.
-        cut: sentences about a run that was cut off.
-    """
-    anchors = _anchors(records)
-    by_network = _by_network(records)
-    room = Room(len(by_network))
-    parts = [_part(run, name, found, anchors, room) for name, found in by_network.items()]
-    shown = {row.anchor for part in parts for row in part.nodes}
-    linked = {key: anchor for key, anchor in anchors.items() if anchor in shown}
-    listed, left_out = findings(records, linked)
-    timed = timings(run)
+    run = stored_run(path)
+    records = read_records(path, on_truncated=cut.append)
+    parts, left_out, listed = _parts(run, records)
+    timed = timed_rows(run)
     return rendered(
         "run.html",
-        title=f"{', '.join(part.name for part in parts) or run.name} on {_device(environment)}",
-        banner=run_banner(environment, records, cut),
-        facts=facts(environment),
+        title=f"{', '.join(part.name for part in parts) or path.name} on {_device(run.environment)}",
+        banner=run_banner(run, records, cut),
+        facts=facts(run.environment),
         tiles=_tiles(records),
         parts_of_run=parts,
         findings=listed,
@@ -133,11 +117,20 @@ def page_of_run(
         unjudged=unjudged(records),
         timings=timed,
         timing_chart=timing_chart(timed) if timed else "",
-        waivers=covered(environment, records),
-        run=str(run),
-        environment=environment,
-        finding_outcomes=FINDINGS,
+        waivers=covered(run.environment, records),
+        run=str(path),
     )
+
+
+def _parts(run: StoredRun, records: Sequence[Record]) -> tuple[list[Part], int, list[Finding]]:
+    """Return what the page shows of each network, and the cases to look at with how many have no room."""
+    anchors = _anchors(records)
+    by_network = _by_network(records)
+    room = Room(len(by_network))
+    parts = [_part(run.path, name, found, anchors, room) for name, found in by_network.items()]
+    shown = {row.anchor for part in parts for row in part.nodes}
+    listed, left_out = findings(records, {key: anchor for key, anchor in anchors.items() if anchor in shown})
+    return parts, left_out, listed
 
 
 def _device(environment: Environment) -> str:

@@ -6,15 +6,18 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
+from conformance.errors import UsageError
 from conformance.html.figures import count
 from conformance.html.page import Banner
+from conformance.runs.finished import whole_run
 from conformance.runs.merging import FAILING
 from conformance.runs.records import judged, stale_waivers
+from conformance.runs.shards import ShardOfRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.runs.environment import Environment
+    from conformance.runs.finished import StoredRun
     from conformance.runs.records import Record
 
 UNJUDGED: tuple[str, ...] = ("unmodelled",)
@@ -23,19 +26,30 @@ MOST_GROUPS = 4
 """Groups of cases that a sentence names."""
 
 
-def run_banner(environment: Environment, records: Sequence[Record], cut: Sequence[str]) -> Banner:
+def run_banner(run: StoredRun, records: Sequence[Record], cut: Sequence[str]) -> Banner:
     """Return the verdict of a run.
 
     Args:
-        environment: of the run.
+        run: as its directory has it.
         records: all of it.
-        cut: sentences about a run that was cut off.
+        cut: sentences about a run that was cut off while writing.
     """
-    made = _verdict(records, cut)
     badges = ["SIMULATED"] if any(record.simulated for record in records) else []
-    if environment.shard:
-        badges.append(f"SHARD {environment.shard.index} OF {environment.shard.total}")
-    return dataclasses.replace(made, badges=badges)
+    shard = run.environment.shard
+    if isinstance(shard, ShardOfRun):
+        badges.append(f"SHARD {shard.index} OF {shard.total}")
+    return dataclasses.replace(_verdict(records, [*cut, *_incomplete(run)]), badges=badges)
+
+
+def _incomplete(run: StoredRun) -> list[str]:
+    """Return why a directory is not all of a run, as the run left it; a shard need not be."""
+    if isinstance(run.environment.shard, ShardOfRun):
+        return []
+    try:
+        whole_run(run.path)
+    except UsageError as error:
+        return [str(error)]
+    return []
 
 
 def _verdict(records: Sequence[Record], cut: Sequence[str]) -> Banner:

@@ -68,10 +68,10 @@ for (const form of forms) {
   form.addEventListener("reset", () => setTimeout(() => filter(form)));
 }
 
-// A cell of a matrix shows its cases: attributes data-set-… are put into the filters of the first table
-for (const link of document.querySelectorAll("a[href='#findings']")) {
+// A cell of a matrix shows its cases: attributes data-set-… are put into the filters of its section
+for (const link of document.querySelectorAll(".matrix a")) {
   link.addEventListener("click", () => {
-    const form = forms.find((item) => item.dataset.filters === "findings-table");
+    const form = document.querySelector(`${link.getAttribute("href")} form.filters`);
     if (!form) return;
     form.querySelector("input").value = "";
     for (const select of form.querySelectorAll("select")) {

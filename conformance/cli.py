@@ -23,6 +23,7 @@ from conformance.commands import (
     quantize,
     show,
     test,
+    track,
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
@@ -46,6 +47,7 @@ COMMANDS = (
     diagnose,
     show,
     annotate,
+    track,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

@@ -21,6 +21,7 @@ from conformance.commands import (
     nodes,
     prepare,
     quantize,
+    report,
     show,
     test,
     track,
@@ -48,6 +49,7 @@ COMMANDS = (
     show,
     annotate,
     track,
+    report,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

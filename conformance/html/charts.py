@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 COLOURS = ("ink", "faint", "line", "own", "inherited", "bound", "bad", "known", "odd", "good", "accent")
 """Variables of the style sheet, ``--own`` and so on."""
@@ -34,8 +34,12 @@ MARKERS = re.compile(
     r'<g(?P<group>[^>]*)>(?P<uses>\s*<use [^>]* style="(?P<style>[^"]*)"/>'
     r'(?:\s*<use [^>]* style="(?P=style)"/>)*)\s*</g>'
 )
+PREAMBLE = re.compile(
+    r"^.*?(?=<svg )|<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->|(?<=>)\s*\n\s*(?=<)",
+    re.DOTALL,
+)
+TAG = re.compile(r"<[^>]*>")
 UNWANTED = (
-    (re.compile(r"^.*?(?=<svg )|<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL), ""),
     (re.compile(r"\s*\n\s*"), " "),
     (re.compile(r"font-family: [^;\"]*;? ?"), ""),
     (re.compile(r"font: ([\d.]+px) [^;\"]*"), r"font-size: \1"),
@@ -43,7 +47,7 @@ UNWANTED = (
     (re.compile(r' (?:xmlns(?::xlink)?|version)="[^"]*"'), ""),
     (re.compile(r"xlink:href"), "href"),
 )
-"""What of a file is not for a page, and what stands there instead."""
+"""What of a file's tags is not for a page, and what stands there instead."""
 
 
 def colour(name: str) -> str:
@@ -122,17 +126,32 @@ class Chart:
 
 
 def _embedded(text: str, name: str, label: str) -> str:
-    """Return a file of matplotlib's as an element: small, without ids of others, in the page's colours."""
+    """Return a file of matplotlib's as an element: small, without ids of others, in the page's colours.
+
+    What stands between tags, such as the version of a driver, stays as it is.
+    """
+    text = MARKERS.sub(_hoisted, TAG.sub(_plain, PREAMBLE.sub("", text)))
+    tags = "".join(TAG.findall(text))
+    used = {found: f"{name}-{number}" for number, found in enumerate(dict.fromkeys(USED.findall(tags)))}
+    text = TAG.sub(lambda tag: _named(tag[0], used), text)
+    return SIZE.sub(f' class="chart" role="img" aria-label="{_attribute(label)}"', text, count=1)
+
+
+def _plain(tag: re.Match[str]) -> str:
+    """Return a tag with short numbers, the page's colours, and nothing that only a file needs."""
+    text = tag[0]
     for pattern, instead in UNWANTED:
         text = pattern.sub(instead, text)
     text = NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
     for variable, sentinel in SENTINELS.items():
         text = text.replace(sentinel, f"var(--{variable})")
-    text = MARKERS.sub(_hoisted, text)
-    used = {found: f"{name}-{number}" for number, found in enumerate(dict.fromkeys(USED.findall(text)))}
-    text = NAMED.sub(lambda found: f' id="{used[found[1]]}"' if found[1] in used else "", text)
-    text = USED.sub(lambda found: found[0].replace(found[1], used[found[1]]), text)
-    return SIZE.sub(f' class="chart" role="img" aria-label="{_attribute(label)}"', text, count=1)
+    return text
+
+
+def _named(tag: str, used: Mapping[str, str]) -> str:
+    """Return a tag whose ids are those of the page; one that nothing refers to has none."""
+    tag = NAMED.sub(lambda found: f' id="{used[found[1]]}"' if found[1] in used else "", tag)
+    return USED.sub(lambda found: found[0].replace(found[1], used[found[1]]), tag)
 
 
 def _hoisted(found: re.Match[str]) -> str:

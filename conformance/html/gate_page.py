@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from conformance.errors import UsageError
 from conformance.files import read_json
 from conformance.gating.result import SCHEMA, Gate
-from conformance.html.figures import count, factor, percent
+from conformance.html.formats import count, factor, percent
 from conformance.html.page import Banner, Tile, rendered
 from conformance.html.run_facts import Group
 from conformance.html.speed_chart import speed_chart
@@ -73,7 +73,8 @@ def read_gate(path: Path) -> Gate:
     gate = read_json(path, Gate, "gate file")
     if gate.schema != SCHEMA:
         raise UsageError(
-            f"gate file {path} has the format {gate.schema}, but this version reads {SCHEMA}; gate the runs again"
+            f"gate file {path} has the format {gate.schema}, but this version reads {SCHEMA}; gate the runs "
+            "again"
         )
     return gate
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from conformance import __version__
 from conformance.errors import UsageError
 from conformance.files import write_text_atomically
-from conformance.html import figures
+from conformance.html import formats
 from conformance.html.outcomes import OUTCOMES, counted, look
 
 if TYPE_CHECKING:
     import jinja2
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-FIGURES = ("figure", "factor", "seconds", "count", "percent", "change")
+FORMATS = ("figure", "factor", "seconds", "count", "percent", "change")
 """Functions that a template may use as filters."""
 ENDINGS = (".html", ".htm")
 
@@ -131,6 +131,6 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {name: getattr(figures, name) for name in FIGURES}
+    made.filters |= {name: getattr(formats, name) for name in FORMATS}
     made.filters |= {"look": look, "counted": counted, "breakable": breakable}
     return made

@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.html.figures import count
+from conformance.html.formats import count
 from conformance.html.page import Banner
 from conformance.runs.finished import whole_run
 from conformance.runs.merging import FAILING

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.html.charts import Chart, colour, logarithmic
-from conformance.html.figures import seconds
+from conformance.html.formats import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

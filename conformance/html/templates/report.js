@@ -52,7 +52,7 @@ function filter(form) {
   for (const row of rowsOf(table)) {
     const text = row.textContent.toLowerCase();
     row.hidden = !(words.every((word) => text.includes(word))
-      && chosen.every((select) => row.dataset[select.dataset.by] === select.value));
+      && chosen.every((select) => row.getAttribute(`data-${select.dataset.by}`) === select.value));
     if (!row.hidden) shown += 1;
   }
   const total = rowsOf(table).length;
@@ -95,7 +95,7 @@ function reveal() {
 }
 window.addEventListener("hashchange", reveal);
 
-const shownFigure = (value) => value === null ? "-" : value === 0 ? "0" : value.toPrecision(3);
+const shownFigure = (value) => typeof value === "string" ? value || "not told" : value === null ? "-" : value === 0 ? "0" : value.toPrecision(3);
 
 function line(parent, text, tag = "div") {
   const made = document.createElement(tag);
@@ -121,8 +121,10 @@ function pointAt(figure, data) {
     const { step, scale } = nodeAt(event), [node, op] = data.nodes[step];
     tip.replaceChildren();
     line(tip, node, "b");
-    line(tip, `${op} · ${figures.outcome[step]}`);
-    for (const name of ["own", "inherited", "bound"]) line(tip, `${name} ${shownFigure(figures[name][step])}`);
+    line(tip, figures.outcome ? `${op} · ${figures.outcome[step]}` : op);
+    for (const name of Object.keys(figures)) {
+      if (name !== "outcome") line(tip, `${name} ${shownFigure(figures[name][step])}`);
+    }
     const x = (left + (step - low) / (high - low) * (right - left)) / scale, offset = svg.offsetTop;
     guide.style.cssText = `left:${x}px;top:${offset + top / scale}px;height:${(bottom - top) / scale}px`;
     tip.hidden = guide.hidden = false;
@@ -137,8 +139,8 @@ function pointAt(figure, data) {
   });
 }
 
-for (const charts of document.querySelectorAll(".charts")) {
-  const data = JSON.parse(charts.querySelector("script").textContent);
-  for (const figure of charts.querySelectorAll("figure.along")) pointAt(figure, data);
+for (const figure of document.querySelectorAll("figure.along")) {
+  const own = figure.querySelector("script") ?? figure.parentNode.querySelector(":scope > script");
+  pointAt(figure, JSON.parse(own.textContent));
 }
 reveal();

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
@@ -14,7 +15,7 @@ from conformance.expected.attainable import AttainableFile, check_scales, read_a
 from conformance.expected.golden_feeds import key_shapes
 from conformance.expected.scales import scales_directory
 from conformance.graph.operators import known
-from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
+from conformance.judging.bounds import Attainable, ErrorValues, Margins, at_least_golden_rounding, bound
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
@@ -108,7 +109,9 @@ class Expectations:
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own error: within its bound or not."""
-        return judge_comparisons(compared, self.bound(node, precision))
+        verdict = judge_comparisons(compared, self.bound(node, precision))
+        attainable = at_least_golden_rounding(self.attains(node, precision))
+        return msgspec.structs.replace(verdict, attainable=attainable)
 
     def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of an output against the network's acceptance."""

@@ -124,8 +124,8 @@ def ratio_interval(
         confidence: of the interval, two-sided.
 
     Source: B. L. Welch, "The generalization of 'Student's' problem when several different population
-        variances are involved", Biometrika 34 (1947); F. E. Satterthwaite, "An approximate distribution of estimates of
-        variance components", Biometrics Bulletin 2 (1946).
+        variances are involved", Biometrika 34 (1947); F. E. Satterthwaite, "An approximate distribution of
+        estimates of variance components", Biometrics Bulletin 2 (1946).
     """
     if not blocks:
         return None

@@ -168,7 +168,7 @@ def bound(attainable: Attainable, operator_class: OperatorClass, margins: Margin
     margin = margins.classes[operator_class]
     errors, allowance = attainable.errors, ErrorValues(0.0, 0.0, 0.0, 0.0)
     if margin.arithmetic:
-        errors = _at_least_golden_rounding(attainable)
+        errors = at_least_golden_rounding(attainable)
         allowance = _sum_allowance(attainable, margins.sum_allowance.factor)
     return _widened(errors, margin.factor, allowance)
 
@@ -181,7 +181,7 @@ def _sum_allowance(attainable: Attainable, factor: float) -> ErrorValues:
     return _from_errors(attainable, mse=mse, max_abs=largest)
 
 
-def _at_least_golden_rounding(attainable: Attainable) -> ErrorValues:
+def at_least_golden_rounding(attainable: Attainable) -> ErrorValues:
     """Return the attainable errors, each at least that of rounding the golden to float32."""
     mse = FLOAT32_ROUNDOFF**2 * attainable.golden_square
     rounding = _from_errors(attainable, mse=mse, max_abs=FLOAT32_ROUNDOFF * attainable.golden_max)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from conformance.errors import UsageError, near_names
-from conformance.files import read_toml
+from conformance.files import read_toml, sha256
 from conformance.judging.bounds import Text
 from conformance.judging.cases import Mode
 
@@ -109,6 +109,15 @@ def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) 
         for waiver in waivers
         if waiver.network == network and (waiver.profile is None or waiver.profile == profile)
     ]
+
+
+def scope_sha256(waivers: Iterable[Waiver]) -> str:
+    """Return the SHA-256 of what waivers cover; who owns them, and until when, makes no other verdict."""
+    scopes = [
+        (waiver.id, waiver.network, waiver.nodes, waiver.operators, waiver.precisions, waiver.modes)
+        for waiver in sorted(waivers, key=lambda waiver: (waiver.network, waiver.id))
+    ]
+    return sha256(msgspec.json.encode(scopes))
 
 
 def match(waivers: Iterable[Waiver], case: Case) -> Waiver | None:

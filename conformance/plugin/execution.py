@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance import locations
-from conformance.devices.base import KeepsLogs
+from conformance.devices.base import KeepsLogs, TellsState
 from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
 from conformance.evaluation.stopwatch import Stopwatch
+from conformance.evaluation.timing import rounds_of
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
-from conformance.judging.waivers import WaiverLedger
+from conformance.judging.waivers import WaiverLedger, scope_sha256
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
 from conformance.precision import PRECISIONS
@@ -48,6 +49,9 @@ class Run:
         device: what is judged.
         expectations: what it is held to, by network.
 
+    Attributes:
+        rounds: how often the fused network is timed at each precision.
+
     Raises:
         ConformanceError: attainable errors or waivers are not as they must be.
     """
@@ -66,10 +70,13 @@ class Run:
             )
             for name, expected in expectations.items()
         }
+        self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
+        self._states: dict[str, dict[str, float]] = {"before": self._state()}
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
         today = dt.datetime.now(dt.timezone.utc).date()
         self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
         self._waivers = [waiver.id for found in waivers.values() for waiver in found]
+        self._scope = scope_sha256(waiver for found in waivers.values() for waiver in found)
         self._waiver_problems = [
             problem
             for name, part in plan.parts.items()
@@ -126,11 +133,17 @@ class Run:
         return ProcessStatus(
             device=named_values(self.info, "device"),
             waivers=self._waivers,
+            waivers_sha256=self._scope,
+            **self._states,
             problems=self._waiver_problems,
             incidents=[*dict.fromkeys(found), *self._incidents],
             notes=[*self.plan.notes, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
             seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )
+
+    def _state(self) -> dict[str, float]:
+        """Return clock, temperature and so on of the card; what its driver does not tell is left out."""
+        return self.device.state() if isinstance(self.device, TellsState) else {}
 
     def rest(self) -> None:
         """Close what was kept open between two tests of one group."""
@@ -140,6 +153,7 @@ class Run:
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""
         self.rest()
+        self._states["after"] = self._state()
         try:
             self.device.close()
         except Exception as error:  # noqa: BLE001 - whatever a device raises

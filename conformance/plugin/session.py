@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
+from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
@@ -17,6 +18,7 @@ from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
 from conformance.plugin.xdist import CONTROLLER
 from conformance.progress import Progress
+from conformance.runs.held_to import held_to
 from conformance.runs.journal import Journal, run_path
 
 if TYPE_CHECKING:
@@ -56,8 +58,11 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     device, expectations = device_of(config), expectations_of(plan)
     run = Run(plan, device, expectations)
     check(plan, expectations)
-    shard = config.stash[SHARD].of_run(expectations) if SHARD in config.stash else None
-    journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard)
+    digests = held_to(plan.settings, expectations)
+    shard = config.stash[SHARD].of_run(digests) if SHARD in config.stash else None
+    journal = Journal(
+        plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard, held_to=digests
+    )
     run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
@@ -109,8 +114,19 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
         journal.failures += config.stash[CONTROLLER].missing()
     if SHARD in config.stash and session.exitstatus in ENDED:
         journal.ended = config.stash[SHARD].ended(failed=session.exitstatus != pytest.ExitCode.OK)
-    journal.finish()
+    write_times(session, journal)
+    journal.finish(_cut_short(session))
     stores = [part.store for part in plan_of(config).parts.values()]
     config.stash[TABLES] = draw(journal, stores, whole=session.exitstatus in ENDED)
     if session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = journal.exit_code
+
+
+def _cut_short(session: pytest.Session) -> str:
+    """Return why not all was judged that was selected, '' where it was."""
+    if session.exitstatus not in ENDED:
+        return f"exit code {int(session.exitstatus)}"
+    config = session.config
+    if CONTROLLER in config.stash and config.stash[CONTROLLER].missing():
+        return "workers died"
+    return str(session.shouldfail or session.shouldstop or "")

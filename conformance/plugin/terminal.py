@@ -36,7 +36,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
     return [
         f"mlu-conformance: {__version__}, tensorflow {tensorflow_version() or 'not installed'}",
         by_what,
-        f"network: {settings.network_path or networks}, nodes: {settings.nodes}",
+        f"network: {', '.join(map(str, settings.network_path)) or networks}, nodes: {settings.nodes}",
         *([f"shard: {config.stash[SHARD].described}"] if SHARD in config.stash else []),
     ]
 

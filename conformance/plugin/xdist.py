@@ -22,6 +22,7 @@ from conformance.plugin.selection import asks_for_suite, group_of, of_suite, pla
 from conformance.plugin.sharding import SHARD
 from conformance.plugin.stopping import abort, stop
 from conformance.plugin.worker import WORKER, Worker, WorkerMessage, unpack
+from conformance.runs.held_to import held_to
 from conformance.runs.journal import Journal, run_path
 from conformance.runs.records import decode_record
 
@@ -114,8 +115,9 @@ class Controller:
         if plan.settings.waivers is not None:
             read_waivers(plan.settings.waivers)
         stash = self._config.stash
-        shard = stash[SHARD].of_run(expectations) if SHARD in stash else None
-        stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard)
+        digests = held_to(plan.settings, expectations)
+        shard = stash[SHARD].of_run(digests) if SHARD in stash else None
+        stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard, digests)
 
     def _check(self) -> None:
         """Raise UsageError where the user spreads the cases as no run can be made of."""

@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import InfrastructureError, UsageError
-from conformance.files import claim_directory, occupied, read_bytes, read_json, write_json_atomically
-from conformance.runs.environment import Environment
+from conformance.files import claim_directory, occupied, read_bytes, read_json, sha256, write_json_atomically
+from conformance.runs.environment import EndOfRun, Environment
 from conformance.runs.records import Record, decode_record, encode_record
 
 if TYPE_CHECKING:
@@ -90,6 +90,21 @@ class RunDirectory:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def end(self, cut_short: str, records: int) -> EndOfRun:
+        """Return how the run ended, with what its files hold now.
+
+        Args:
+            cut_short: why not all was judged that was selected; '' where it was.
+            records: how many there are.
+
+        Raises:
+            InfrastructureError: a file cannot be read.
+        """
+        try:
+            return end_of_run(self.path, records, cut_short)
+        except OSError as error:
+            raise InfrastructureError(f"{self.path} cannot be read: {error.strerror}") from error
+
     def discard(self) -> None:
         """Give the directory up, for a run that could not start; what has records or other files is kept."""
         self.close()
@@ -111,6 +126,17 @@ class RunDirectory:
             raise InfrastructureError(
                 f"{file} took {written} of a record's {len(line)} bytes; free some disk space"
             )
+
+
+def end_of_run(path: Path, records: int, cut_short: str = "") -> EndOfRun:
+    """Return how the run of a directory ended, with the SHA-256 of its files.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    files = [name for name in (RECORDS, TIMES) if (path / name).is_file()]
+    digests = {name: sha256((path / name).read_bytes()) for name in files}
+    return EndOfRun(cut_short=cut_short, records=records, sha256=digests)
 
 
 def read_records(path: Path, *, on_truncated: Callable[[str], object] | None = None) -> list[Record]:

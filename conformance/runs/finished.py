@@ -205,8 +205,7 @@ def run_paths(path: Path) -> list[Path]:
     found = [entry for entry in sorted(path.iterdir()) if is_run(entry)]
     if not found:
         raise UsageError(
-            f"{path} holds no run: neither {RECORDS} nor a directory that has it; name the --run-dir of a run, "
-            "or a directory of runs"
+            f"{path} holds no run, nor a directory that is one; name the --run-dir of a run, or a directory of runs"
         )
     return found
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from conformance.judging.waivers import WaiverLedger
 
-_VERDICT_FIELDS = ("reasons", "notes", "metrics", "bounds", "needed", "acceptance", "reached")
+_VERDICT_FIELDS = ("reasons", "notes", "metrics", "attainable", "bounds", "needed", "acceptance", "reached")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +36,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         reasons: one sentence per failed check.
         notes: what else a reader should know.
         metrics: the errors, the worst of all samples; None where none could be computed.
+        attainable: the ideal device's own errors, at least the golden's rounding; None without a bound, and
+            in older runs.
         bounds: what the errors were compared with.
         needed: the smallest bounds that would have passed.
         acceptance: the network's own limits, where the case is its output.
@@ -59,6 +61,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasons: list[str] = []
     notes: list[str] = []
     metrics: Metrics | None = None
+    attainable: ErrorValues | None = None
     bounds: ErrorValues | None = None
     needed: ErrorValues | None = None
     acceptance: Acceptance | None = None

@@ -10,7 +10,7 @@ import heapq
 import math
 from typing import TYPE_CHECKING
 
-from conformance.evaluation.timing import ROUNDS
+from conformance.evaluation.timing import EMULATED_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +62,10 @@ def group_cost(plan: NetworkPlan, mode: str, fixed_bits: int, *, timed: bool) ->
     """
     if mode not in ("own", "chained", "fused"):
         return LEAST
+    rounds = plan.settings.rounds or EMULATED_ROUNDS
     nodes, judged = plan.manifest.nodes, set(plan.nodes)
     samples = plan.network.samples
-    computed = _elements(nodes) * (samples + (ROUNDS if timed else 0)) * (fixed_bits // 8)
+    computed = _elements(nodes) * (samples + (rounds if timed else 0)) * (fixed_bits // 8)
     compared = 0 if mode == "fused" else _elements([node for node in nodes if node.name in judged]) * samples
     return NODE * len(nodes) + computed + compared
 

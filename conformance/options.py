@@ -185,6 +185,12 @@ OPTIONS: tuple[Option, ...] = (
         value="DIR",
     ),
     Option(
+        "--html",
+        "write what the run found as one page, which needs no network",
+        kind=Kind.PATH,
+        value="FILE.html",
+    ),
+    Option(
         "--golden-dir",
         "directory of the goldens (default: the project's goldens)",
         kind=Kind.PATH,
@@ -227,6 +233,7 @@ class Settings:
     waivers: Path | None
     no_waivers: bool
     run_dir: Path | None
+    html: Path | None
     golden_dir: Path
 
 

@@ -13,5 +13,6 @@ pytest_plugins = (  # a module stands before those that import it
     "conformance.plugin.sharding",
     "conformance.plugin.xdist",
     "conformance.plugin.session",
+    "conformance.plugin.page",
     "conformance.plugin.terminal",
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from conformance.runs.records import Record
 
-MOST_POINTS, FEWEST_POINTS, POINTS_OF_PAGE = 300, 60, 3600
+MOST_POINTS, FEWEST_POINTS, POINTS_OF_PAGE = 300, 60, 2400
 """Nodes of a chart at most, even where a page has many charts, and nodes of all charts of a page."""
 SIZE, BOX = (6.2, 2.5), (0.085, 0.125, 0.905, 0.845)
 DIGITS, DECADES = 3, 14

@@ -132,5 +132,6 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {name: getattr(formats, name) for name in FORMATS}
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters |= {"look": look, "counted": counted, "breakable": breakable}
     return made

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from conformance.runs.records import Record
 
-MOST_FINDINGS, CLOSEST = 300, 15
+MOST_FINDINGS, CLOSEST = 200, 15
 """Rows of the table at most; and how many of the nodes that conform stand below the findings."""
-LONGEST_REASON, MOST_REASONS = 240, 4
+LONGEST_REASON, MOST_REASONS = 240, 3
 """Letters of a sentence, and sentences of a finding; a run directory has all of them."""
 
 

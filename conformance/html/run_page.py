@@ -8,7 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.html.along import Along, along, points_of
-from conformance.html.outcomes import OUTCOMES, look
+from conformance.html.outcomes import FINDINGS, OUTCOMES, look
 from conformance.html.page import Tile, rendered
 from conformance.html.run_cases import (
     Finding,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from conformance.runs.finished import StoredRun
     from conformance.runs.records import Record
 
-LARGEST_PICTURES, MOST_NODES, FEWEST_NODES = 12_000_000, 1500, 100
+LARGEST_PICTURES, MOST_NODES, FEWEST_NODES = 12_000_000, 800, 100
 """Bytes of all pictures of a page; nodes of all its networks that have a row, and those of each at least."""
 
 
@@ -119,6 +119,7 @@ def run_page(path: Path) -> str:
         timing_chart=timing_chart(timed) if timed else "",
         waivers=covered(run.environment, records),
         run=str(path),
+        finding_outcomes=FINDINGS,
     )
 
 

@@ -1,6 +1,6 @@
-"""The page of a run, ``--html``: refused before anything runs if it cannot be written, made when all has ended.
+"""The page of a run, ``--html``: a file that cannot be written is refused before anything runs.
 
-Like pictures, it is for people: that it cannot be made after all is a note, and never an outcome of the run.
+Like pictures, a page is for people: that it cannot be made after all is a note, never an outcome of the run.
 """
 
 from __future__ import annotations

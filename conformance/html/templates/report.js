@@ -47,12 +47,15 @@ for (const table of document.querySelectorAll("table.sortable")) {
 function filter(form) {
   const table = document.getElementById(form.dataset.filters);
   const words = form.querySelector("input").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const chosen = [...form.querySelectorAll("select")].filter((select) => select.value !== "");
+  const chosen = new Map(form.wanted ?? []);
+  for (const select of form.querySelectorAll("select")) {
+    if (select.value !== "") chosen.set(select.dataset.by, select.value);
+  }
   let shown = 0;
   for (const row of rowsOf(table)) {
     const text = row.textContent.toLowerCase();
     row.hidden = !(words.every((word) => text.includes(word))
-      && chosen.every((select) => row.getAttribute(`data-${select.dataset.by}`) === select.value));
+      && [...chosen].every(([name, value]) => row.getAttribute(`data-${name}`) === value));
     if (!row.hidden) shown += 1;
   }
   const total = rowsOf(table).length;
@@ -61,25 +64,30 @@ function filter(form) {
   output.textContent = (shown === total ? `${total}` : `${shown} of ${total}`) + ` ${output.dataset.what}`;
 }
 
+// Put values into the filters of a form, and nothing else; one that no row has shows no row
+function ask(form, values) {
+  form.querySelector("input").value = "";
+  form.wanted = values;
+  for (const select of form.querySelectorAll("select")) {
+    const value = values.find(([name]) => name === select.dataset.by)?.[1] ?? "";
+    select.value = [...select.options].some((option) => option.value === value) ? value : "";
+  }
+  filter(form);
+}
+
 const forms = [...document.querySelectorAll("form.filters")];
 for (const form of forms) {
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => filter(form));
-  form.addEventListener("reset", () => setTimeout(() => filter(form)));
+  form.addEventListener("input", () => { form.wanted = []; filter(form); });
+  form.addEventListener("reset", (event) => { event.preventDefault(); ask(form, []); });
 }
 
-// A cell of a matrix shows its cases: attributes data-set-… are put into the filters of its section
+// A cell of a matrix shows its cases: its attributes data-set-… are what is asked of the form it leads to
 for (const link of document.querySelectorAll(".matrix a")) {
   link.addEventListener("click", () => {
     const form = document.querySelector(`${link.getAttribute("href")} form.filters`);
-    if (!form) return;
-    form.querySelector("input").value = "";
-    for (const select of form.querySelectorAll("select")) {
-      const name = select.dataset.by;
-      const wanted = link.dataset["set" + name[0].toUpperCase() + name.slice(1)] ?? "";
-      select.value = [...select.options].some((option) => option.value === wanted) ? wanted : "";
-    }
-    filter(form);
+    const names = link.getAttributeNames().filter((name) => name.startsWith("data-set-"));
+    if (form) ask(form, names.map((name) => [name.slice("data-set-".length), link.getAttribute(name)]));
   });
 }
 
@@ -87,10 +95,7 @@ for (const link of document.querySelectorAll(".matrix a")) {
 function reveal() {
   const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!row || !row.hidden) return;
-  const form = forms.find((item) => item.dataset.filters === row.closest("table").id);
-  form.querySelector("input").value = "";
-  for (const select of form.querySelectorAll("select")) select.value = "";
-  filter(form);
+  ask(forms.find((form) => form.dataset.filters === row.closest("table").id), []);
   row.scrollIntoView({ block: "center" });
 }
 window.addEventListener("hashchange", reveal);
@@ -128,9 +133,8 @@ function pointAt(figure, data) {
     const x = (left + (step - low) / (high - low) * (right - left)) / scale, offset = svg.offsetTop;
     guide.style.cssText = `left:${x}px;top:${offset + top / scale}px;height:${(bottom - top) / scale}px`;
     tip.hidden = guide.hidden = false;
-    const room = figure.clientWidth - tip.offsetWidth;
-    tip.style.left = `${Math.max(0, Math.min(x + 14 > room ? x - tip.offsetWidth - 14 : x + 14, room))}px`;
-    tip.style.top = `${offset + 8}px`;
+    tip.style.left = `${Math.max(0, Math.min(x - tip.offsetWidth / 2, figure.clientWidth - tip.offsetWidth))}px`;
+    tip.style.top = `${offset + top / scale - tip.offsetHeight - 6}px`; // above the axes, so that it hides nothing
   });
   svg.addEventListener("pointerleave", () => { tip.hidden = guide.hidden = true; });
   svg.addEventListener("click", (event) => {

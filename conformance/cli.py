@@ -15,6 +15,7 @@ from conformance.commands import (
     diagnose,
     dump,
     freeze,
+    gate,
     golden,
     init,
     merge,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     test,
     merge,
+    gate,
     init,
     prepare,
     freeze,

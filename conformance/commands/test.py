@@ -66,8 +66,8 @@ def pytest_arguments(given: Sequence[str], directory: Path) -> list[str]:
         f"--rootdir={locations.PACKAGE.parent}",
         f"--override-ini=cache_dir={directory / '.pytest_cache'}",
         *("-p", "conformance.plugin", "-m", "mlu"),
+        *([] if tests else [str(locations.SUITE)]),  # first: --benchmark-compare would take it for its value
         *(tests.get(argument, argument) for argument in given),
-        *([] if tests else [str(locations.SUITE)]),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,6 @@ from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from conformance.devices.base import Device
     from conformance.judging.findings import Finding
@@ -51,6 +51,7 @@ class Run:
 
     Attributes:
         rounds: how often the fused network is timed at each precision.
+        directory: of the run, once it has begun.
 
     Raises:
         ConformanceError: attainable errors or waivers are not as they must be.
@@ -83,6 +84,8 @@ class Run:
             for problem in waiver_problems(part, self.info, waivers[name], today)
         ]
         self._device_notes: dict[str, None] = {}
+        self._recorded_now: list[Record] = []
+        self.directory = Path()
         self._incidents: list[str] = []
         self._keep: Callable[[Record], object] = lambda _: None
         self._pictures: OutputKeeper | None = None
@@ -93,6 +96,7 @@ class Run:
 
     def begin(self, keep: Callable[[Record], object], directory: Path, logs: Path) -> None:
         """Hand records to ``keep`` from now on, and keep pictures and the device's logs in directories."""
+        self.directory = directory
         self._keep, self._pictures = keep, keeper_of(self.evaluations, directory)
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
@@ -109,12 +113,18 @@ class Run:
         """
         self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
         records = [self._recorded(finding, suffix) for finding in findings]
+        self._recorded_now += records
         with self.stopwatch.during("write"):
             for record in records:
                 self._keep(record)
         for evaluation in self.evaluations.values():
             if evaluation.lost is not None:
                 raise evaluation.lost
+        return records
+
+    def take_recorded(self) -> list[Record]:
+        """Return what was recorded since this was last asked."""
+        records, self._recorded_now = self._recorded_now, []
         return records
 
     def _recorded(self, finding: Finding, suffix: str) -> Record:

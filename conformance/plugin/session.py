@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
+from conformance.plugin.benchmark_comparison import take_regressions
 from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
 from conformance.plugin.pictures import TABLES, draw
@@ -115,6 +116,7 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
     if SHARD in config.stash and session.exitstatus in ENDED:
         journal.ended = config.stash[SHARD].ended(failed=session.exitstatus != pytest.ExitCode.OK)
     write_times(session, journal)
+    journal.failures += take_regressions(config)
     journal.finish(_cut_short(session))
     stores = [part.store for part in plan_of(config).parts.values()]
     config.stash[TABLES] = draw(journal, stores, whole=session.exitstatus in ENDED)

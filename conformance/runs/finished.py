@@ -205,7 +205,7 @@ def run_paths(path: Path) -> list[Path]:
     found = [entry for entry in sorted(path.iterdir()) if is_run(entry)]
     if not found:
         raise UsageError(
-            f"{path} holds no run, nor a directory that is one; name the --run-dir of a run, or a directory of runs"
+            f"{path} is no run and holds none; name the --run-dir of a run, or a directory of runs"
         )
     return found
 

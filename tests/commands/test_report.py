@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from support.fresh_python import without_tensorflow
+from support.made_runs import Made, made_side, usual
 from support.report_sources import gate, history, own, small_records, write_run
 
 
@@ -101,3 +102,27 @@ def test_a_file_that_fails_while_it_is_written_leaves_the_old_one(refusal, sourc
     error = refusal("report", sources["run"], "-o", page)
     assert "page.html cannot be written (No space left on device); name another place" in error
     assert page.read_text() == "old"
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Two sides that a gate finds equal, and what it says of them."""
+    times = {"int8-fp16": 0.01}
+    made_side(tmp_path / "before", [Made(usual(), times)] * 3)
+    made_side(tmp_path / "after", [Made(usual(), times, {"driver": "4.20.11"})] * 3, first=100)
+    return tmp_path / "before", tmp_path / "after"
+
+
+def test_a_gate_writes_the_page_that_report_makes_of_its_file(said, sides, tmp_path):
+    page, file, again = tmp_path / "gate.html", tmp_path / "gate.json", tmp_path / "again.html"
+    code, text, _ = said("gate", *sides, f"--json={file}", f"--html={page}")
+    assert (code, text.split(":")[0]) == (0, "GO")
+    assert ">GO</span>" in page.read_text(encoding="utf-8")
+    assert said("report", file, "-o", again)[0] == 0
+    assert again.read_bytes() == page.read_bytes()
+
+
+def test_a_gate_refuses_what_is_no_page(refusal, sides, tmp_path):
+    error = refusal("gate", *sides, f"--html={tmp_path / 'page.txt'}", f"--json={tmp_path / 'gate.json'}")
+    assert "page.txt cannot be written: a report is HTML" in error
+    assert not (tmp_path / "gate.json").exists()

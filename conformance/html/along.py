@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from conformance.html.charts import Chart, colour, logarithmic, thinned
-from conformance.html.outcomes import FINDINGS
+from conformance.html.looks import FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from conformance import __version__
 from conformance.errors import UsageError
 from conformance.files import write_text_atomically
 from conformance.html import formats
-from conformance.html.outcomes import OUTCOMES, counted, look
+from conformance.html.looks import OUTCOMES, counted, look
 
 if TYPE_CHECKING:
     import jinja2

@@ -7,7 +7,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from conformance.html.outcomes import FINDINGS, severity, worst
+from conformance.html.looks import FINDINGS, severity, worst
 from conformance.judging.bounds import excess
 from conformance.precision import PRECISIONS
 

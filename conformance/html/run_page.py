@@ -8,7 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.html.along import Along, along, points_of
-from conformance.html.outcomes import FINDINGS, OUTCOMES, look
+from conformance.html.looks import FINDINGS, OUTCOMES, look
 from conformance.html.page import Tile, rendered
 from conformance.html.run_cases import (
     Finding,

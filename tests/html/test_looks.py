@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from conformance.html.outcomes import FINDINGS, OUTCOMES, counted, look, severity, worst
+from conformance.html.looks import FINDINGS, OUTCOMES, counted, look, severity, worst
 from conformance.judging.cases import Outcome
 
 

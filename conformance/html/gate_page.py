@@ -14,6 +14,7 @@ from conformance.html.formats import count, factor, percent
 from conformance.html.page import Banner, Tile, rendered
 from conformance.html.run_facts import Group
 from conformance.html.speed_chart import speed_chart
+from conformance.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
     from conformance.gating.result import Drift, OperatorDrift, ReadSide, Speed, Transition, Word
 
 TONES: dict[Word, str] = {"GO": "good", "GO, CHANGED": "known", "NO-GO": "bad", "CANNOT TELL": "odd"}
-DECIDES = {"accuracy": "bad", "speed": "bad", "cannot tell": "odd", "changed": "known", "nothing": "good"}
-"""The tone of what a finding makes of the verdict."""
+DECIDES = {"accuracy": "bad", "speed": "bad", "cannot tell": "odd", "changed": "known"}
+"""The tone of what a finding makes of the verdict; of one that decides nothing, what became of the case."""
+CHANGES = {"fixed": "good", "appeared": "faint"}
+"""The tone of a change that decides nothing; what fails before and after is known."""
+SIGNS = {"bad": "✕", "odd": "?", "known": "~", "faint": "+", "good": "✓"}
+MOST_REASONS = 6
+"""Sentences at the top of a page."""
 MOST_ROWS = 400
 """Rows of a table at most; ``gate.json`` has all."""
 FULL_BAR = 2.0
@@ -44,6 +50,33 @@ class DriftRow:
 
     drift: Drift
     bar: Bar | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TransitionRow:
+    """A case whose outcome is not as it was, or not as it should be."""
+
+    item: Transition
+
+    @property
+    def change(self) -> str:
+        """What became of it."""
+        return self.item.change
+
+    @property
+    def tone(self) -> str:
+        """How grave that is."""
+        return tone_of(self.item)
+
+    @property
+    def sign(self) -> str:
+        """The same without colours."""
+        return SIGNS[self.tone]
+
+    @property
+    def why(self) -> str:
+        """The sentence without the case, which the row names."""
+        return self.item.said.removeprefix(f"{self.item.case}: ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,19 +119,19 @@ def gate_page(gate: Gate, source: str) -> str:
         gate: what it found.
         source: its file, as the page names it.
     """
-    precisions = list(dict.fromkeys(item.precision for item in gate.operators))
+    seen = {item.precision for item in gate.operators}
+    precisions = [name for name in map(str, PRECISIONS) if name in seen]
     return rendered(
         "gate.html",
         title=f"{_change(gate)} on {gate.device}",
         banner=Banner(
-            gate.verdict, TONES[gate.verdict], gate.reasons, ["SIMULATED"] if gate.simulated else []
+            gate.verdict, TONES[gate.verdict], _reasons(gate), ["SIMULATED"] if gate.simulated else []
         ),
         tiles=_tiles(gate),
         gate=gate,
-        decides=DECIDES,
         precisions=precisions,
         matrix=matrix(gate.operators, precisions),
-        outcomes_of_cases=gate.outcomes[:MOST_ROWS],
+        outcomes_of_cases=[TransitionRow(item) for item in gate.outcomes[:MOST_ROWS]],
         outcomes_left_out=max(len(gate.outcomes) - MOST_ROWS, 0),
         drift=[DriftRow(item, _bar(item)) for item in gate.drift[:MOST_ROWS]],
         drift_left_out=max(len(gate.drift) - MOST_ROWS, 0),
@@ -127,7 +160,7 @@ def _tiles(gate: Gate) -> list[Tile]:
     counts = gate.counts
     share = counts.identical / counts.compared if counts.compared else math.nan
     changes = [
-        Tile(f"{number:,}", what, _tone_of(what, gate.outcomes))
+        Tile(f"{number:,}", what, _gravest(what, gate.outcomes))
         for what, number in counts.changes.items()
         if number
     ]
@@ -145,10 +178,23 @@ def _tiles(gate: Gate) -> list[Tile]:
     ]
 
 
-def _tone_of(change: str, found: Sequence[Transition]) -> str:
+def tone_of(item: Transition) -> str:
+    """Return the tone of a case that changed, or that is not as it should be."""
+    return DECIDES.get(item.decides) or CHANGES.get(item.change, "known")
+
+
+def _gravest(change: str, found: Sequence[Transition]) -> str:
     """Return the gravest tone that a change has among all cases."""
-    tones = [DECIDES[item.decides] for item in found if item.change == change]
-    return next((tone for tone in ("bad", "odd", "known") if tone in tones), "")
+    tones = {tone_of(item) for item in found if item.change == change}
+    return next((tone for tone in SIGNS if tone in tones), "")
+
+
+def _reasons(gate: Gate) -> list[str]:
+    more = len(gate.reasons) - MOST_REASONS
+    return [
+        *gate.reasons[:MOST_REASONS],
+        *([f"{count(more, 'more reason')}, see below."] if more > 0 else []),
+    ]
 
 
 def matrix(operators: Sequence[OperatorDrift], precisions: Sequence[str]) -> list[MatrixRow]:

@@ -35,6 +35,30 @@ def test_what_is_judged_is_said(page):
     assert "firmware not told → 1.1.6 on" in page(judged=unknown).words
 
 
+@pytest.mark.parametrize(
+    ("change", "decides", "tone"),
+    [
+        ("regressed", "accuracy", "bad"),
+        ("unstable", "cannot tell", "odd"),
+        ("still failing", "nothing", "known"),
+        ("fixed", "nothing", "good"),
+        ("fixed", "changed", "known"),
+        ("appeared", "nothing", "faint"),
+    ],
+)
+def test_what_still_fails_never_looks_good(page, change, decides, tone):
+    case = msgspec.structs.replace(gate().outcomes[0], change=change, decides=decides, said="c: as it was")
+    made = page(outcomes=[case])
+    assert {"class": f"outcome {tone}"} in made.all("span")
+    assert "as it was" in made.texts
+
+
+def test_many_reasons_are_cut_and_counted(page):
+    made = page(reasons=[f"reason {number}" for number in range(9)])
+    assert "3 more reasons, see below." in made.texts
+    assert "reason 6" not in made.texts
+
+
 def test_an_operator_that_changed_is_named_and_leads_to_its_cases(page):
     made = page()
     cells = [item for item in made.all("a") if item["href"] == "#drift" and "data-set-op" in item]

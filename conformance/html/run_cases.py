@@ -95,7 +95,8 @@ class Finding:
     @property
     def sentences(self) -> list[str]:
         """Why, as far as a page has room."""
-        texts = [*self.record.reasons, *self.record.notes]
+        unmodelled = getattr(self.record, "unmodelled", "")
+        texts = [*self.record.reasons, *filter(None, [unmodelled]), *self.record.notes]
         shown = [
             text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
             for text in texts[:MOST_REASONS]

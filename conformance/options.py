@@ -185,6 +185,12 @@ OPTIONS: tuple[Option, ...] = (
         value="DIR",
     ),
     Option(
+        "--baseline",
+        "hold this run against the finished runs of DIR when it ends; the exit code is then that of the gate",
+        kind=Kind.PATH,
+        value="DIR",
+    ),
+    Option(
         "--html",
         "write what the run found as one page, which needs no network",
         kind=Kind.PATH,
@@ -233,6 +239,7 @@ class Settings:
     waivers: Path | None
     no_waivers: bool
     run_dir: Path | None
+    baseline: Path | None
     html: Path | None
     golden_dir: Path
 

@@ -32,7 +32,7 @@ def test_defaults():
     found = settings()
     assert (found.device, found.network, found.nodes, found.profile) == ("auto", "beautygan", "key", "mlu270")
     assert found.golden_dir == locations.GOLDENS
-    assert (found.network_path, found.waivers, found.run_dir) == (None, None, None)
+    assert (found.network_path, found.waivers, found.run_dir) == ([], None, None)
     assert (found.require_hardware, found.no_waivers) == (False, False)
     assert (found.device_option, found.device_timeout) == ({}, 300.0)
     assert (found.isolate, found.layer_by_layer) == (False, False)
@@ -120,7 +120,7 @@ def test_a_switch_that_is_neither_true_nor_false():
             {"MLU_CONFORMANCE_WAIVERS": "a", "MLU_CONFORMANCE_NO_WAIVERS": "1"},
             "MLU_CONFORMANCE_WAIVERS and MLU_CONFORMANCE_NO_WAIVERS",
         ),
-        ({"network": "a", "network_path": "b"}, {}, "--network and --network-path"),
+        ({"network": "a", "network_path": ["b"]}, {}, "--network and --network-path"),
     ],
 )
 def test_contradictions(given, environment, flags):
@@ -133,8 +133,8 @@ def test_contradictions(given, environment, flags):
     [
         ({"no_waivers": True}, {"MLU_CONFORMANCE_WAIVERS": "a"}, {"no_waivers": True, "waivers": None}),
         ({"waivers": "a"}, {"MLU_CONFORMANCE_NO_WAIVERS": "1"}, {"no_waivers": False, "waivers": HERE / "a"}),
-        ({"network": "a"}, {"MLU_CONFORMANCE_NETWORK_PATH": "b"}, {"network": "a", "network_path": None}),
-        ({"network_path": "b"}, {"MLU_CONFORMANCE_NETWORK": "a"}, {"network_path": HERE / "b"}),
+        ({"network": "a"}, {"MLU_CONFORMANCE_NETWORK_PATH": "b"}, {"network": "a", "network_path": []}),
+        ({"network_path": ["b"]}, {"MLU_CONFORMANCE_NETWORK": "a"}, {"network_path": [HERE / "b"]}),
     ],
 )
 def test_the_command_line_wins_over_the_opposite_in_the_environment(given, environment, expected):

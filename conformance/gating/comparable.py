@@ -10,7 +10,7 @@ from conformance.gating.result import Difference
 from conformance.runs.environment import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.gating.sides import Side
     from conformance.runs.finished import StoredRun
@@ -23,6 +23,8 @@ OPTIONS = ("nodes", "layer_by_layer")
 PACKAGES = ("tensorflow", "numpy")
 OF_EMULATORS = "profile"
 """SHA-256 of the emulator's profile: the numerics of a card do not depend on it."""
+LATER = (OF_EMULATORS, "waivers")
+"""What counts or not, or is known, only when the device is."""
 CURES = {
     "waivers": "judge the older runs again under the waivers of the newer ones (mlu-conformance judge)",
     "margins": "judge the older runs again under the margins of the newer ones (mlu-conformance judge)",
@@ -52,6 +54,28 @@ def check_comparable(baseline: Side, candidate: Side) -> None:
             _check_same(
                 _stack(side.runs[0]), _stack(run), side.runs[0], run, cure="a side is one state of a host"
             )
+
+
+def check_held_to(runs: Sequence[StoredRun], held_to: Mapping[str, str]) -> None:
+    """Demand before a run that it will be held to the same as these; what its device decides comes later.
+
+    Args:
+        runs: of the baseline.
+        held_to: SHA-256 of what decides a verdict, by what it is.
+
+    Raises:
+        UsageError: it will not.
+    """
+    for run in runs:
+        _check_itself(run)
+        theirs = run.environment.held_to
+        for what in dict.fromkeys([*theirs, *held_to]):
+            if what not in LATER and theirs.get(what) != held_to.get(what):
+                before, now = _shown(theirs.get(what)), _shown(held_to.get(what))
+                raise UsageError(
+                    f"this run cannot be held against baseline {run.path}: {what} differs ({before} there, "
+                    f"{now} here); repeat the baseline"
+                )
 
 
 def judged_differences(baseline: Side, candidate: Side) -> list[Difference]:

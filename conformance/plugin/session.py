@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
+from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
 from conformance.plugin.benchmark_comparison import take_regressions
 from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
+from conformance.plugin.gating import check_baseline, gate_run
+from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
@@ -60,6 +62,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     run = Run(plan, device, expectations)
     check(plan, expectations)
     digests = held_to(plan.settings, expectations)
+    check_baseline(plan.settings, digests)
     shard = config.stash[SHARD].of_run(digests) if SHARD in config.stash else None
     journal = Journal(
         plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard, held_to=digests
@@ -120,7 +123,11 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
     journal.finish(_cut_short(session))
     stores = [part.store for part in plan_of(config).parts.values()]
     config.stash[TABLES] = draw(journal, stores, whole=session.exitstatus in ENDED)
-    if session.exitstatus == pytest.ExitCode.OK:
+    baseline = config.stash[SETTINGS].baseline
+    if baseline is not None and session.exitstatus in ENDED:
+        code = gate_run(config, baseline, journal)
+        session.exitstatus = EXIT_USAGE if code is None else code
+    elif session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = journal.exit_code
 
 

@@ -156,4 +156,4 @@ def _cost(plan: Plan, tests: Sequence[pytest.Item]) -> int:
     markers = {name for name in PRECISION_MARKERS if first.get_closest_marker(name)}
     bits = next((bits for bits in FIXED_BITS if f"int{bits}" in markers), FIXED_BITS[0])
     timed = any(test.get_closest_marker("benchmark") for test in tests)
-    return group_cost(network, mode_of(first), bits, timed=timed)
+    return group_cost(network, mode_of(first), bits, timed=timed, rounds=plan.settings.rounds)

@@ -16,6 +16,7 @@ from conformance.errors import ConformanceError, UsageError
 from conformance.judging.waivers import read_waivers
 from conformance.plugin.benchmarks import receive_timed
 from conformance.plugin.execution import JOURNAL, check, expectations_of
+from conformance.plugin.gating import check_baseline
 from conformance.plugin.options import settings_of
 from conformance.plugin.processes import OURS, WORKERS, is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
@@ -116,6 +117,7 @@ class Controller:
             read_waivers(plan.settings.waivers)
         stash = self._config.stash
         digests = held_to(plan.settings, expectations)
+        check_baseline(plan.settings, digests)
         shard = stash[SHARD].of_run(digests) if SHARD in stash else None
         stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard, digests)
 

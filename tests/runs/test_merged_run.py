@@ -51,8 +51,8 @@ def test_the_environment_says_what_the_shards_have_in_common_and_where_they_ran(
 
 def test_every_field_of_an_environment_has_a_rule():
     """A new one must be thought of: demanded to be the same, joined, or the first shard's."""
-    same = {"version", "packages", "commit", "options", "networks"}
-    joined = {"started", "waivers", "devices", "seconds", "shard", "shards"}
+    same = {"version", "packages", "commit", "options", "networks", "held_to"}
+    joined = {"started", "ended", "waivers", "devices", "seconds", "shard", "shards"}
     of_the_first = {"python", "machine", "device"}
     assert set(Environment.__struct_fields__) == same | joined | of_the_first
 

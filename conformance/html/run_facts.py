@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from conformance.runs.environment import Environment
+    from conformance.runs.environment import Environment, UsedDevice
 
 DEVICE = ("kind", "model", "driver", "firmware", "runtime", "framework", "profile", "serial", "settings")
 OPTIONAL = ("profile", "settings", "runtime")
-UNTOLD = "not told"
+UNTOLD, SEVERAL = "not told", 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +29,13 @@ def facts(environment: Environment) -> list[Group]:
         Group("Device", _device(environment.device)),
         Group("Machine", _machine(environment)),
         Group("Suite", _suite(environment)),
+        *_cards(environment),
         Group(
             "Packages", [(name, version or "not installed") for name, version in environment.packages.items()]
         ),
         Group("Networks", [(item.name, f"graph {item.graph_sha256:.12}") for item in environment.networks]),
         Group("Options", [(name, _text(value)) for name, value in environment.options.items() if value]),
+        Group("Held to", [(what, digest[:12]) for what, digest in environment.held_to.items()]),
         *_time(environment),
     ]
 
@@ -49,6 +51,23 @@ def _device(device: dict[str, Any]) -> list[tuple[str, str]]:
         (name, _text(value)) for name, value in device.items() if name not in (*DEVICE, "simulated") and value
     ]
     return [*named, *others]
+
+
+def _cards(environment: Environment) -> list[Group]:
+    """Return what tells cards apart and how they were, where there are several or their driver tells."""
+    cards = environment.devices
+    if len(cards) < SEVERAL and not any(card.before or card.after for card in cards):
+        return []
+    return [Group("Cards", [(card.process, _card(card)) for card in cards])]
+
+
+def _card(card: UsedDevice) -> str:
+    serial = f"serial {card.device.get('serial') or UNTOLD}"
+    readings = [
+        f"{name} {card.before.get(name, UNTOLD)} before, {card.after.get(name, UNTOLD)} after"
+        for name in dict.fromkeys([*card.before, *card.after])
+    ]
+    return "; ".join([serial, *readings])
 
 
 def _machine(environment: Environment) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from conformance.errors import UsageError
 from conformance.html.along import errors_of
 from conformance.html.run_cases import Cell, findings, matrix
 from conformance.html.run_page import run_page
+from conformance.runs.environment import UsedDevice
 
 MEGABYTE = 1_000_000
 
@@ -162,6 +163,16 @@ def test_what_the_device_does_not_tell_is_said(page):
     made = page([own("a")])
     assert made.texts[made.texts.index("firmware") + 1] == "not told"
     assert made.texts[made.texts.index("driver") + 1] == "4.20.11"
+
+
+def test_cards_say_how_they_were(page):
+    used = [
+        UsedDevice(process=f"gw{number}", device={"serial": f"012{number}"}, before={"clock MHz": 1000.0})
+        for number in range(2)
+    ]
+    words = page([own("a")], devices=used, held_to={"margins": "ab" * 32}).words
+    assert "gw1 serial 0121; clock MHz 1000.0 before, not told after" in words
+    assert "margins abababababab" in words
 
 
 def test_what_is_not_judged_is_grouped_by_its_reason(page):

@@ -51,3 +51,19 @@ def test_a_page_that_cannot_be_made_is_a_note(tmp_path, monkeypatch):
         "note: the page could not be written (RuntimeError: matplotlib is ill); `mlu-conformance" in run.text
     )
     assert not page.exists()
+
+
+def test_with_workers_there_is_one_page_of_all(tmp_path):
+    page = tmp_path / "page.html"
+    given = (f"--html={page}",)
+    run = run_suite(tmp_path / "run", *given, network=kept_pictures("X"), markers="mlu and own", workers=2)
+    assert run.code == 0
+    assert run.text.count("shows what the run found") == 1
+    assert ">CONFORMS</span>" in page.read_text(encoding="utf-8")
+
+
+def test_the_environment_names_the_page_too(tmp_path, monkeypatch):
+    page = tmp_path / "page.html"
+    monkeypatch.setenv("MLU_CONFORMANCE_HTML", str(page))
+    assert run_suite(tmp_path / "run", network=kept_pictures("X"), markers=MARKERS).code == 0
+    assert page.exists()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from conformance.html.looks import FINDINGS, severity, worst
 from conformance.judging.bounds import excess
 from conformance.precision import PRECISIONS
+from conformance.runs.shards import TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,6 +116,16 @@ class Unjudged:
     count: int
     operators: list[str]
     why: str
+
+
+def once(records: Sequence[Record]) -> list[Record]:
+    """Return records without those of timed outputs that came out as the untimed ones did."""
+    outcomes = {record.case: record.outcome for record in records}
+    return [
+        record
+        for record in records
+        if not record.case.endswith(TIMED) or outcomes.get(record.case.removesuffix(TIMED)) != record.outcome
+    ]
 
 
 def precisions_of(records: Iterable[Record]) -> list[str]:

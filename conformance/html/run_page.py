@@ -17,6 +17,7 @@ from conformance.html.run_cases import (
     fitting,
     matrix,
     node_rows,
+    once,
     precisions_of,
     unjudged,
 )
@@ -103,7 +104,7 @@ def run_page(path: Path) -> str:
     cut: list[str] = []
     run = stored_run(path)
     records = read_records(path, on_truncated=cut.append)
-    parts, left_out, listed = _parts(run, records)
+    parts, left_out, listed = _parts(run, once(records))
     timed = timed_rows(run)
     return rendered(
         "run.html",

@@ -207,7 +207,7 @@ def test_texts_can_be_told_from_what_is_behind_them(run, scheme):
           return clear ? behind(element.parentElement) : found;
         };
         return ["#verdict", ".verdict .lead", ".verdict .also", ".badge", "h2", ".outcome.bad", "td.why",
-                ".matrix td.good a", ".matrix td.bad a", "caption", "thead th", "nav a", ".key"]
+                ".matrix td.good a", ".matrix td.bad a", ".note", "thead th", "nav a", ".key"]
           .flatMap((selector) => [...document.querySelectorAll(selector)].slice(0, 1))
           .map((element) => [element.className || element.tagName, rgb(getComputedStyle(element).color),
                              rgb(behind(element))]);

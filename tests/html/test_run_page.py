@@ -3,6 +3,7 @@
 import base64
 import re
 
+import msgspec
 import pytest
 from PIL import Image
 from support.records import record
@@ -10,7 +11,7 @@ from support.report_sources import ALL, NASTY, chained, errors, fused, own, smal
 
 from conformance.errors import UsageError
 from conformance.html.along import errors_of
-from conformance.html.run_cases import Cell, findings, matrix
+from conformance.html.run_cases import Cell, findings, matrix, once
 from conformance.html.run_page import run_page
 from conformance.runs.environment import UsedDevice
 
@@ -140,6 +141,17 @@ def test_the_worst_findings_come_first_and_the_closest_that_conform_last():
     assert [item.record.node for item in found[:3]] == ["gone", "n11", "n10"]
     assert [item.record.node for item in found[8:]] == ["n4", "n3", "n2", "n1"]
     assert left_out == 1
+
+
+def test_an_output_that_was_timed_counts_twice_only_if_it_came_out_otherwise():
+    plain = fused()
+    same, other = (
+        msgspec.structs.replace(plain, case=f"{plain.case}-timed", outcome=outcome, reasons=["it moved"])
+        for outcome in ("conforms", "deviates")
+    )
+    assert once([plain, same]) == [plain]
+    assert once([plain, other]) == [plain, other]
+    assert once([same]) == [same]
 
 
 def test_inherited_is_what_own_does_not_explain():

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 NONE = "-"
 
 
-def without_empty(rows: Sequence[tuple[str, ...]], heading: str) -> list[tuple[str, ...]]:
-    """Return rows without the column of this heading, unless a row below the first has something there."""
-    column = rows[0].index(heading)
-    if any(row[column] != NONE for row in rows[1:]):
-        return list(rows)
-    return [row[:column] + row[column + 1 :] for row in rows]
+def without_empty(rows: Sequence[tuple[str, ...]], *headings: str) -> list[tuple[str, ...]]:
+    """Return rows without the columns of these headings in which no row below the first has anything."""
+    for heading in headings:
+        column = rows[0].index(heading)
+        if all(row[column] == NONE for row in rows[1:]):
+            rows = [row[:column] + row[column + 1 :] for row in rows]
+    return list(rows)
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> list[str]:

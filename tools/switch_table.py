@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 PROFILES = (
     "mlu270",
-    "mlu270,reduction_order=one-axis-at-a-time",
+    "mlu270,reduction_order=last-axis-first",
+    "mlu270,reduction_order=one-pass",
     "mlu270,reduction_sum=fp32",
     "mlu270,half_rounding=ties-even",
     "mlu270,convolution_sums=fp16",

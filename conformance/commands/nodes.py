@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from conformance import locations
 from conformance.commands.arguments import add_network, add_options, required_network
 from conformance.commands.printing import note, say
+from conformance.errors import ConformanceError
 from conformance.tables import aligned
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Listing:
         key: how many key nodes there are, chosen or not.
         nodes: the chosen nodes, producers first.
         scales: what is to be known of scales that the graph itself brings along.
+        beyond: which of the ranges that the vendor documents judgeable nodes leave, as far as is known.
     """
 
     network: str
@@ -67,6 +70,7 @@ class Listing:
     key: int
     nodes: list[ListedNode]
     scales: list[str]
+    beyond: list[str]
 
 
 def add(commands: Commands) -> None:
@@ -89,7 +93,7 @@ def list_nodes(options: argparse.Namespace) -> None:
     for line in lines(listing):
         say(line)
     note(f"{len(listing.nodes)} nodes, {listing.key} of {listing.network} are key nodes")
-    for told in listing.scales:
+    for told in (*listing.scales, *listing.beyond):
         note(told)
 
 
@@ -115,6 +119,26 @@ def gather(network: Network, pattern: str) -> Listing:
         sum(bool(node.reasons) for node in nodes.values()),
         [_listed(structure, nodes[name]) for name in chosen],
         told_scales(network.graph),
+        _beyond(network, structure),
+    )
+
+
+def _beyond(network: Network, structure: Structure) -> list[str]:
+    """Return what an MLU270's vendor documents and the network leaves; of values where there are goldens."""
+    from conformance.expected.attainable import read_attainable
+    from conformance.expected.limits import Limits, told
+    from conformance.expected.roofline import MODEL
+    from conformance.goldens import GoldenStore
+    from conformance.graph.sums import static_shapes
+    from conformance.precision import PRECISIONS
+
+    try:
+        ranges = read_attainable(GoldenStore(network, locations.GOLDENS)).ranges
+    except ConformanceError:  # a network may be looked at before it is prepared
+        ranges = {}
+    limits = Limits(MODEL, network.graph, static_shapes(structure.types), ranges)
+    return list(
+        told(item for precision in PRECISIONS for item in limits.outside(structure.judgeable, precision))
     )
 
 

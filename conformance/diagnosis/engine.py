@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
 
-MOST_PASSES = 8
+MOST_PASSES = 9
 """Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
-counted are those that confirm on other samples what is recommended, one for each sample."""
+counted are those of a network that is written otherwise, and those that confirm on other samples what is
+recommended, one for each sample."""
 FIRST_PASSES = 3
 """Of these, so many before anything is known: fused, node by node, chained."""
 MOST_EFFECTS = 3
@@ -93,7 +94,8 @@ class Diagnosing:
         culprits = self._tried(self._culprits(seen, repairs), seen, repairs)
         choices = self._confirmed(repairs)
         scales = self._passes.expected.scales(self._precision.fixed_bits)
-        explanations = Explanations(self._store, self._precision, scales, self._passes.sample)
+        limits = self._passes.expected.limits(self._passes.device.info().model)
+        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits)
         return self._diagnosis(
             seen,
             culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),
@@ -189,6 +191,9 @@ class Diagnosing:
             self._try_precisions(repairs)
         if self._affords(1):
             repairs.try_host(measured)
+        before = self._passes.count
+        repairs.try_rewrites(measured)
+        self._most += self._passes.count - before
         self._try_precisions(repairs)
         if untried := ", ".join(map(str, reversed(repairs.untried))):
             self._remarks.append(f"{untried}: not run, to keep the forward passes few")

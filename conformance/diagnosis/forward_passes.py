@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conformance.devices.base import Device
     from conformance.diagnosis.model import Quality
     from conformance.expected.expectations import Expectations
+    from conformance.graph.frozen import FrozenGraph
     from conformance.judging.cases import Case
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
@@ -98,21 +99,32 @@ class ForwardPasses:
         hosted: Hosted | None = None,
         goldens: Collection[str] = (),
         broken: Sequence[str] = (),
+        rewritten: tuple[str, FrozenGraph] | None = None,
     ) -> Quality:
-        """Run the network as it ships, or with goldens in place of nodes, or with fusion broken at nodes.
+        """Run the network as it ships, with goldens for nodes, with fusion broken at nodes, or rewritten.
+
+        Args:
+            precision: fixed-point × float width.
+            samples: which, one after the other.
+            hosted: what is left to the host.
+            goldens: nodes whose readers read the golden instead.
+            broken: nodes at which fusion is broken.
+            rewritten: how the network is written otherwise, in words, and what comes of it.
 
         Raises:
             Unsupported: the device cannot leave these operators to the host.
             DeviceLost: the device is gone for good.
         """
         device = self.device if hosted is None else _hosting(self.device, hosted)
-        self._say(_what(precision, hosted, goldens, broken))
+        how = f"{precision} with {rewritten[0]}" if rewritten else ""
+        self._say(how or _what(precision, hosted, goldens, broken))
         evaluation = self._evaluation(device, [], samples)
-        found = (
-            evaluation.restored(precision, goldens, broken)
-            if goldens or broken
-            else evaluation.fused(precision)
-        )
+        if rewritten:
+            found = evaluation.rewritten(precision, rewritten[1])
+        elif goldens or broken:
+            found = evaluation.restored(precision, goldens, broken)
+        else:
+            found = evaluation.fused(precision)
         return quality_of(self._unless_lost(evaluation, found).values(), self.store.network.acceptance)
 
     def _evaluation(

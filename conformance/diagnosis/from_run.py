@@ -89,7 +89,8 @@ class _FinishedRun:
         key = [item for item in errors if self._store.node(item.node).reasons]
         choices = self._choices()
         scales = self._expected.scales(self._precision.fixed_bits)
-        explanations = Explanations(self._store, self._precision, scales, sample=0)
+        limits = self._expected.limits(str(self._device.get("model", "")))
+        explanations = Explanations(self._store, self._precision, scales, 0, limits)
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(
             quality=quality,

@@ -24,6 +24,8 @@ class Quality(Struct, frozen=True):
         cosine, psnr: of the worst output and sample; None where there is none, an exact output has no PSNR.
         answers: part of right answers of the worst output and sample; None where no output gives answers.
         reasons: what misses the acceptance, or why nothing came out.
+        unmodelled: why they say nothing of a card, where the emulator does not model what they rest on.
+        notes: what figures do not show.
     """
 
     accepted: bool
@@ -32,6 +34,8 @@ class Quality(Struct, frozen=True):
     psnr: float | None = None
     answers: float | None = None
     reasons: list[str] = []
+    unmodelled: str = ""
+    notes: list[str] = []
 
 
 class NodeErrors(Struct, frozen=True):
@@ -120,6 +124,7 @@ class Choice(Struct, frozen=True):
     Attributes:
         precision: such as ``int16-fp32``.
         host_operators, host_nodes: what is left to the host CPU.
+        rewrite: how the network is written otherwise; empty for the network as it is.
         quality: what came out.
         modelled_seconds: least time of one core, by its roofline, without what crosses to the host; None if
             not modelled.
@@ -130,6 +135,7 @@ class Choice(Struct, frozen=True):
     modelled_seconds: float | None
     host_operators: list[str] = []
     host_nodes: list[str] = []
+    rewrite: str = ""
 
 
 class Diagnosis(Struct, frozen=True):

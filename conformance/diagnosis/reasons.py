@@ -9,6 +9,7 @@ import msgspec
 from conformance.diagnosis.evidence import Reason, evidence_of
 from conformance.diagnosis.model import Contributor
 from conformance.diagnosis.network_errors import branches_of, own_squares
+from conformance.expected.limits import BEYOND
 from conformance.graph.frozen import data_inputs, producer
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from conformance.diagnosis.model import Culprit, NodeErrors
+    from conformance.expected.limits import Limits
     from conformance.goldens import GoldenStore
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
 MOST_NODES = 4
 """Nodes of a culprit whose numbers are looked at."""
+
+DOCUMENTED = "documented range"
+"""Kind of the reason that a node leaves what the vendor documents: told of a culprit's worst node alone."""
 
 MOST = 3
 """Nodes that are named, each with its reasons."""
@@ -36,12 +41,18 @@ class Explanations:
         precision: what is diagnosed.
         scales: of its fixed-point tensors, of the precision's width.
         sample: whose goldens are looked at.
+        limits: what the vendor documents.
     """
 
     def __init__(
-        self, store: GoldenStore, precision: Precision, scales: QuantizationScales, sample: int
+        self,
+        store: GoldenStore,
+        precision: Precision,
+        scales: QuantizationScales,
+        sample: int,
+        limits: Limits,
     ) -> None:
-        self._store, self._graph = store, store.network.graph
+        self._store, self._graph, self._limits = store, store.network.graph, limits
         self._precision, self._scales, self._sample = precision, scales, sample
         self._known = {node.name for node in store.manifest.nodes}
 
@@ -55,7 +66,12 @@ class Explanations:
                 culprit,
                 reasons=[
                     *culprit.reasons,
-                    *(reason for node in wanted.get(culprit.what, []) for reason in found[node]),
+                    *(
+                        reason
+                        for index, node in enumerate(wanted.get(culprit.what, []))
+                        for reason in found[node]
+                        if index == 0 or reason.kind != DOCUMENTED
+                    ),
                 ],
             )
             for culprit in culprits
@@ -100,9 +116,19 @@ class Explanations:
             node: evidence_of(node, graph, self._precision, self._scales, self._values) for node in chosen
         }
         return {
-            node: [msgspec.structs.replace(item, strength=0.0) for item in reasons]
+            node: [*self._beyond(node), *(msgspec.structs.replace(item, strength=0.0) for item in reasons)]
             for node, reasons in found.items()
         }
+
+    def _beyond(self, node: str) -> list[Reason]:
+        """Return which of the vendor's documented ranges a node leaves, in one reason."""
+        outside = self._limits.outside([node], self._precision)
+        if not outside:
+            return []
+        found, source = ", ".join(item.in_words for item in outside), outside[0].limit.source
+        sentence = f"{node} is {BEYOND}: {found} ({source.partition(':')[0]})."
+        figures: dict[str, float | int | str] = {item.limit.quantity: item.found for item in outside}
+        return [Reason(node=node, kind=DOCUMENTED, sentence=sentence, figures=figures)]
 
     def _values(self, name: str) -> np.ndarray[Any, Any]:
         feeds = self._store.network.feeds(self._sample)

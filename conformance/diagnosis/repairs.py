@@ -10,6 +10,7 @@ import msgspec
 from conformance.devices.base import Hosted, Unsupported
 from conformance.diagnosis.model import Choice, Effect
 from conformance.diagnosis.quality import decibels, described
+from conformance.graph.means import REWRITES, rewritten_means
 from conformance.precision import PRECISIONS, parse_precision
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Repairs:
     ) -> None:
         self._passes, self._times = passes, times
         self._precision, self._samples = precision, samples
+        self._written: dict[str, FrozenGraph] = {}
         self.choices = [self._choice(precision, quality)]
 
     def accepted(self, precision: Precision) -> bool:
@@ -56,7 +58,7 @@ class Repairs:
         return any(
             item.quality.accepted
             for item in self.choices
-            if item.precision == str(precision) and not hosts(item)
+            if item.precision == str(precision) and as_it_is(item)
         )
 
     @property
@@ -93,6 +95,25 @@ class Repairs:
                 self.choices.append(self._choice(precision, quality, hosted))
                 return
 
+    def try_rewrites(self, culprits: Sequence[Culprit]) -> None:
+        """Run the network with a culprit's operators written otherwise, where a way is known."""
+        if (plan := self._host_plan(culprits)) is None:
+            return
+        precision, blamed = plan
+        for culprit in blamed:
+            if culprit.kind in ("operator", "node"):
+                self._try_rewrites_of(culprit, precision)
+
+    def _try_rewrites_of(self, culprit: Culprit, precision: Precision) -> None:
+        graph = self._passes.store.network.graph
+        names = [node.name for node in graph.nodes.values() if node.op == culprit.what] or culprit.nodes
+        for how in REWRITES:
+            if (written := rewritten_means(graph, how, names)) is not None:
+                words = f"{graph.nodes[names[0]].op}: {how}"
+                quality = self._passes.fused(precision, self._samples, rewritten=(words, written))
+                self.choices.append(self._choice(precision, quality, rewrite=words))
+                self._written[words] = written
+
     def missed(self, choice: Choice, samples: Sequence[int]) -> str:
         """Run a choice on other samples; where these are not accepted, it is no longer accepted.
 
@@ -101,7 +122,10 @@ class Repairs:
         """
         precision = parse_precision(choice.precision)
         hosted = Hosted(frozenset(choice.host_operators), frozenset(choice.host_nodes))
-        quality = self._passes.fused(precision, samples, hosted=hosted if hosts(choice) else None)
+        rewritten = (choice.rewrite, self._written[choice.rewrite]) if choice.rewrite else None
+        quality = self._passes.fused(
+            precision, samples, hosted=hosted if hosts(choice) else None, rewritten=rewritten
+        )
         if quality.accepted:
             return ""
         self.choices[self.choices.index(choice)] = msgspec.structs.replace(choice, quality=quality)
@@ -126,7 +150,9 @@ class Repairs:
                 return precision, blamed
         return (self._precision, blamed) if any(item.effect is None for item in blamed[1:]) else None
 
-    def _choice(self, precision: Precision, quality: Quality, hosted: Hosted | None = None) -> Choice:
+    def _choice(
+        self, precision: Precision, quality: Quality, hosted: Hosted | None = None, rewrite: str = ""
+    ) -> Choice:
         hosted = hosted or Hosted()
         return Choice(
             precision=str(precision),
@@ -134,6 +160,7 @@ class Repairs:
             modelled_seconds=self._times.seconds(precision),
             host_operators=sorted(hosted.operators),
             host_nodes=sorted(hosted.nodes),
+            rewrite=rewrite,
         )
 
 
@@ -142,8 +169,13 @@ def hosts(choice: Choice) -> bool:
     return bool(choice.host_operators or choice.host_nodes)
 
 
+def as_it_is(choice: Choice) -> bool:
+    """Return whether a choice runs the network as it is, all of it on the device."""
+    return not hosts(choice) and not choice.rewrite
+
+
 def ranked(choices: Sequence[Choice]) -> list[Choice]:
-    """Return the choices: accepted before others, all on the card before partly on the host, cheapest first.
+    """Return the choices: accepted before others, as it is, rewritten, on the host, each cheapest first.
 
     What crosses between card and host is not in the modelled time, so a choice with operators on the host is
     never ranked by it before one without. Those that are not accepted come the better first.
@@ -152,8 +184,9 @@ def ranked(choices: Sequence[Choice]) -> list[Choice]:
 
     def rank(item: Choice) -> tuple[float, ...]:
         if not item.quality.accepted:
-            return (1, not item.quality.offered, -decibels(item.quality), hosts(item), order[item.precision])
-        return (0, hosts(item), item.modelled_seconds or 0.0, order[item.precision])
+            changed = (hosts(item), bool(item.rewrite), order[item.precision])
+            return (1, not item.quality.offered, -decibels(item.quality), *changed)
+        return (0, hosts(item), bool(item.rewrite), item.modelled_seconds or 0.0, order[item.precision])
 
     return sorted(choices, key=rank)
 
@@ -161,7 +194,7 @@ def ranked(choices: Sequence[Choice]) -> list[Choice]:
 def recommended(choices: Sequence[Choice], precision: Precision) -> int | None:
     """Return the index of the choice to use: what was asked for if that will do, else the first."""
     for index, item in enumerate(choices):
-        if item.precision == str(precision) and item.quality.accepted and not hosts(item):
+        if item.precision == str(precision) and item.quality.accepted and as_it_is(item):
             return index
     return 0 if choices[0].quality.accepted else None
 
@@ -176,6 +209,8 @@ def settings(choice: Choice) -> list[str]:
         f"export MLU_OP_PRECISION=float{floating.removeprefix('fp')}",
         f"export MLU_QUANT_PARAM={fixed}.quant.txt   # its first line: bit_width:{fixed.removeprefix('int')}",
     ]
+    if choice.rewrite:
+        lines.append(f"# in the network: {choice.rewrite}")
     if choice.host_operators:
         names = ",".join(choice.host_operators)
         lines.append(f"# in Python: config.mlu_options.optype_black_list = {names!r}")

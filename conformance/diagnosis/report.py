@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from conformance.diagnosis.culprits import FAILED
 from conformance.diagnosis.network_errors import side_by_side
 from conformance.diagnosis.quality import described, reached_by
-from conformance.diagnosis.repairs import hosts, settings
+from conformance.diagnosis.repairs import as_it_is, settings
 from conformance.tables import NONE, aligned, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
+    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
     from conformance.judging.verdicts import Acceptance
 
 
-CHOICE_HEADINGS = ("precision", "left to the host", "cosine", "PSNR dB", "right", "modelled ms", "accepted")
+CHOICE_HEADINGS = (
+    *("precision", "left to the host", "written otherwise"),
+    *("cosine", "PSNR dB", "right", "modelled ms", "accepted"),
+)
 
 HEADINGS = ("own", "attainable", "inherited", "chained", "amplified", "own / bound")
 
@@ -55,8 +58,15 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         return [f"The output of {where} is NOT good enough: there is nothing to compare.", *quality.reasons]
     word = "good enough" if quality.accepted else "NOT good enough"
     return [
-        f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}."
+        f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}.",
+        *_caveat(quality),
+        *(f"Warning: {note}." for note in quality.notes),
     ]
+
+
+def _caveat(quality: Quality) -> list[str]:
+    """Return the sentence for outputs that say nothing of a card."""
+    return [f"This says nothing of a card: {quality.unmodelled}."] if quality.unmodelled else []
 
 
 def _origin(diagnosis: Diagnosis) -> list[str]:
@@ -114,10 +124,12 @@ def _culprits(diagnosis: Diagnosis) -> list[str]:
 
 
 def _innocence(diagnosis: Diagnosis) -> list[str]:
+    unmodelled = sum(item.outcome == "unmodelled" for item in diagnosis.errors)
+    but = f" {unmodelled} of them say nothing of a card: they are not modelled." if unmodelled else ""
     if diagnosis.quality.accepted:
-        return ["No culprit: every node's own error is within its bound, and the output is accepted."]
+        return [f"No culprit: every node's own error is within its bound, and the output is accepted.{but}"]
     if diagnosis.errors:
-        return ["No culprit was found: every node's own error is within its bound."]
+        return [f"No culprit was found: every node's own error is within its bound.{but}"]
     return []
 
 
@@ -190,14 +202,15 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         return ["The fused network was not run, so nothing can be said of what repairs it."]
     text = [
         "What was run, the best first (modelled: the least time of one core, by its roofline):",
-        *aligned(without_empty([CHOICE_HEADINGS, *map(_row, choices)], "right")),
+        *aligned(without_empty([CHOICE_HEADINGS, *map(_row, choices)], "right", "written otherwise")),
         "",
     ]
     if diagnosis.recommended is None:
         return [*text, f"None of these reaches {acceptance.in_words}, so none of them repairs it."]
     chosen = choices[diagnosis.recommended]
-    advice = f"{_advice(diagnosis, chosen)} Settings of Cambricon's TensorFlow, before it is imported:"
-    return [*text, *_misses(choices), advice, *(f"    {line}" for line in settings(chosen))]
+    advice = [_advice(diagnosis, chosen), *_caveat(chosen.quality)]
+    advice.append("Settings of Cambricon's TensorFlow, before it is imported:")
+    return [*text, *_misses(choices), " ".join(advice), *(f"    {line}" for line in settings(chosen))]
 
 
 def _row(choice: Choice) -> tuple[str, ...]:
@@ -207,11 +220,12 @@ def _row(choice: Choice) -> tuple[str, ...]:
     return (
         choice.precision,
         ", ".join([*choice.host_operators, *choice.host_nodes]) or NONE,
+        choice.rewrite or NONE,
         cosine or NONE,
         NONE if quality.psnr is None and not quality.accepted else psnr,
         answers or NONE,
         NONE if seconds is None else f"{seconds * 1e3:.3g}",
-        accepted if quality.offered else "not offered",
+        f"{accepted}, unmodelled" if quality.unmodelled else accepted if quality.offered else "not offered",
     )
 
 
@@ -221,12 +235,12 @@ def _misses(choices: Sequence[Choice]) -> list[str]:
 
 
 def _advice(diagnosis: Diagnosis, chosen: Choice) -> str:
-    if chosen.precision != diagnosis.precision or hosts(chosen):
+    if chosen.precision != diagnosis.precision or not as_it_is(chosen):
         return f"Use {_way(chosen)}."
     cheaper = [
         _way(item)
         for item in diagnosis.choices
-        if item.quality.accepted and not hosts(item) and _cost(item) < _cost(chosen)
+        if item.quality.accepted and as_it_is(item) and _cost(item) < _cost(chosen)
     ]
     also = f" {cheaper[0]} is accepted, too, and modelled to be faster." if cheaper else ""
     if diagnosis.culprits:
@@ -239,6 +253,8 @@ def _cost(choice: Choice) -> float:
 
 
 def _way(choice: Choice) -> str:
+    if choice.rewrite:
+        return f"{choice.precision} with {choice.rewrite}"
     hosted = [*choice.host_operators, *choice.host_nodes]
     return f"{choice.precision} with {', '.join(hosted)} on the host" if hosted else choice.precision
 

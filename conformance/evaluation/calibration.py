@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from conformance.evaluation.device_runs import Attempt
+from conformance.graph.operators import FLOAT_PRODUCTS
+from conformance.graph.own_scales import of_shapes
 from conformance.judging.cases import Case
 from conformance.judging.findings import Finding, Problem
 from conformance.judging.verdicts import Verdict
-from conformance.quantization.calibration import quantized_tensors
+from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
+from conformance.quantization.scale_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,9 +47,11 @@ class Calibrates(Protocol):
 
 
 def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
-    """Return a finding per fixed-point operator: its scales as the device finds them, held against ours."""
+    """Return a finding per operator with scales: its scales as the device finds them, held against ours.
+
+    The device may follow any documented rule, the same one everywhere; a note says which one it is.
+    """
     network = evaluation.network
-    ours = evaluation.expected.scales(bits).scales
     operators: dict[str, list[str]] = {}
     for key in quantized_tensors(network.graph):
         operators.setdefault(key.rpartition("/")[0], []).append(key)
@@ -63,9 +68,38 @@ def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
     found = _found(evaluation, bits)
     if isinstance(found, Problem):
         return [Finding.of(case, found) for case in cases.values()]
+    told, ours = _nearest(evaluation, found)
+    notes = (told, *of_shapes(network.graph, found.scales, bits))
+    needless = quantized_tensors(network.graph, FLOAT_PRODUCTS).keys() - found.scales.keys()
+    keys = {node: [key for key in listed if key not in needless] for node, listed in operators.items()}
     return [
-        Finding(case, "judged", _verdict(found.scales, ours, operators[node])) for node, case in cases.items()
+        Finding(case, "judged", _verdict(found.scales, ours, keys[node]), notes=notes)
+        if keys[node]
+        else Finding.of(case, Problem("unsupported", "the framework does not quantise it"))
+        for node, case in cases.items()
     ]
+
+
+def _nearest(evaluation: Evaluation, found: QuantizationScales) -> tuple[str, Mapping[str, float]]:
+    """Return what the device's scales follow, in words, and what they should be by that.
+
+    It is the network's parameter file or, by a calibration of ours, a documented rule: what misses least, the
+    file or the earlier rule where two miss as many.
+    """
+    network = evaluation.network
+    largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
+    wanted = {"the network's parameter file": evaluation.expected.scales(found.bits).scales}
+    for name, rule in RULES.items():
+        wanted[f"the rule {name} ({rule.evidence}: {rule.source})"] = calibrate(
+            largest, found.bits, name
+        ).scales
+
+    def misses(scales: Mapping[str, float]) -> int:
+        return sum(not _agree(found.scales[key], scales[key]) for key in scales.keys() & found.scales.keys())
+
+    best = min(wanted, key=lambda words: misses(wanted[words]))
+    agreeing = [words for words, scales in wanted.items() if misses(scales) == misses(wanted[best])]
+    return f"the framework's scales are nearest to those of {' and of '.join(agreeing)}", wanted[best]
 
 
 def _found(evaluation: Evaluation, bits: int) -> QuantizationScales | Problem:
@@ -86,6 +120,10 @@ def _verdict(found: Mapping[str, float], ours: Mapping[str, float], keys: Sequen
     reasons = [
         f"{key} has scale {found.get(key)}, but should have {ours[key]}"
         for key in keys
-        if key not in found or not abs(found[key] - ours[key]) <= DIGITS * ours[key]
+        if key not in found or not _agree(found[key], ours[key])
     ]
     return Verdict(outcome="deviates" if reasons else "conforms", reasons=reasons)
+
+
+def _agree(found: float, ours: float) -> bool:
+    return abs(found - ours) <= DIGITS * ours

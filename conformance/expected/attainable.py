@@ -37,6 +37,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scales_sha256: the quantisation scales that it was made with, by ``int8`` and ``int16``.
         operators: the operator whose margin holds, per node.
         nodes: attainable errors, by node and precision.
+        ranges: smallest and largest values that documented limits are about, by node and quantity.
     """
 
     graph_sha256: str
@@ -44,6 +45,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable]]
+    ranges: dict[str, dict[str, tuple[float, float]]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +56,7 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales_sha256: dict[str, str]
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable | str]]
+    ranges: dict[str, dict[str, tuple[float, float]]] = {}
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -92,7 +95,12 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
     except ValueError as error:
         raise GoldenError(f"attainable errors {path} are damaged: {error}; {store.remedy}") from error
     content = AttainableFile(
-        stored.graph_sha256, stored.input_sha256, stored.scales_sha256, stored.operators, nodes
+        stored.graph_sha256,
+        stored.input_sha256,
+        stored.scales_sha256,
+        stored.operators,
+        nodes,
+        stored.ranges,
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -103,7 +111,12 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
     """Write ``attainable.json``."""
     nodes = {name: _shortened(entries) for name, entries in content.nodes.items()}
     stored = _StoredFile(
-        content.graph_sha256, content.input_sha256, content.scales_sha256, content.operators, nodes
+        content.graph_sha256,
+        content.input_sha256,
+        content.scales_sha256,
+        content.operators,
+        nodes,
+        content.ranges,
     )
     write_json_table_atomically(path, stored)
 

@@ -13,11 +13,13 @@ from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
+from conformance.expected.limits import Limits
 from conformance.expected.scales import scales_directory
+from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
-from conformance.judging.bounds import Attainable, ErrorValues, Margins, at_least_golden_rounding, bound
+from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound, rounding_error
 from conformance.judging.cases import Case, Mode
-from conformance.judging.comparison import Comparison, compare_sample
+from conformance.judging.comparison import Comparison, compare_sample, gain
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
 from conformance.quantization.files import read_scales
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from conformance.goldens import GoldenStore
     from conformance.judging.answers import Answers
+    from conformance.judging.bounds import OperatorClass
     from conformance.network_file import Output
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -69,6 +72,12 @@ class Expectations:
         check_scales(self.attainable, scales, self.store)
         return scales
 
+    @cached_method
+    def limits(self, model: str) -> Limits:
+        """Return what a model's vendor documents, held against the network and its goldens."""
+        shapes, ranges = golden_shapes(self.store), self.attainable.ranges
+        return Limits(model, self.network.graph, shapes, ranges, self.store.remedy)
+
     def case(self, node: str, precision: Precision, mode: Mode) -> Case:
         """Return the case of a node at a precision in a mode."""
         operator = self._operators[node]
@@ -94,14 +103,20 @@ class Expectations:
         Raises:
             GoldenError: its attainable error is not known.
         """
-        attainable = self.attains(node, precision)
+        return bound(*self._attains(node, precision), self._margins)
+
+    def _attains(self, node: str, precision: Precision) -> tuple[Attainable, OperatorClass]:
+        """Return the attainable error of a node, and the class of the operator that decides its margin."""
         deciding = self.attainable.operators.get(node, self._operators[node])
-        return bound(attainable, known(deciding).margin_class, self._margins)
+        return self.attains(node, precision), known(deciding).margin_class
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
         name = node if self.network.samples == 1 else f"{node} (sample {sample})"
-        found = compare_sample(self.store.get(node, sample), result, where or name)
+        golden = self.store.get(node, sample)
+        found = compare_sample(golden, result, where or name)
+        if found.metrics is not None and node in self.outputs and self.network.acceptance.of_direction:
+            found = dataclasses.replace(found, gain=gain(golden, result))
         answering = self._answering.get(node)
         if answering is None or found.metrics is None:
             return found
@@ -110,7 +125,7 @@ class Expectations:
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own error: within its bound or not."""
         verdict = judge_comparisons(compared, self.bound(node, precision))
-        attainable = at_least_golden_rounding(self.attains(node, precision))
+        attainable = rounding_error(*self._attains(node, precision), self._margins)
         return msgspec.structs.replace(verdict, attainable=attainable)
 
     def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:

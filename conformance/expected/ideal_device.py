@@ -15,6 +15,7 @@ from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.expected.ranges import SeenRanges
 from conformance.expected.terms import SummedTerms
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
@@ -48,7 +49,8 @@ def make_attainable(
     Raises:
         GoldenError: goldens are missing or damaged, or a node is not finite on an ideal device.
     """
-    nodes = _attained(store, scales, ideal)
+    ranges = SeenRanges(store)
+    nodes = _attained(store, scales, ideal, ranges)
     provenance = store.manifest.provenance
     content = AttainableFile(
         provenance.graph_sha256,
@@ -56,15 +58,19 @@ def make_attainable(
         {f"int{bits}": scales_sha256(entry) for bits, entry in scales.items()},
         {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in nodes},
         nodes,
+        {name: ranges.found[name] for name in nodes if name in ranges.found},
     )
     write_attainable(store.directory / FILE, content)
     return content
 
 
 def _attained(
-    store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], ideal: Profile
+    store: GoldenStore,
+    scales: Mapping[FixedBits, QuantizationScales],
+    ideal: Profile,
+    ranges: SeenRanges,
 ) -> dict[str, dict[str, Attainable]]:
-    """Return what is attainable, by node and precision."""
+    """Return what is attainable, by node and precision; ``ranges`` looks at the same goldens."""
     names = [node.name for node in store.manifest.nodes]
     key = [node.name for node in store.manifest.key]
     store.ensure(key)
@@ -76,6 +82,7 @@ def _attained(
     for sample, part in store.computed(names, f"bounds of {store.network.name}"):
         goldens = _agreeing(store, sample, part, set(key))
         terms.add(sample, goldens)
+        ranges.add(sample, goldens)
         for name, precision, attainable in device.attains(sample, goldens):
             found[name][str(precision)].append(attainable)
     return {

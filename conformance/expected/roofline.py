@@ -18,7 +18,15 @@ from conformance import locations
 from conformance.cached_methods import cached_method
 from conformance.devices.emulator.profile import Hardware, ProfileFile
 from conformance.files import read_toml
-from conformance.graph.operators import AVERAGES, FIXED_POINT, MOVEMENT, SUMS, known
+from conformance.graph.operators import (
+    AVERAGES,
+    FIXED_POINT,
+    FLOAT_PRODUCTS,
+    MOVEMENT,
+    PRODUCT_SUMS,
+    SUMS,
+    known,
+)
 
 if TYPE_CHECKING:
     from conformance.expected.expectations import Expectations
@@ -66,6 +74,8 @@ def operations(expected: Expectations, precision: Precision) -> tuple[float, flo
         terms = expected.attains(node.name, precision).terms
         if node.op in FIXED_POINT:
             fixed += 2.0 * terms * size
+        elif node.op in FLOAT_PRODUCTS:
+            vector += 2.0 * terms * size
         elif node.op in SUMS | AVERAGES:
             vector += float(terms) * size
         elif node.op not in MOVEMENT:
@@ -74,17 +84,18 @@ def operations(expected: Expectations, precision: Precision) -> tuple[float, flo
 
 
 def dram_bytes(expected: Expectations, precision: Precision) -> float:
-    """Return the bytes that must cross DRAM: fixed-point filters, inputs and outputs, each once."""
+    """Return the bytes that must cross DRAM: filters of products, inputs and outputs, each once."""
     graph = expected.network.graph
-    filters = 0
+    bits = 0
     for node in graph.nodes.values():
-        if node.op in FIXED_POINT:
+        if node.op in PRODUCT_SUMS:
             value = graph.constant(node.input[known(node.op).data_arguments[1]])
-            filters += 0 if value is None else value.size
+            width = precision.fixed_bits if node.op in FIXED_POINT else precision.float_bits
+            bits += 0 if value is None else value.size * width
     shapes = {node.name: node.samples[0].shape for node in expected.store.manifest.nodes}
     values = sum(feed.size for feed in expected.network.feeds(0).values())
     values += sum(math.prod(shapes[output.name]) for output in expected.network.outputs)
-    return float(filters * precision.fixed_bits + values * precision.float_bits) / BITS_PER_BYTE
+    return float(bits + values * precision.float_bits) / BITS_PER_BYTE
 
 
 class ModelledTime:

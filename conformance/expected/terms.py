@@ -15,7 +15,7 @@ from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.operators import PRODUCT_SUMS, known
 from conformance.graph.retype import input_types, to_float64
 from conformance.graph.sums import sum_of
 
@@ -60,10 +60,10 @@ class SummedTerms:
         self._kinds = {
             node.name: known(node.op).running_sum
             for node in store.manifest.nodes
-            if node.op in FIXED_POINT or known(node.op).running_sum
+            if node.op in PRODUCT_SUMS or known(node.op).running_sum
         }
         self._found: dict[str, tuple[float, float]] = {}
-        self._shape_of = _golden_shapes(store)
+        self._shape_of = golden_shapes(store)
 
     def add(self, sample: int, goldens: Mapping[str, Array]) -> None:
         """Look at some nodes on one sample.
@@ -137,7 +137,7 @@ def _terms(store: GoldenStore, name: str, shape_of: GoldenShapeOf) -> int:
     return math.prod(shape)
 
 
-def _golden_shapes(store: GoldenStore) -> GoldenShapeOf:
+def golden_shapes(store: GoldenStore) -> GoldenShapeOf:
     """Return what gives the shape of a golden, an input or a constant; None of any other tensor."""
     shapes = {node.name: tuple(node.samples[0].shape) for node in store.manifest.nodes}
     shapes |= {name: feed.shape for name, feed in store.network.feeds(0).items()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.graph.frozen import output_index, producer
-from conformance.graph.operators import FIXED_POINT, REDUCTIONS
+from conformance.graph.operators import PRODUCT_SUMS, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -145,7 +145,7 @@ def _insides(live: nx.DiGraph, chain: Sequence[str], order: Sequence[str]) -> It
 
 def _link(graph: FrozenGraph, nodes: tuple[str, ...], sign: _Signatures) -> Link:
     operators = {graph.nodes[name].op for name in nodes}
-    weight = 2 if operators & FIXED_POINT else 1 if operators & REDUCTIONS else 0
+    weight = 2 if operators & PRODUCT_SUMS else 1 if operators & REDUCTIONS else 0
     return Link(nodes, sign(nodes), weight)
 
 

@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from conformance.graph.operators import STRUCTURAL, known
-from conformance.graph.selection import END, FIXED, JOIN, NAMED, OUTPUT, RARE, REDUCTION
+from conformance.graph.selection import END, FIXED, JOIN, NAMED, OUTPUT, PRODUCTS, RARE, REDUCTION
 from conformance.graph.sums import static_shapes, sum_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def _phrases(structure: Structure, node: Described, reason: str) -> Iterator[str
         yield OUTPUT
     elif reason == FIXED:
         yield f"fixed point: {_sum(structure, node.name)}"
+    elif reason == PRODUCTS:
+        yield f"sum of products: {_sum(structure, node.name)}"
     elif reason == REDUCTION:
         yield f"reduction: {_sum(structure, node.name)}"
     elif reason == JOIN:

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 MarginClass = Literal["fixed-point", "reduction", "activation", "elementwise", "movement", "other"]
 """The classes of ``fixtures/margins.toml``."""
 
-Treatment = Literal["fixed point", "reduction", "elementwise", "movement", "source", "other"]
+Treatment = Literal[
+    "fixed point", "float products", "reduction", "elementwise", "movement", "source", "other"
+]
 """What an MLU does with an operator.
 
-``fixed point``: multiplies integers. ``reduction``: makes one number out of many. ``elementwise``: computes
+``fixed point``: multiplies integers. ``float products``: sums products of floats, and of integers on a
+device that takes it in fixed point. ``reduction``: makes one number out of many. ``elementwise``: computes
 each element by itself. ``movement``: moves data and computes nothing. ``source``: holds a constant or an
 input. ``other``: not known.
 """
@@ -102,12 +105,11 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Conv3D": Operator("fixed-point", "fixed point", "fixed point", window_axes=3, summed_axes=(0, 1, 2, 3)),
     "DepthwiseConv2dNative": Operator(
-        "fixed-point",
-        "fixed point",
-        "fixed point",
+        "reduction",
+        "float products",
+        "float64",
         window_axes=2,
         summed_axes=(0, 1),
-        output_channel_axes=(-2, -1),
     ),
     "MatMul": Operator("fixed-point", "fixed point", "fixed point", summed_axes=(-2,)),
     # reduction
@@ -134,6 +136,7 @@ OPERATORS: dict[str, Operator] = {
     "ClipByValue": Operator("elementwise", "elementwise", "exact"),
     "Div": Operator("elementwise", "elementwise", "rounded", divisor=Divisor(1, 1.0)),
     "Elu": Operator("activation", "elementwise", "float64"),
+    "Erf": Operator("activation", "elementwise", "float64"),
     "Exp": Operator("activation", "elementwise", "float64", exponential=True),
     "LeakyRelu": Operator("elementwise", "elementwise", "rounded"),
     "Log": Operator("activation", "elementwise", "float64"),
@@ -147,6 +150,7 @@ OPERATORS: dict[str, Operator] = {
     "Reciprocal": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 1.0)),
     "Relu": Operator("elementwise", "elementwise", "exact"),
     "Relu6": Operator("elementwise", "elementwise", "exact"),
+    "Round": Operator("elementwise", "elementwise", "exact"),
     "Rsqrt": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 0.5)),
     "Selu": Operator("activation", "elementwise", "float64"),
     "Sigmoid": Operator("activation", "elementwise", "float64"),
@@ -200,6 +204,8 @@ OPERATORS: dict[str, Operator] = {
     "StridedSlice": Operator("movement", "movement", "exact"),
     "Switch": Operator("movement", "movement", "exact", hands_on="frame"),
     "Tile": Operator("movement", "movement", "exact"),
+    "TopK": Operator("movement", "movement", "exact"),
+    "TopKV2": Operator("movement", "movement", "exact"),
     "Transpose": Operator("movement", "movement", "exact"),
     "Unpack": Operator("movement", "movement", "exact"),
     # source
@@ -210,7 +216,6 @@ OPERATORS: dict[str, Operator] = {
     "Ceil": Operator("elementwise", "other"),
     "Cos": Operator("activation", "other"),
     "DivNoNan": Operator("elementwise", "other"),
-    "Erf": Operator("activation", "other"),
     "Expm1": Operator("activation", "other"),
     "Fill": Operator("movement", "other"),
     "Floor": Operator("elementwise", "other"),
@@ -218,7 +223,6 @@ OPERATORS: dict[str, Operator] = {
     "FusedBatchNormV2": Operator("elementwise", "other"),
     "FusedBatchNormV3": Operator("elementwise", "other"),
     "Inv": Operator("activation", "other", divisor=Divisor(0, 1.0)),
-    "Round": Operator("elementwise", "other"),
     "SegmentSum": Operator("reduction", "other"),
     "Sin": Operator("activation", "other"),
 }
@@ -226,7 +230,8 @@ OPERATORS: dict[str, Operator] = {
 
 AvgPool3D has neither a model nor an allowance, because TensorFlow has no float64 kernel of it.
 
-Source: mlu-ops user guide, quantisation: only convolution and matmul are quantised.
+Source: mlu-ops user guide, quantisation: only convolution and matmul are quantised; cnml.h 7.2.1 and 7.4.0:
+ConvDepthwise takes half or float only on an MLU270.
 """
 
 
@@ -241,6 +246,12 @@ def _all_that(holds: Callable[[Operator], bool]) -> frozenset[str]:
 
 FIXED_POINT = _all_that(lambda entry: entry.treatment == "fixed point")
 """Operators whose inputs and filters the MLU takes in fixed point only."""
+
+FLOAT_PRODUCTS = _all_that(lambda entry: entry.treatment == "float products")
+"""Operators that sum products of floats, or of integers where a device takes them in fixed point."""
+
+PRODUCT_SUMS = FIXED_POINT | FLOAT_PRODUCTS
+"""Operators that sum products of an input and a filter, either of which can have a scale."""
 
 REDUCTIONS = _all_that(lambda entry: entry.treatment == "reduction")
 """Operators that make one number out of many."""

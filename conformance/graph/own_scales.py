@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from conformance.graph.editing import copied
-from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.operators import PRODUCT_SUMS, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ def of_shapes(graph: FrozenGraph, scales: Mapping[str, float], bits: int) -> lis
 
 def _scale_of_shape(graph: FrozenGraph, node: Node, bits: int) -> float | None:
     """Return the scale of a fixed-point node's first argument where that is a shape, and not the input."""
-    if node.op not in FIXED_POINT or known(node.op).data_arguments[0] == 0:
+    if node.op not in PRODUCT_SUMS or known(node.op).data_arguments[0] == 0:
         return None
     shape = graph.constant(node.input[0])
     if shape is None or not shape.size or (longest := float(shape.max())) <= 0:

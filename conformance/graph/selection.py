@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from conformance.errors import UsageError, near_names
-from conformance.graph.operators import FIXED_POINT, REDUCTIONS
+from conformance.graph.operators import FIXED_POINT, FLOAT_PRODUCTS, REDUCTIONS
 from conformance.graph.structure import Structure
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OUTPUT = "output of the network"
 FIXED = "fixed-point operator"
+PRODUCTS = "sum of products"
 REDUCTION = "reduction"
 JOIN = "first join of branches from different inputs"
 END = "end of a module"
@@ -86,6 +87,7 @@ def selectable_nodes(structure: Structure) -> list[SelectableNode]:
     for chosen, reason in (
         (structure.graph.outputs, OUTPUT),
         (structure.of_operators(FIXED_POINT), FIXED),
+        (structure.of_operators(FLOAT_PRODUCTS), PRODUCTS),
         (structure.of_operators(REDUCTIONS), REDUCTION),
         (structure.joins, JOIN),
         (structure.module_ends.keys() | structure.blocks.keys(), END),

@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.graph.frozen import output_index, producer
 from conformance.graph.lazy_tensorflow import op_definition
-from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.operators import PRODUCT_SUMS, known
 from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def static_shapes(types: Mapping[str, Sequence[TensorType]]) -> ShapeOf:
 
 @dataclasses.dataclass(frozen=True)
 class Sum:
-    """What one output of a fixed-point operator or a reduction is made of.
+    """What one output of a sum of products or a reduction is made of.
 
     Attributes:
         op: the operator.
@@ -53,7 +53,7 @@ class Sum:
     def __str__(self) -> str:
         size = "x".join("?" if edge is None else str(edge) for edge in self.window)
         title = f"{self.op} {size}" if size else self.op
-        if self.op in FIXED_POINT:
+        if self.op in PRODUCT_SUMS:
             return f"{title}, {_counted(self.numbers, 'term')}"
         return f"{title} over {_counted(self.numbers, 'element')}{self._listed_axes}"
 
@@ -65,18 +65,18 @@ class Sum:
 
 
 def sum_of(graph: FrozenGraph, name: str, shape_of: ShapeOf) -> Sum:
-    """Return what a fixed-point operator or a reduction sums.
+    """Return what a sum of products or a reduction sums.
 
     Args:
         graph: the network.
-        name: a node whose operator is one of ``FIXED_POINT`` or ``REDUCTIONS``.
+        name: a node whose operator is one of ``PRODUCT_SUMS`` or ``REDUCTIONS``.
         shape_of: returns the shapes of the tensors that it reads and makes.
     """
     node = graph.nodes[name]
     entry = known(node.op)
     if entry.window_axes:
         return _convolution(node, shape_of)
-    if node.op in FIXED_POINT:
+    if node.op in PRODUCT_SUMS:
         return Sum(node.op, _contracted(node, shape_of))
     if entry.reduces == "window":
         return _pool(graph, node, shape_of)

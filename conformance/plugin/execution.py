@@ -16,11 +16,13 @@ from conformance.evaluation.evaluation import Evaluation
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.evaluation.timing import rounds_of
 from conformance.expected.expectations import Expectations
+from conformance.expected.limits import told
+from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger, scope_sha256
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
-from conformance.precision import PRECISIONS
+from conformance.precision import PRECISIONS, parse_precision
 from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
 from conformance.runs.journal import Journal, ProcessStatus
@@ -28,7 +30,7 @@ from conformance.runs.records import record_of
 from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from conformance.devices.base import Device
     from conformance.judging.findings import Finding
@@ -86,6 +88,7 @@ class Run:
         self._device_notes: dict[str, None] = {}
         self._recorded_now: list[Record] = []
         self.directory = Path()
+        self._judged: dict[tuple[str, str], dict[str, None]] = {}
         self._incidents: list[str] = []
         self._keep: Callable[[Record], object] = lambda _: None
         self._pictures: OutputKeeper | None = None
@@ -111,7 +114,12 @@ class Run:
         Raises:
             DeviceLost: the device is gone for good; the records are kept.
         """
-        self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
+        for finding in findings:
+            case = finding.case
+            if case.mode == "own":
+                self._judged.setdefault((case.network, case.precision), {})[case.node] = None
+            said = finding.verdict.notes if finding.verdict and case.mode == "fused" else []
+            self._device_notes |= dict.fromkeys([*finding.notes, *said])
         records = [self._recorded(finding, suffix) for finding in findings]
         self._recorded_now += records
         with self.stopwatch.during("write"):
@@ -135,6 +143,7 @@ class Run:
             device=self.info.kind,
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
             case_id=f"{finding.case}{suffix}",
+            fail_unmodelled=self.plan.settings.unmodelled == "fail",
         )
 
     def status(self) -> ProcessStatus:
@@ -147,13 +156,30 @@ class Run:
             **self._states,
             problems=self._waiver_problems,
             incidents=[*dict.fromkeys(found), *self._incidents],
-            notes=[*self.plan.notes, *self._device_notes, *(self._pictures.notes if self._pictures else ())],
+            notes=[
+                *self.plan.notes,
+                *self._device_notes,
+                *(self._pictures.notes if self._pictures else ()),
+                *self._limit_notes(),
+            ],
             seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )
 
     def _state(self) -> dict[str, float]:
         """Return clock, temperature and so on of the card; what its driver does not tell is left out."""
         return self.device.state() if isinstance(self.device, TellsState) else {}
+
+    def _limit_notes(self) -> Iterator[str]:
+        """Yield what judged nodes are outside of, network by network, all precisions together."""
+        for name, evaluation in self.evaluations.items():
+            limits = evaluation.expected.limits(self.info.model)
+            judged = {key[1]: nodes for key, nodes in self._judged.items() if key[0] == name}
+            yield from told(
+                item
+                for precision, nodes in judged.items()
+                for item in limits.outside(nodes, parse_precision(precision))
+            )
+            yield from limits.unchecked(dict.fromkeys(node for nodes in judged.values() for node in nodes))
 
     def rest(self) -> None:
         """Close what was kept open between two tests of one group."""
@@ -184,6 +210,7 @@ def check(plan: Plan, expectations: Mapping[str, Expectations]) -> None:
     """
     for name, expected in expectations.items():
         expected.check(plan.parts[name].nodes, PRECISIONS)
+        refuse_wrong_goldens(expected.store)
         series_steps(expected.store)
 
 

@@ -39,8 +39,8 @@ def check_baseline(settings: Settings, held_to: Mapping[str, str]) -> None:
 
     if settings.shard is not None:
         raise UsageError(
-            "--baseline and --shard contradict each other, as a shard is a part of a run; merge the shards, and "
-            "use mlu-conformance gate then"
+            "--baseline and --shard contradict each other: a shard is no run; merge the shards and gate "
+            "that run"
         )
     check_held_to(runs_of_side(settings.baseline), held_to)
 

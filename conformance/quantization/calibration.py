@@ -12,10 +12,10 @@ from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import reduced
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
-from conformance.graph.operators import FIXED_POINT, known
+from conformance.graph.operators import FLOAT_PRODUCTS, PRODUCT_SUMS, known
 from conformance.graph.own_scales import own_scales
 from conformance.graph.retype import to_float64
-from conformance.quantization.parameter_file import QuantizationScales, as_written
+from conformance.quantization.parameter_file import QuantizationScales, as_written, check_against
 from conformance.quantization.scale_rules import LARGEST, RULES
 
 if TYPE_CHECKING:
@@ -41,14 +41,44 @@ class Magnitudes(dict[str, float]):
     negative: frozenset[str] = frozenset()
 
 
-def quantized_tensors(graph: FrozenGraph) -> dict[str, str]:
-    """Return the tensor behind each key of the parameter file: ``<node>/input`` and ``<node>/filter``."""
+def quantized_tensors(graph: FrozenGraph, operators: frozenset[str] = PRODUCT_SUMS) -> dict[str, str]:
+    """Return the tensor behind each key of the parameter file: ``<node>/input`` and ``<node>/filter``.
+
+    Args:
+        graph: the network.
+        operators: whose tensors.
+    """
     tensors = {}
     for node in graph.nodes.values():
-        if node.op in FIXED_POINT:
+        if node.op in operators:
             for which, position in zip(("input", "filter"), known(node.op).data_arguments, strict=True):
                 tensors[f"{node.name}/{which}"] = node.input[position]
     return tensors
+
+
+def check_scales(
+    scales: QuantizationScales, graph: FrozenGraph, source: str, remedy: str = "calibrate again"
+) -> None:
+    """Check that there is a scale for every fixed-point tensor of the graph and for no other.
+
+    A depthwise convolution may go without: not every stack takes it in fixed point.
+
+    Args:
+        scales: what was read.
+        graph: the network.
+        source: where ``scales`` come from, for the errors.
+        remedy: what to do, for the errors.
+
+    Raises:
+        UsageError: a scale belongs to no tensor of the graph, or a tensor has none; the error names the line.
+    """
+    may = quantized_tensors(graph, FLOAT_PRODUCTS)
+    check_against(
+        scales,
+        [key for key in quantized_tensors(graph) if key not in may or key in scales.scales],
+        source,
+        remedy,
+    )
 
 
 def largest_magnitudes(

@@ -7,10 +7,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.quantization.calibration import quantized_tensors
+from conformance.quantization.calibration import check_scales, quantized_tensors
 from conformance.quantization.parameter_file import (
     QuantizationScales,
-    check_against,
     format_scales,
     read,
     write,
@@ -52,7 +51,7 @@ def read_scales(
     scales = read_whole(path, command)
     if scales.bits != bits:
         raise UsageError(f"{path} says bit_width {scales.bits}, but its name says {bits}; {remedy}")
-    check_against(scales, list(tensors), str(path), remedy)
+    check_scales(scales, graph, str(path), remedy)
     return scales
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance import locations
-from conformance.graph.operators import FIXED_POINT
+from conformance.graph.operators import PRODUCT_SUMS
 from conformance.judging.cases import Case
 from conformance.judging.waivers import applicable, expired, match, read_waivers, unknown_networks, unmatched
 from conformance.networks import network_names
@@ -57,7 +57,7 @@ def cases(plan: NetworkPlan) -> Iterator[Case]:
         for precision in map(str, PRECISIONS):
             for mode in modes:
                 yield _case(plan, node, precision, mode)
-        if node.op in FIXED_POINT:
+        if node.op in PRODUCT_SUMS:
             for bits in FIXED_BITS:
                 yield _case(plan, node, f"int{bits}", "calibration")
 

@@ -20,27 +20,26 @@ STRETCHED = 5
 def filters(*shape, seed, widest=1.0):
     values = np.random.default_rng(seed).uniform(0.2, 1.0, shape).astype(np.float32)
     if widest != 1.0:
-        values[..., STRETCHED, 0] *= widest
+        values[..., STRETCHED] *= widest
     return values
 
 
-def separable(tf, widest):
-    """A depthwise convolution and two pointwise ones."""
+def convolved(tf, widest):
+    """A convolution, whose filter may be stretched, between two pointwise ones."""
     x = placeholder(tf, "x", SHAPE)
     mixed = tf.nn.conv2d(x, filters(1, 1, 16, 16, seed=1) / 16, 1, "SAME", name="mixed")
-    first = tf.nn.depthwise_conv2d(
-        tf.nn.relu6(mixed), filters(3, 3, 16, 1, seed=2, widest=widest), [1] * 4, "SAME", name="depthwise"
-    )
+    stretched = filters(3, 3, 16, 16, seed=2, widest=widest) / 16
+    first = tf.nn.conv2d(tf.nn.relu6(mixed), stretched, 1, "SAME", name="stretched")
     second = tf.nn.conv2d(tf.nn.relu6(first), filters(1, 1, 16, 4, seed=3) / 16, 1, "SAME", name="pointwise")
     tf.identity(tf.nn.relu6(second), name="out")
 
 
 def uneven(tf):
-    separable(tf, widest=60.0)
+    convolved(tf, widest=60.0)
 
 
 def even(tf):
-    separable(tf, widest=1.0)
+    convolved(tf, widest=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +67,19 @@ def test_where_the_precision_is_to_blame_the_stretched_filter_is_named(made):
     diagnosis = found(store)
     assert [culprit.kind for culprit in diagnosis.culprits] == ["precision"]
     first = diagnosis.contributors[0]
-    assert (first.node, first.op) == ("depthwise", "DepthwiseConv2dNative")
+    assert (first.node, first.op) == ("stretched", "Conv2D")
     assert ("uneven channels", "filter") in kinds(first)
     assert first.share > 0.5
     text = report(diagnosis, store)
     assert "What adds most" in text
-    assert f"Channel {STRETCHED} of the filter of depthwise" in text
+    assert f"Channel {STRETCHED} of the filter of stretched" in text
     assert diagnosis.choices[diagnosis.recommended].precision.startswith("int16")
 
 
 def test_an_output_that_is_accepted_has_contributors_too(made):
     diagnosis = found(made(uneven, 5.0))
     assert diagnosis.culprits == []
-    assert diagnosis.contributors[0].node == "depthwise"
+    assert diagnosis.contributors[0].node == "stretched"
 
 
 def test_even_filters_are_not_said_to_be_stretched(made):

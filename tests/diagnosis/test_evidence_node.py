@@ -50,7 +50,10 @@ def explained(graph, node, feeds, precision="int8-fp16", *, scales=None, values=
     return {item.kind: item for item in evidence}
 
 
-def norm(tf, shape=(1, 96, 96, 4), eps=1e-6):
+SHAPE = (1, 9216, 1, 4)
+
+
+def norm(tf, shape=SHAPE, eps=1e-6):
     """Make an instance norm as frozen graphs have it, the input's gradient stopped behind an Identity."""
     x = placeholder(tf, "x", shape)
     mean = tf.reduce_mean(x, [1, 2], keepdims=True, name="mean")
@@ -63,13 +66,13 @@ def norm(tf, shape=(1, 96, 96, 4), eps=1e-6):
 class TestAveragePool:
     def test_a_large_window_stagnates_as_a_mean_does(self):
         def build(tf):
-            x = placeholder(tf, "x", (1, 96, 96, 4))
+            x = placeholder(tf, "x", (1, 9216, 2, 4))
             tf.raw_ops.AvgPool(
-                value=x, ksize=[1, 96, 96, 1], strides=[1, 1, 1, 1], padding="VALID", name="pool"
+                value=x, ksize=[1, 9216, 2, 1], strides=[1, 1, 1, 1], padding="VALID", name="pool"
             )
             tf.reduce_mean(x, [1, 2], keepdims=True, name="mean")
 
-        graph, feeds = frozen(build, "pool", "mean"), {"x": np.abs(normal(1, 96, 96, 4))}
+        graph, feeds = frozen(build, "pool", "mean"), {"x": np.abs(normal(1, 9216, 2, 4))}
         pool, mean = (explained(graph, name, feeds) for name in ("pool", "mean"))
         assert pool["stagnation"].figures == mean["stagnation"].figures
         assert explained(graph, "pool", feeds, "int8-fp32") == {}
@@ -83,11 +86,12 @@ class TestAveragePool:
             )
 
         x = np.full((1, 7, 6, 3), 100, np.float32)
-        x[0, 0, 0, 1] = x[0, 0, 1, 1] = 60000  # SAME: two of three rows of this window are in the image
+        x[0, 0, 0, 1] = x[0, 1, 0, 1] = 60000  # SAME: two of three rows of this window are in the image
         item = explained(frozen(build, "pool"), "pool", {"x": x})["overflow"]
         assert item.figures["tensor"] == "the running sum"
-        assert item.figures["terms"] == 6
-        assert item.figures["largest"] == (120200 if padding == "SAME" else 120400)
+        assert "along axis 1" in item.sentence
+        assert item.figures["terms"] == 3
+        assert item.figures["largest"] == (120000 if padding == "SAME" else 120100)
 
     def test_little_windows_of_ordinary_numbers_have_nothing_to_say(self):
         def build(tf):
@@ -104,7 +108,7 @@ class TestInstanceNorm:
         return frozen(norm, "out")
 
     def test_ordinary_numbers_at_fp16(self, graph):
-        feeds = {"x": normal(1, 96, 96, 4)}
+        feeds = {"x": normal(*SHAPE)}
         item = explained(graph, "variance", feeds)["stagnation"]
         assert item.figures["terms"] == 9216
         assert item.figures["sums"] == 4
@@ -116,12 +120,12 @@ class TestInstanceNorm:
             assert explained(graph, name, feeds) == {}
 
     def test_ordinary_numbers_at_fp32(self, graph):
-        feeds = {"x": normal(1, 96, 96, 4)}
+        feeds = {"x": normal(*SHAPE)}
         for name in ("mean", "variance", "squares", "add", "factor", "centred", "out"):
             assert explained(graph, name, feeds, "int8-fp32") == {}
 
     def test_large_numbers(self, graph):
-        feeds = {"x": 400 * normal(1, 96, 96, 4)}
+        feeds = {"x": 400 * normal(*SHAPE)}
         squares = explained(graph, "squares", feeds)["overflow"]
         assert "of the output of squares lie beyond 65504" in squares.sentence
         assert explained(graph, "squares", feeds, "int8-fp32") == {}
@@ -133,13 +137,13 @@ class TestInstanceNorm:
         }
 
     def test_the_running_sum_alone_overflows(self, graph):
-        item = explained(graph, "variance", {"x": 3 * normal(1, 96, 96, 4)})["overflow"]
+        item = explained(graph, "variance", {"x": 3 * normal(*SHAPE)})["overflow"]
         assert item.figures["tensor"] == "the running sum"
         assert item.figures["largest"] == pytest.approx(9 * 9216, rel=0.1)
         assert item.figures["result"] == pytest.approx(9, rel=0.1)
 
     def test_a_mean_far_larger_than_the_spread(self, graph):
-        feeds = {"x": normal(1, 96, 96, 4) + np.array([0, 0, 300, 0], np.float32)}
+        feeds = {"x": normal(*SHAPE) + np.array([0, 0, 300, 0], np.float32)}
         for name in ("squares", "centred"):
             item = explained(graph, name, feeds)["cancellation"]
             assert item.figures["worst_channel"] == 2
@@ -191,7 +195,7 @@ class TestFixedPointOperators:
         assert item.figures["largest_level"] == pytest.approx(254, abs=0.1)
         assert "saturation" not in explained(graph, "matmul", feeds, scales=naive)
 
-    def test_a_depthwise_filter_has_channels_on_two_axes(self):
+    def test_a_depthwise_convolution_is_not_in_fixed_point(self):
         filters = normal(3, 3, 6, 2, seed=2)
         filters[:, :, 4, 1] *= 60
 
@@ -199,9 +203,7 @@ class TestFixedPointOperators:
             tf.nn.depthwise_conv2d(placeholder(tf, "x", (1, 8, 8, 6)), filters, [1] * 4, "SAME", name="conv")
 
         graph, feeds = frozen(build, "conv"), {"x": normal(1, 8, 8, 6)}
-        found = explained(graph, "conv", feeds, scales=naive_scales(graph, feeds, 8))
-        figures = found["uneven channels"].figures
-        assert (figures["tensor"], figures["channels"], figures["channel"]) == ("filter", 12, 4 * 2 + 1)
+        assert explained(graph, "conv", feeds, scales=naive_scales(graph, feeds, 8)) == {}
 
     def test_a_transposed_convolution_has_its_arguments_elsewhere(self):
         filters = normal(3, 3, 6, 2, seed=2)
@@ -234,10 +236,10 @@ class TestFixedPointOperators:
 class TestOperands:
     def test_values_are_looked_for_behind_an_identity(self):
         def build(tf):
-            x = tf.identity(placeholder(tf, "x", (1, 64, 64, 1)), name="same")
+            x = tf.identity(placeholder(tf, "x", (1, 4096, 1, 1)), name="same")
             tf.reduce_mean(x, [1, 2], name="mean")
 
-        graph, x = frozen(build, "mean"), np.ones((1, 64, 64, 1), np.float32)
+        graph, x = frozen(build, "mean"), np.ones((1, 4096, 1, 1), np.float32)
         known = {"x": x, "mean": np.ones((1, 1), np.float32)}
         assert "stagnation" in explained(graph, "mean", {}, values=known.__getitem__)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from support.emulation import emulated, frozen, placeholder
+from support.emulation import emulated, frozen, half_away, placeholder
 
-from conformance.diagnosis.evidence.running_sum import Terms, half_sum, running_sums, terms_of
+from conformance.diagnosis.evidence.running_sum import Terms, half_sum, running_sums, terms_by_axis, terms_of
 
 TERMS_4096 = 4096
 
@@ -120,6 +120,33 @@ class TestKnownCases:
     )
     def test_sums_that_come_out_of_a_half(self, terms):
         assert found(columns(terms)) == {}
+
+
+class TestAxisByAxis:
+    def test_every_axis_sums_the_means_of_those_before_it(self):
+        values = np.random.default_rng(2).normal(size=(2, 6, 5, 3)).astype(np.float32)
+        first, second = terms_by_axis(values, [2, 1])
+        assert (first.along, second.along) == (" along axis 1", " along axis 2")
+        assert (first.values.shape, second.values.shape) == ((6, 30), (5, 6))
+        means = values.mean(axis=1, dtype=np.float64).astype(np.float32)
+        assert np.array_equal(second.values, means.transpose(1, 0, 2).reshape(5, 6))
+
+    def test_one_axis_alone_is_not_named(self):
+        (terms,) = terms_by_axis(np.ones((1, 4, 4, 2), np.float32), [-2])
+        assert terms.along == ""
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_a_column_that_overflows_is_found_where_the_emulator_suffers(self, turned):
+        """Rows of 256 halves as large as these stay below 65504, and columns do not; turned, it is not so."""
+        values = np.zeros((1, 256, 256, 1), np.float32)
+        values[:, :, 3] = 1024
+        values = values.transpose(0, 2, 1, 3) if turned else values
+        found = [item for terms in terms_by_axis(values, [1, 2]) for item in half_sum("m", terms, mean=True)]
+        graph = frozen(lambda tf: tf.reduce_mean(placeholder(tf, "x", values.shape), [1, 2], name="m"), "m")
+        suffered = emulated(graph, {"x": values}, "int16-fp16").item()
+        assert [item.kind for item in found] == ([] if turned else ["overflow"])
+        assert suffered == (4 if turned else half_away(np.float32(65504 / 65536)))
+        assert turned or "along axis 1 reaches 2.62e+05" in found[0].sentence
 
 
 class TestPlaces:
@@ -246,11 +273,11 @@ def test_what_is_stated_is_what_real_sums_suffer(kind, terms):
     ],
 )
 def test_the_emulator_which_rounds_ties_away_suffers_as_much(kind, side, expected):
-    values = DISTRIBUTIONS[kind](np.random.default_rng(9), (1, side, side, 4)).astype(np.float32)
-    graph = frozen(lambda tf: tf.reduce_mean(placeholder(tf, "x", values.shape), [1, 2], name="mean"), "mean")
+    values = DISTRIBUTIONS[kind](np.random.default_rng(9), (1, side * side, 4)).astype(np.float32)
+    graph = frozen(lambda tf: tf.reduce_mean(placeholder(tf, "x", values.shape), 1, name="mean"), "mean")
     suffered = emulated(graph, {"x": values}, "int16-fp16")[0]
-    exact = values.mean(axis=(0, 1, 2), dtype=np.float64)
-    terms = terms_of(values, [1, 2])
+    exact = values.mean(axis=(0, 1), dtype=np.float64)
+    terms = terms_of(values, [1])
     evidence = {item.kind: item for item in half_sum("mean", terms, mean=True)}
     assert set(evidence) == expected
     errors = np.abs(suffered - exact)

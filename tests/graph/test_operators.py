@@ -11,9 +11,9 @@ from conformance.graph.operators import (
     CONTROL_FLOW,
     ELEMENTWISE,
     EXACT,
-    FIXED_POINT,
     MOVEMENT,
     OPERATORS,
+    PRODUCT_SUMS,
     REDUCTIONS,
     SOURCES,
     STRUCTURAL,
@@ -39,7 +39,8 @@ def test_margins_know_the_classes_of_the_table():
         ("Relu", "elementwise", "elementwise"),
         ("Pad", "movement", "movement"),
         ("Identity", "movement", "movement"),
-        ("Erf", "activation", "other"),
+        ("Erf", "activation", "elementwise"),
+        ("DepthwiseConv2dNative", "reduction", "float products"),
         ("FFT", "other", "other"),
         ("MyOwnOperator", "other", "other"),
     ],
@@ -55,7 +56,7 @@ def test_an_operator_without_an_entry_is_not_modelled():
 def test_derived_sets_fit_each_other():
     assert CONTROL_FLOW < STRUCTURAL < MOVEMENT < EXACT
     assert SUMS < REDUCTIONS
-    assert not FIXED_POINT & (ELEMENTWISE | EXACT | REDUCTIONS)
+    assert not PRODUCT_SUMS & (ELEMENTWISE | EXACT | REDUCTIONS)
     assert INPUT_OPERATORS | {"Const"} == SOURCES
 
 
@@ -69,8 +70,9 @@ def test_an_entry_is_complete_and_says_nothing_that_does_not_apply(op):
     entry = known(op)
     fixed = entry.treatment == "fixed point"
     assert fixed == (entry.margin_class == "fixed-point") == (entry.emulation == "fixed point")
-    assert fixed == bool(entry.summed_axes)
-    assert fixed or (entry.window_axes, entry.data_arguments) == (0, (0, 1))
+    products = fixed or entry.treatment == "float products"
+    assert products == bool(entry.summed_axes)
+    assert products or (entry.window_axes, entry.data_arguments) == (0, (0, 1))
     assert (entry.treatment == "reduction") == (entry.reduces is not None)
     assert (entry.running_sum is not None) == (entry.emulation == "running sum")
     assert entry.hands_on is None or entry.treatment == "movement"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from conformance.numerics.half import round_to_half
 
-TIES = ("away", "even")
+ROUNDINGS = ("ties-away", "ties-even", "toward-zero")
 OVERFLOWS = ("saturate", "inf")
 TINIES = ("smallest", "nearest")
-SWITCHES = list(itertools.product(TIES, OVERFLOWS, TINIES))
+SWITCHES = list(itertools.product(ROUNDINGS, OVERFLOWS, TINIES))
 DTYPES = (np.float32, np.float64)
 
 # The 31744 finite halves from 0 to 65504, in order, and 65536, where the next one would be.
@@ -22,7 +22,7 @@ HALVES = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float64)
 LADDER = np.append(HALVES, 65536.0)
 
 
-def oracle(value, ties, overflow, tiny):
+def oracle(value, rounding, overflow, tiny):
     """Round one value by searching the ladder of halves, in exact float64 arithmetic."""
     if math.isnan(value):
         return value
@@ -36,7 +36,8 @@ def oracle(value, ties, overflow, tiny):
         rounded = magnitude
     else:
         to_lower, to_upper = magnitude - LADDER[above - 1], LADDER[above] - magnitude
-        up = to_upper < to_lower or (to_upper == to_lower and (ties == "away" or above % 2 == 0))
+        away = rounding == "ties-away" or above % 2 == 0
+        up = rounding != "toward-zero" and (to_upper < to_lower or (to_upper == to_lower and away))
         rounded = LADDER[above] if up else LADDER[above - 1]
     if rounded > 65504:
         rounded = 65504.0 if overflow == "saturate" else math.inf
@@ -51,25 +52,26 @@ def boundaries(dtype):
     return np.nextafter(middles, zero), middles, np.nextafter(middles, infinity)
 
 
-def expected_at_boundaries(ties, overflow, tiny):
+def expected_at_boundaries(rounding, overflow, tiny):
     lower, upper = LADDER[:-1].copy(), LADDER[1:].copy()
     lower_is_even = np.arange(len(lower)) % 2 == 0
-    at = np.where(lower_is_even, lower, upper) if ties == "even" else upper.copy()
-    upper[-1] = 65504.0 if overflow == "saturate" else np.inf
-    at[-1] = upper[-1]  # 65520: away and to the even 65536 alike
+    upper[-1] = 65504.0 if overflow == "saturate" else np.inf  # from 65520 on: even is 65536, too
+    at = np.where(lower_is_even, lower, upper) if rounding == "ties-even" else upper.copy()
+    if rounding == "toward-zero":
+        upper = at = lower.copy()
     below = lower
     if tiny == "smallest":
-        below[0] = at[0] = 2.0**-24  # 2^-25 and just below it
+        below[0] = at[0] = upper[0] = 2.0**-24  # 2^-25 and its neighbours
     return below, at, upper
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("ties", "overflow", "tiny"), SWITCHES)
+@pytest.mark.parametrize(("rounding", "overflow", "tiny"), SWITCHES)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_every_boundary_between_neighbouring_halves(dtype, ties, overflow, tiny, sign):
+def test_every_boundary_between_neighbouring_halves(dtype, rounding, overflow, tiny, sign):
     inputs = boundaries(dtype)
-    for values, expected in zip(inputs, expected_at_boundaries(ties, overflow, tiny), strict=True):
-        rounded = round_to_half(values * dtype(sign), ties=ties, overflow=overflow, tiny=tiny)
+    for values, expected in zip(inputs, expected_at_boundaries(rounding, overflow, tiny), strict=True):
+        rounded = round_to_half(values * dtype(sign), rounding=rounding, overflow=overflow, tiny=tiny)
         assert rounded.dtype == dtype
         wrong = np.flatnonzero(rounded.astype(np.float64) != sign * expected)
         assert wrong.size == 0, (values[wrong[:3]], rounded[wrong[:3]], expected[wrong[:3]])
@@ -83,16 +85,16 @@ def test_even_inf_nearest_is_the_conversion_of_numpy(dtype):
             *boundaries(dtype),
             (random.standard_normal(50_000) * 10.0 ** random.integers(-9, 6)).astype(dtype),
         ):
-            rounded = round_to_half(values, ties="even", overflow="inf", tiny="nearest")
+            rounded = round_to_half(values, rounding="ties-even", overflow="inf", tiny="nearest")
             assert np.array_equal(rounded, values.astype(np.float16).astype(dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("ties", "overflow", "tiny"), SWITCHES)
-def test_every_half_stays_as_it_is(dtype, ties, overflow, tiny):
+@pytest.mark.parametrize(("rounding", "overflow", "tiny"), SWITCHES)
+def test_every_half_stays_as_it_is(dtype, rounding, overflow, tiny):
     halves = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16).view(np.float16)
     finite = halves[np.isfinite(halves)].astype(dtype)
-    rounded = round_to_half(finite, ties=ties, overflow=overflow, tiny=tiny)
+    rounded = round_to_half(finite, rounding=rounding, overflow=overflow, tiny=tiny)
     assert np.array_equal(rounded, finite)
     assert np.array_equal(np.signbit(rounded), np.signbit(finite))
 
@@ -102,7 +104,7 @@ def test_every_half_stays_as_it_is(dtype, ties, overflow, tiny):
 def test_values_that_are_not_ordinary(dtype, overflow, expected):
     values = np.array([np.nan, -np.nan, np.inf, -np.inf, np.finfo(dtype).max, 0.0, -0.0], dtype)
     values[1:2].view(f"u{values.itemsize}")[:] = np.iinfo(f"u{values.itemsize}").max  # NaN with every bit set
-    rounded = round_to_half(values, ties="away", overflow=overflow, tiny="nearest")
+    rounded = round_to_half(values, rounding="ties-away", overflow=overflow, tiny="nearest")
     assert np.isnan(rounded[:2]).all()
     assert rounded[2:5].tolist() == [expected, -expected, expected]
     assert rounded[5:].tolist() == [0, 0]
@@ -112,9 +114,9 @@ def test_values_that_are_not_ordinary(dtype, overflow, expected):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_smallest_subnormal_of_the_wide_type(dtype):
     least = np.array([np.finfo(dtype).smallest_subnormal], dtype)
-    assert round_to_half(least, ties="away", overflow="inf", tiny="smallest") == 2.0**-24
-    assert round_to_half(-least, ties="away", overflow="inf", tiny="smallest") == -(2.0**-24)
-    assert round_to_half(least, ties="away", overflow="inf", tiny="nearest") == 0
+    assert round_to_half(least, rounding="ties-away", overflow="inf", tiny="smallest") == 2.0**-24
+    assert round_to_half(-least, rounding="ties-away", overflow="inf", tiny="smallest") == -(2.0**-24)
+    assert round_to_half(least, rounding="ties-away", overflow="inf", tiny="nearest") == 0
 
 
 @given(
@@ -122,9 +124,9 @@ def test_the_smallest_subnormal_of_the_wide_type(dtype):
     switches=st.sampled_from(SWITCHES),
 )
 def test_any_double_against_the_search(value, switches):
-    ties, overflow, tiny = switches
-    rounded = round_to_half(np.array([value]), ties=ties, overflow=overflow, tiny=tiny)[0]
-    expected = oracle(value, ties, overflow, tiny)
+    rounding, overflow, tiny = switches
+    rounded = round_to_half(np.array([value]), rounding=rounding, overflow=overflow, tiny=tiny)[0]
+    expected = oracle(value, rounding, overflow, tiny)
     assert rounded == expected or (math.isnan(rounded) and math.isnan(expected))
     assert math.isnan(value) or np.signbit(rounded) == np.signbit(value)
 
@@ -132,7 +134,7 @@ def test_any_double_against_the_search(value, switches):
 @pytest.mark.parametrize("shape", [(), (0,), (2, 3), (2, 1, 3)])
 def test_shape_and_dtype_stay_and_the_input_is_not_written(shape):
     values = np.full(shape, 1 + 2.0**-11, np.float32)
-    rounded = round_to_half(values, ties="away", overflow="inf", tiny="nearest")
+    rounded = round_to_half(values, rounding="ties-away", overflow="inf", tiny="nearest")
     assert isinstance(rounded, np.ndarray)
     assert rounded.shape == shape
     assert (rounded == 1 + 2.0**-10).all()
@@ -141,18 +143,18 @@ def test_shape_and_dtype_stay_and_the_input_is_not_written(shape):
 
 def test_a_strided_view_is_rounded_as_its_copy():
     values = np.linspace(-3, 3, 60, dtype=np.float32).reshape(5, 12)[::2, ::-3]
-    switches = {"ties": "away", "overflow": "inf", "tiny": "nearest"}
+    switches = {"rounding": "ties-away", "overflow": "inf", "tiny": "nearest"}
     assert np.array_equal(round_to_half(values, **switches), round_to_half(values.copy(), **switches))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.int32, np.complex64, ">f4"])
 def test_other_dtypes_are_refused(dtype):
     with pytest.raises(ValueError, match="float32 or float64"):
-        round_to_half(np.zeros(2, dtype), ties="away", overflow="inf", tiny="nearest")
+        round_to_half(np.zeros(2, dtype), rounding="ties-away", overflow="inf", tiny="nearest")
 
 
-@pytest.mark.parametrize("wrong", ["ties", "overflow", "tiny"])
+@pytest.mark.parametrize("wrong", ["rounding", "overflow", "tiny"])
 def test_unknown_choices_are_refused(wrong):
-    switches = {"ties": "away", "overflow": "inf", "tiny": "nearest", wrong: "sideways"}
+    switches = {"rounding": "ties-away", "overflow": "inf", "tiny": "nearest", wrong: "sideways"}
     with pytest.raises(ValueError, match="sideways"):
         round_to_half(np.zeros(2), **switches)

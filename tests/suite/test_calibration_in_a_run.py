@@ -38,6 +38,7 @@ def test_the_same_scales_to_six_digits_conform(run, device):
     [
         ("fifth_digit", "wide/Conv2D/filter has scale"),
         ("without_one", "wide/Conv2D/filter has scale None, but"),
+        ("one_of_another_rule", "wide/Conv2D/filter has scale"),
     ],
 )
 def test_one_wrong_scale_fails_its_operator_and_no_other(run, device, sentence):
@@ -45,6 +46,17 @@ def test_one_wrong_scale_fails_its_operator_and_no_other(run, device, sentence):
     assert result.code == 1
     assert outcomes(result, "deviates") == everywhere("wide/Conv2D")
     assert sentence in result.text
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [("CalibratingDevice", "the network's parameter file"), ("two_sided", "the rule two-sided")],
+)
+def test_either_documented_rule_conforms_and_is_named(run, device, told):
+    result = run(f"suite.calibrating_devices:{device}")
+    assert result.code == 0
+    assert outcomes(result, "conforms") == everywhere(*CONVOLUTIONS)
+    assert f"the framework's scales are nearest to those of {told}" in result.text
 
 
 def test_a_calibration_that_fails_is_broken_everywhere(run):

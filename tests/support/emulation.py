@@ -94,7 +94,9 @@ def halves(values):
 
 def half_away(values):
     """Return ``values`` rounded as the card rounds them to a half, as float32."""
-    return round_to_half(values, ties="away", overflow="saturate", tiny="smallest").astype(np.float32)
+    return round_to_half(values, rounding="ties-away", overflow="saturate", tiny="smallest").astype(
+        np.float32
+    )
 
 
 def are_halves(values):

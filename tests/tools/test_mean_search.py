@@ -107,7 +107,7 @@ def tried():
 
 @pytest.mark.parametrize(
     ("way", "profile"),
-    [(at_once(over((HEIGHT,))), "one-pass"), (over(FIRST), "one-axis-at-a-time")],
+    [(at_once(over((HEIGHT,))), "one-pass"), (over(FIRST), "first-axis-first")],
 )
 def test_the_network_in_numpy_is_the_emulators_bit_for_bit(tried, way, profile):
     plain = PlainNetwork(tried.graph, tried.scales.scales, way).run(tried.feeds)

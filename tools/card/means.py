@@ -28,7 +28,7 @@ SIGN = np.uint32(0x80000000)
 def stored(x: Array) -> Array:
     """Return numbers as the card stores them."""
     wide = np.asarray(x, np.float32)
-    return round_to_half(wide, ties="away", overflow="saturate", tiny="smallest").astype(np.float32)
+    return round_to_half(wide, rounding="ties-away", overflow="saturate", tiny="smallest").astype(np.float32)
 
 
 def _added(total: Array, term: Array) -> Array:

@@ -19,8 +19,8 @@ from conformance.devices.worker.host import Launch, WorkerHost
 from conformance.devices.worker.session import RemoteSession
 from conformance.errors import InfrastructureError, UsageError
 from conformance.files import write_text_atomically
-from conformance.quantization.calibration import quantized_tensors
-from conformance.quantization.parameter_file import check_against, read
+from conformance.quantization.calibration import check_scales
+from conformance.quantization.parameter_file import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,7 +104,7 @@ def _checked(path: Path, graph: FrozenGraph, bits: int) -> QuantizationScales:
         raise InfrastructureError(f"calibration at int{bits} left no scale_map: {TRAP}")
     try:
         scales = read(path)
-        check_against(scales, list(quantized_tensors(graph)), path.name)
+        check_scales(scales, graph, path.name)
     except UsageError as error:
         raise InfrastructureError(
             f"calibration at int{bits} wrote a file that does not fit the graph: {error}; {TRAP}"

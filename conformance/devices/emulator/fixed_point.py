@@ -93,6 +93,11 @@ class FixedPoint:
     in_floats: frozenset[str] = frozenset()
     unmodelled: list[str] = dataclasses.field(default_factory=list)
 
+    @property
+    def rounds_partial_sums(self) -> bool:
+        """Whether sums of products are rounded before they are whole."""
+        return False
+
     @functools.cached_property
     def convolutions(self) -> IntegerConvolutions:
         """What rewrites operators to integer kernels."""

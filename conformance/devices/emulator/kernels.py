@@ -45,8 +45,10 @@ def round_to_half(x: Tensor, profile: Profile) -> Tensor:
     """
     tf = tensorflow()
     magnitude = _magnitude(x)
-    normal = _drop_mantissa_bits(magnitude, profile.ties)
-    rounded = tf.where(magnitude < HALF_NORMAL, _whole_steps(magnitude, profile.ties) * HALF_TINY, normal)
+    normal = _drop_mantissa_bits(magnitude, profile.half_rounding)
+    rounded = tf.where(
+        magnitude < HALF_NORMAL, _whole_steps(magnitude, profile.half_rounding) * HALF_TINY, normal
+    )
     if profile.half_tiny == "smallest":
         rounded = tf.where(_is_tiny(x), tf.cast(HALF_TINY, x.dtype), rounded)
     rounded = tf.where(rounded >= HALF_OVERFLOW, tf.cast(_overflow(profile), x.dtype), rounded)
@@ -75,12 +77,14 @@ def _nearest(x: Tensor, away: Callable[[Tensor], Tensor]) -> Tensor:
     return even + away(x - even)
 
 
-def _whole_steps(magnitude: Tensor, ties: str) -> Tensor:
+def _whole_steps(magnitude: Tensor, rounding: str) -> Tensor:
     """Return how many steps of 2^-24 a value below the normal halves is rounded to."""
     tf = tensorflow()
     steps = magnitude * (1 / HALF_TINY)
-    if ties == "even":
+    if rounding == "ties-even":
         return tf.round(steps)
+    if rounding == "toward-zero":
+        return tf.cast(tf.cast(steps, tf.int32), steps.dtype)
     return _nearest(steps, lambda above: tf.cast(tf.equal(above, 0.5), steps.dtype))
 
 
@@ -103,13 +107,13 @@ def _with_sign_of(x: Tensor, magnitude: Tensor) -> Tensor:
     return tensorflow().bitcast(_bits(magnitude) & integer.max | bits & integer.min, x.dtype)
 
 
-def _drop_mantissa_bits(x: Tensor, ties: str) -> Tensor:
-    """Round floats to 11 significant bits, by adding half a step (less one for even) to their magnitude."""
+def _drop_mantissa_bits(x: Tensor, rounding: str) -> Tensor:
+    """Round floats to 11 significant bits; to nearest by adding half a step (less one for even) first."""
     tf = tensorflow()
     integer, extra = (tf.int32, 13) if x.dtype == tf.float32 else (tf.int64, 42)
     bits = tf.bitcast(x, integer)
-    half_step = tf.constant(1 << (extra - 1), integer)
-    if ties == "even":
+    half_step = tf.constant(0 if rounding == "toward-zero" else 1 << (extra - 1), integer)
+    if rounding == "ties-even":
         odd = tf.bitwise.right_shift(bits, tf.constant(extra, integer)) & 1
         half_step = half_step - 1 + odd
     return tf.bitcast((bits + half_step) & tf.constant(-(1 << extra), integer), x.dtype)
@@ -138,6 +142,17 @@ def computed_and_rounded(
     """Return what an operator of ``OF_TWO`` computes, rounded to the float type of a precision."""
     exact = getattr(tensorflow().raw_ops, operator)(x=first, y=second)
     return round_to_float(exact, float_bits, profile)
+
+
+def divided(x: Tensor, y: Tensor, *, float_bits: int, profile: Profile) -> Tensor:
+    """Return x times the rounded reciprocal of y, rounded to the float type of a precision."""
+    reciprocal = round_to_float(1 / y, float_bits, profile)
+    return round_to_float(x * reciprocal, float_bits, profile)
+
+
+def rounded_through_half(x: Tensor, *, profile: Profile) -> Tensor:
+    """Return the whole numbers nearest to the halves of ``x``, halves to even."""
+    return tensorflow().round(round_to_half(x, profile))
 
 
 def quantize(x: Tensor, factor: Tensor, low: Tensor, high: Tensor, profile: Profile, out: Any) -> Tensor:
@@ -209,7 +224,7 @@ def _round_sum_of_halves(x: Tensor, profile: Profile) -> Tensor:
     Halves are multiples of 2^-24, and so is their sum: below the normal halves it is a half already.
     """
     tf = tensorflow()
-    return tf.clip_by_value(_drop_mantissa_bits(x, profile.ties), -HALF_MAX, HALF_MAX)
+    return tf.clip_by_value(_drop_mantissa_bits(x, profile.half_rounding), -HALF_MAX, HALF_MAX)
 
 
 def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:

@@ -35,9 +35,14 @@ class PartialSums(FixedPoint):
         """Bits of the partial sums' float type."""
         return int(self.profile.convolution_sums.removeprefix("fp"))
 
+    @property
+    def rounds_partial_sums(self) -> bool:
+        """Whether sums of products are rounded before they are whole: halves only arise at fp16."""
+        return self.sum_bits >= self.precision.float_bits
+
     def rewrite(self, node: Node) -> list[Node]:
         """Return nodes that take over ``node``; see :meth:`FixedPoint.rewrite`."""
-        if self.sum_bits < self.precision.float_bits:  # halves only arise at fp16
+        if not self.rounds_partial_sums:
             return super().rewrite(node)
         factors = [self._factor(f"{node.name}/{which}") for which in ("input", "filter")]
         filters = self._integer_filter(node, node.input[1], factors[1])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from conformance.devices.limits import Limit
 from conformance.errors import UsageError, near_names
 from conformance.files import read_toml
 
@@ -21,13 +22,21 @@ ALTERNATIVES: dict[str, tuple[str, ...]] = {
     "fixed_point_range": ("full", "symmetric"),
     "fixed_point_scale": ("file", "position-scale", "position"),
     "convolution_sums": ("exact", "fp32", "fp16"),
-    "half_rounding": ("ties-away", "ties-even"),
+    "depthwise_convolution": ("float", "fixed-point"),
+    "half_rounding": ("ties-away", "ties-even", "toward-zero"),
     "half_overflow": ("saturate", "inf"),
     "half_tiny": ("smallest", "nearest"),
+    "half_products": ("as-conversions", "toward-zero"),
     "reduction_sum": ("float-type", "fp32", "exact"),
-    "reduction_order": ("one-pass", "one-axis-at-a-time"),
+    "reduction_order": ("first-axis-first", "last-axis-first", "one-pass"),
+    "average_pool_sum": ("as-reductions", "by-window"),
     "resize_nearest": ("floor", "half-pixel"),
     "softmax_steps": ("rounded", "fp32", "exact"),
+    "softmax_maximum": ("subtracted", "not-subtracted"),
+    "real_div": ("quotient", "reciprocal"),
+    "round": ("through-half", "plain"),
+    "top_k_unsorted": ("smallest", "largest"),
+    "crop_and_resize": ("plain-bilinear", "as-asked"),
     "tanh": ("exact", "table-256", "table-64"),
     "fused_intermediates": ("rounded", "fp32"),
     "arithmetic": ("float32", "float64"),
@@ -35,12 +44,22 @@ ALTERNATIVES: dict[str, tuple[str, ...]] = {
 """Every switch and the values that the emulator knows."""
 
 
+Evidence = Literal["documented", "measured", "inferred", "assumed"]
+"""How well a choice is known.
+
+``documented``: a primary source says so. ``measured``: seen in results of a real card; the source says of
+what, on which stack, and how far it reaches. ``inferred``: from several sources, or from another part of the
+stack.
+``assumed``: no public source; a guess that can be switched.
+"""
+
+
 class Switch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One numeric choice: its value, what else it could be, and how well it is known."""
 
     value: str
     alternatives: list[str]
-    evidence: Literal["documented", "inferred", "assumed"]
+    evidence: Evidence
     source: Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -63,6 +82,7 @@ class ProfileFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     description: str
     switch: dict[str, Switch]
     hardware: Hardware | None = None
+    limit: dict[str, Limit] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,22 +96,32 @@ class Profile:
     fixed_point_range: str
     fixed_point_scale: str
     convolution_sums: str
+    depthwise_convolution: str
     half_rounding: str
     half_overflow: str
     half_tiny: str
+    half_products: str
     reduction_sum: str
     reduction_order: str
+    average_pool_sum: str
     resize_nearest: str
     softmax_steps: str
+    softmax_maximum: str
+    real_div: str
+    round: str
+    top_k_unsorted: str
+    crop_and_resize: str
     tanh: str
     fused_intermediates: str
     arithmetic: str
     hardware: Hardware | None = None
 
     @property
-    def ties(self) -> str:
-        """Rounding of ties to half, as :func:`conformance.numerics.half.round_to_half` names it."""
-        return self.half_rounding.removeprefix("ties-")
+    def of_products(self) -> Profile:
+        """The profile by which products of halves are rounded to half."""
+        if self.half_products == "as-conversions":
+            return self
+        return dataclasses.replace(self, half_rounding=self.half_products)
 
 
 def read_profile(request: str, root: Path) -> Profile:

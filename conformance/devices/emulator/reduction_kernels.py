@@ -80,7 +80,8 @@ def reduce_squares(
 
     def term(part: Tensor) -> Tensor:
         difference = part - middle
-        return round_to_float(difference * difference, square_bits, profile) * tf.cast(one, x.dtype)
+        square = round_to_float(difference * difference, square_bits, profile.of_products)
+        return square * tf.cast(one, x.dtype)
 
     return reduce(x, one, passes=passes, profile=profile, term=term, **settings)
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ROWS, COLUMNS = 1, 2
 """Axes of an image, channels last, along which a window slides."""
 
+FAST_WINDOW = 36
+"""Up to so many positions a window of AvgPool is faster, with a loss of precision (cnml.h 7.2.1)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Reductions:
@@ -74,7 +77,10 @@ class Reductions:
         }
 
     def _passes(self, axes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-        return (axes,) if self.profile.reduction_order == "one-pass" else tuple((axis,) for axis in axes)
+        if self.profile.reduction_order == "one-pass":
+            return (axes,)
+        step = -1 if self.profile.reduction_order == "last-axis-first" else 1
+        return tuple((axis,) for axis in axes[::step])
 
     def _rank(self, node: Node) -> int | None:
         """Return the rank of the reduced tensor; None where it is not known."""
@@ -134,6 +140,7 @@ class Reductions:
         if not self._slides_over_images(node):
             return None
         one = constant(f"{node.name}/one", np.float64(1))
+        window = tuple(attribute(node, "ksize").list.i)[1:3]
         pooled = self.library.call(
             node.name,
             average_pool,
@@ -141,12 +148,18 @@ class Reductions:
             ((self.dtype, 4), ("float64", 0)),
             self.dtype,
             passes=self._passes((ROWS, COLUMNS)),
-            window=tuple(attribute(node, "ksize").list.i)[1:3],
+            window=window,
             strides=tuple(attribute(node, "strides").list.i)[1:3],
             same=bool(attribute(node, "padding").s == b"SAME"),
-            **self._settings(rounded=False),
+            **self._settings(rounded=False) | self._sum_of_windows(*window),
         )
         return [one, pooled]
+
+    def _sum_of_windows(self, height: int, width: int) -> dict[str, str]:
+        """Return how an AvgPool sums, where its window decides that."""
+        if self.profile.average_pool_sum == "as-reductions":
+            return {}
+        return {"kind": self.precision.floating if height * width <= FAST_WINDOW else "fp32"}
 
     def _softmax(self, node: Node) -> list[Node] | None:
         rank = self._rank(node)
@@ -160,6 +173,7 @@ class Reductions:
             ((self.dtype, rank),),
             self.dtype,
             step_bits=bits[self.profile.softmax_steps],
+            less_maximum=self.profile.softmax_maximum == "subtracted",
             **self._settings(rounded=False),
         )
         return [shared]
@@ -261,13 +275,16 @@ def _real_terms(
     return tf.cast(tf.minimum(first + size, length) - tf.maximum(first, 0), dtype)
 
 
-def softmax(x: Tensor, *, kind: str, step_bits: int, float_bits: int, profile: Profile) -> Tensor:
-    """Return exp(x − max) over its sum, along the last axis.
+def softmax(
+    x: Tensor, *, kind: str, step_bits: int, less_maximum: bool, float_bits: int, profile: Profile
+) -> Tensor:
+    """Return exp(x − max) or exp(x) over its sum, along the last axis.
 
     Args:
         x: logits, of known rank.
         kind: type of the running sum, see :func:`conformance.devices.emulator.kernels.running_sum`.
         step_bits: float type to which difference, exponential and sum are rounded; 64: they are not.
+        less_maximum: whether the maximum is subtracted first.
         float_bits: bits of the result.
         profile: says how halves round.
     """
@@ -277,7 +294,8 @@ def softmax(x: Tensor, *, kind: str, step_bits: int, float_bits: int, profile: P
         return value if step_bits == 64 else round_to_float(value, step_bits, profile)
 
     wide = tf.cast(x, tf.float64)
-    powers = step(tf.exp(step(wide - tf.reduce_max(wide, -1, keepdims=True))))
+    exponents = step(wide - tf.reduce_max(wide, -1, keepdims=True)) if less_maximum else wide
+    powers = step(tf.exp(exponents))
     rank = x.shape.rank
     terms = tf.transpose(powers, [rank - 1, *range(rank - 1)])
     total = step(running_sum(terms, kind, profile))

@@ -141,7 +141,7 @@ def rounding_of_small(values: Array) -> Doubles:
     lost = np.zeros(values.shape)
     small = np.abs(values) < SMALLEST_NORMAL_HALF
     few = values[small].astype(np.float64)
-    lost[small] = few - round_to_half(few, ties="even", overflow="saturate", tiny="nearest")
+    lost[small] = few - round_to_half(few, rounding="ties-even", overflow="saturate", tiny="nearest")
     return lost
 
 

@@ -16,7 +16,7 @@ from conformance.diagnosis.evidence.quantization_step import (
     saturation,
     uneven_channels,
 )
-from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_of, terms_of_windows
+from conformance.diagnosis.evidence.running_sum import Terms, half_sum, terms_by_axis, window_terms_by_axis
 from conformance.diagnosis.evidence.statement import Reason, Tensor
 from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.operators import AVERAGES, FIXED_POINT, SUMS, known
@@ -146,21 +146,21 @@ def _small_operand(subject: _Subject, index: int, operand: Tensor) -> Reason | N
 
 def _sums(subject: _Subject, graph: FrozenGraph) -> list[Reason]:
     """Say what a reduction suffers if its running sum is kept in half."""
-    terms = _terms(subject, graph)
-    return [] if terms is None else half_sum(subject.name, terms, mean=subject.operator.running_sum == "mean")
+    mean = subject.operator.running_sum == "mean"
+    return [item for terms in _terms(subject, graph) for item in half_sum(subject.name, terms, mean=mean)]
 
 
-def _terms(subject: _Subject, graph: FrozenGraph) -> Terms | None:
-    """Return what a reduction with constant axes, or an average pool, adds up; None of other operators."""
+def _terms(subject: _Subject, graph: FrozenGraph) -> Iterable[Terms]:
+    """Return what a reduction with constant axes, or an average pool, adds up; nothing of other operators."""
     node, values = subject.node, subject.operands[0].values if subject.operands else None
     if values is None or values.ndim == 0:
-        return None
+        return []
     if node.op in AVERAGES and not _channels_first(node):
         window, strides = (tuple(attribute(node, key).list.i)[1:3] for key in ("ksize", "strides"))
-        return terms_of_windows(values, window, strides, same=attribute(node, "padding").s == b"SAME")
+        return window_terms_by_axis(values, window, strides, same=attribute(node, "padding").s == b"SAME")
     if node.op not in SUMS or (axes := graph.constant(node.input[1])) is None:
-        return None
-    return terms_of(values, [int(axis) for axis in np.atleast_1d(axes)])
+        return []
+    return terms_by_axis(values, [int(axis) for axis in np.atleast_1d(axes)])
 
 
 def _cancellation(subject: _Subject, precision: Precision) -> Iterator[Reason | None]:

@@ -2,8 +2,8 @@
 
 After an addition the running sum S is a multiple of its own unit in the last place, ulp(S), so adding x adds
 x rounded to a multiple of ulp(S). Taking ulp from the exact running sum, what every addition loses is known
-for all terms at once. How a device sums is not known; these are the losses of one that adds the terms one
-after the other, in row-major order, in half.
+for all terms at once. These are the losses of a device that adds the terms one after the other, in half, and
+several axes one at a time, the first one first, as a card was seen to do or nearly so (docs/evidence.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from conformance.graph.sums import same_padding
 from conformance.numerics.half import LARGEST_HALF, SMALLEST_HALF
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,10 +41,12 @@ class Terms(NamedTuple):
     Attributes:
         values: (terms, sums), in the order of adding.
         kept: shape of the axes that are not summed over.
+        along: which axis the sums run along, as a sentence says it; empty where there is one alone.
     """
 
     values: Array
     kept: tuple[int, ...]
+    along: str = ""
 
     def place(self, index: int) -> str:
         """Return what a sentence calls a sum: `` in channel 5``, or nothing if there is only one."""
@@ -87,6 +89,40 @@ def terms_of(values: Array, axes: Sequence[int]) -> Terms:
     shape = tuple(values.shape[axis] for axis in kept)
     moved = values.transpose(*summed, *kept)
     return Terms(moved.reshape(-1, int(np.prod(shape, dtype=np.int64))), shape or (1,))
+
+
+def terms_by_axis(values: Array, axes: Sequence[int]) -> Iterator[Terms]:
+    """Yield what a mean of ``values`` over ``axes`` adds up, one axis after the other, the first one first.
+
+    The terms of an axis are the exact means over those before it.
+    """
+    summed = sorted({axis % values.ndim for axis in axes})
+    for axis in summed:
+        terms = terms_of(values, [axis])
+        yield terms._replace(along=f" along axis {axis}") if summed[1:] else terms
+        values = values.mean(axis=axis, keepdims=True, dtype=np.float64).astype(values.dtype)
+
+
+def window_terms_by_axis(
+    values: Array, window: Sequence[int], strides: Sequence[int], *, same: bool
+) -> Iterator[Terms]:
+    """Yield what an average pool adds up: along rows, then the means of these along columns.
+
+    Args:
+        values: (batch, rows, columns, channels).
+        window: its size along rows and columns.
+        strides: steps along rows and columns.
+        same: padding is SAME; what lies outside is neither added nor counted.
+    """
+    down, across = ((window[0], 1), (strides[0], 1)), ((1, window[1]), (1, strides[1]))
+    several = min(window) > 1
+    for (size, steps), axis in ((down, 1), (across, 2)):
+        if max(size) == 1 and max(window) > 1:
+            continue
+        terms = terms_of_windows(values, size, steps, same=same)
+        yield terms._replace(along=f" along axis {axis}") if several else terms
+        counts = terms_of_windows(np.ones_like(values), size, steps, same=same).values.sum(axis=0)
+        values = (terms.values.sum(axis=0) / counts).reshape(terms.kept).astype(values.dtype)
 
 
 def terms_of_windows(values: Array, window: Sequence[int], strides: Sequence[int], *, same: bool) -> Terms:
@@ -164,7 +200,7 @@ def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Reas
     return Reason(
         node,
         "overflow",
-        f"The running sum over {len(terms.values)} elements of {node} reaches {number(peak)}"
+        f"The running sum over {len(terms.values)} elements of {node}{terms.along} reaches {number(peak)}"
         f"{terms.place(worst)}, and a half ends at 65504: if the sum is kept in half, the result, "
         f"{number(result)}, cannot come out. This affects {_of(over)}.",
         {
@@ -195,7 +231,7 @@ def _stagnation(node: str, terms: Terms, sums: RunningSums) -> Reason | None:
     return Reason(
         node,
         "stagnation",
-        f"{node} adds {len(terms.values)} terms per sum. If the running sum is kept in half,"
+        f"{node} adds {len(terms.values)} terms per sum{terms.along}. If the running sum is kept in half,"
         f"{terms.place(worst)} it{when} stagnates: {percent(lost)} of the terms are at most half a step of "
         f"the sum that they are added to and are lost, so that it ends near "
         f"{number(float(sums.in_half[worst]))} instead of {number(float(sums.total[worst]))}. "
@@ -232,8 +268,9 @@ def _rounding(node: str, terms: Terms, sums: RunningSums) -> Reason | None:
     return Reason(
         node,
         "accumulated rounding",
-        f"{node} adds {len(terms.values)} terms per sum. If the running sum is kept in half, the roundings "
-        f"of its additions come to about {percent(error)} of what the sums reach, {number(size)} (RMS).",
+        f"{node} adds {len(terms.values)} terms per sum{terms.along}. If the running sum is kept in half, "
+        f"the roundings of its additions come to about {percent(error)} of what the sums reach, "
+        f"{number(size)} (RMS).",
         {
             "terms": len(terms.values),
             "sums": int(finite.sum()),

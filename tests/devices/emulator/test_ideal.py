@@ -14,11 +14,13 @@ UNARY = [
     *FEATURES,
     *(
         "Abs",
+        "Erf",
         "Exp",
         "Log",
         "Log1p",
         "Neg",
         "Reciprocal",
+        "Round",
         "Rsqrt",
         "Sigmoid",
         "Sign",

@@ -14,16 +14,20 @@ MLU270 = (DEVICES / "mlu270.toml").read_text(encoding="utf-8")
 def test_the_default_is_what_was_observed():
     chosen = profile()
     assert (chosen.name, chosen.model, chosen.title) == ("mlu270", "MLU270", "mlu270")
-    assert (chosen.reduction_sum, chosen.reduction_order) == ("float-type", "one-pass")
-    assert (chosen.ties, chosen.half_overflow, chosen.half_tiny) == ("away", "saturate", "smallest")
+    assert (chosen.reduction_sum, chosen.reduction_order) == ("float-type", "first-axis-first")
+    assert (chosen.half_rounding, chosen.half_overflow, chosen.half_tiny) == (
+        "ties-away",
+        "saturate",
+        "smallest",
+    )
     assert (chosen.convolution_sums, chosen.fixed_point_range) == ("exact", "full")
 
 
 def test_ideal_is_exact_and_rounds_as_ieee_does():
     chosen = profile("ideal")
     assert (chosen.arithmetic, chosen.reduction_sum, chosen.convolution_sums) == ("float64", "exact", "exact")
-    assert (chosen.ties, chosen.half_overflow, chosen.half_tiny, chosen.tanh) == (
-        "even",
+    assert (chosen.half_rounding, chosen.half_overflow, chosen.half_tiny, chosen.tanh) == (
+        "ties-even",
         "inf",
         "nearest",
         "exact",

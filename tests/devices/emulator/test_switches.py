@@ -18,22 +18,31 @@ from support.emulation import (
 
 from conformance.devices.emulator.profile import ALTERNATIVES
 from conformance.numerics.fixed_point import position_and_scale, quantize
+from conformance.quantization.parameter_file import QuantizationScales
 
 TESTED = {
     "arithmetic": "test_arithmetic",
+    "average_pool_sum": "test_average_pool_sum",
     "convolution_sums": "test_convolution_sums",
+    "crop_and_resize": "test_crop_and_resize",
+    "depthwise_convolution": "test_depthwise_convolution",
     "fixed_point_range": "test_fixed_point_range",
     "fixed_point_rounding": "test_fixed_point_rounding",
     "fixed_point_scale": "test_fixed_point_scale",
     "fused_intermediates": "test_fused_intermediates",
     "half_overflow": "test_half_overflow",
+    "half_products": "test_half_products",
     "half_rounding": "test_half_rounding",
     "half_tiny": "test_half_tiny",
+    "real_div": "test_real_div",
     "reduction_order": "test_reduction_order",
     "reduction_sum": "test_reduction_sum",
     "resize_nearest": "test_resize_nearest",
+    "round": "test_round",
+    "softmax_maximum": "test_softmax_maximum",
     "softmax_steps": "test_softmax_steps",
     "tanh": "test_tanh",
+    "top_k_unsorted": "test_top_k_unsorted",
 }
 
 
@@ -136,6 +145,7 @@ def test_half_rounding():
         2.0**-23,
     ]
     assert identity(x, "half_rounding=ties-even") == [1, 1 + 2.0**-9, -1, 2048, 2.0**-23]
+    assert identity(x, "half_rounding=toward-zero") == [1, 1 + 2.0**-10, -1, 2048, 2.0**-24]
     assert identity(x, "half_rounding=ties-even", "int8-fp32") == x
 
 
@@ -164,7 +174,7 @@ def mean(values, switch, precision="int8-fp16"):
 
 
 def test_reduction_sum():
-    ones = np.ones((100, 100))
+    ones = np.ones((10_000, 1))
     assert mean(ones, "reduction_sum=float-type") == halves(4096 / 10_000)
     assert mean(ones, "reduction_sum=fp32") == 1
     assert mean(ones, "reduction_sum=exact") == 1
@@ -177,7 +187,186 @@ def test_reduction_sum():
 def test_reduction_order():
     ones = np.ones((100, 100))
     assert mean(ones, "reduction_order=one-pass") == halves(4096 / 10_000)
-    assert mean(ones, "reduction_order=one-axis-at-a-time") == 1
+    assert mean(ones, "reduction_order=first-axis-first") == 1
+    assert mean(ones, "reduction_order=last-axis-first") == 1
+    columns = np.tile([60_000.0, 0.0], (2, 1))  # the sum of a column saturates, that of a row does not
+    assert mean(columns, "reduction_order=first-axis-first") == 65504 / 4
+    assert mean(columns, "reduction_order=last-axis-first") == 30_000
+    assert mean(columns.T, "reduction_order=first-axis-first") == 30_000
+    assert mean(columns.T, "reduction_order=last-axis-first") == 65504 / 4
+
+
+def test_average_pool_sum():
+    """2048 + 0.75 is 2048 in half, and not in float32. A window of 36 is summed as ever, one of 37 is not."""
+
+    def pooled(window, switch, precision="int8-fp16"):
+        values = np.full((1, *window, 1), 0.75, np.float32)
+        values[0, 0, 0] = 2048
+
+        def build(tf):
+            tf.nn.avg_pool2d(placeholder(tf, shape=values.shape), window, 1, "VALID", name="o")
+
+        request = f"mlu270,average_pool_sum={switch}"
+        return emulated(frozen(build, "o"), {"x": values}, precision, request=request).item()
+
+    assert pooled((36, 1), "as-reductions") == pooled((36, 1), "by-window") == halves(2048 / 36)
+    assert pooled((37, 1), "as-reductions") == halves(2048 / 37)
+    assert pooled((37, 1), "by-window") == halves(2075 / 37)
+    for switch in ("as-reductions", "by-window"):
+        assert pooled((36, 1), switch, "int8-fp32") == np.float32(2074.25 / 36)
+
+
+def of_two(op, x, y, switch, precision="int8-fp16"):
+    """Return what an operator makes of two arrays."""
+    x, y = (np.array(values, np.float32) for values in (x, y))
+
+    def build(tf):
+        getattr(tf.raw_ops, op)(x=placeholder(tf, "x", x.shape), y=placeholder(tf, "y", y.shape), name="o")
+
+    return emulated(frozen(build, "o"), {"x": x, "y": y}, precision, request=f"mlu270,{switch}").tolist()
+
+
+def test_half_products():
+    """What a card printed: 126 squared is 15876, 122 squared 14884; halves there are 8 apart."""
+    x, y = [126, -122, 69], [126, 122, 69]
+    assert of_two("Mul", x, y, "half_products=as-conversions") == [15880, -14888, 4760]
+    assert of_two("Mul", x, y, "half_products=toward-zero") == [15872, -14880, 4760]
+    assert of_two("Mul", x, y, "half_products=toward-zero", "int8-fp32") == [15876, -14884, 4761]
+    assert of_two("SquaredDifference", x, [0, 0, 0], "half_products=toward-zero") == [15872, 14880, 4760]
+    large = np.full(2**19, 126.0)  # computed and rounded by one kernel
+    assert set(of_two("Mul", large, large, "half_products=toward-zero")) == {15872}
+    assert of_two("AddV2", [2048], [1], "half_products=toward-zero") == [2050], "no product"
+
+
+@pytest.mark.parametrize(("products", "square"), [("as-conversions", 15880), ("toward-zero", 15872)])
+def test_half_products_in_a_variance(products, square):
+    """The squares of a variance are products, too, also where no one stores them."""
+    x = np.array([126.0, -126.0], np.float32).reshape(1, 2, 1, 1)
+
+    def build(tf):
+        data = placeholder(tf, shape=x.shape)
+        center = tf.reduce_mean(data, [1, 2], keepdims=True)
+        tf.reduce_mean(tf.math.squared_difference(data, center), [1, 2], name="o")
+
+    found = emulated(frozen(build, "o"), {"x": x}, request=f"mlu270,half_products={products}")
+    assert found.item() == square
+
+
+def test_real_div():
+    x = np.arange(1, 100, dtype=np.float32)
+    y = np.full_like(x, 49)
+    assert of_two("RealDiv", x, y, "real_div=quotient") == halves(x / y).tolist()
+    by_reciprocal = halves(x * halves(1 / y))
+    assert of_two("RealDiv", x, y, "real_div=reciprocal") == by_reciprocal.tolist()
+    assert by_reciprocal.tolist() != halves(x / y).tolist()
+    found = of_two("RealDiv", x, y, "real_div=reciprocal", "int8-fp32")
+    assert found == (x * (np.float32(1) / y)).tolist()
+    assert found != (x / y).tolist() == of_two("RealDiv", x, y, "real_div=quotient", "int8-fp32")
+
+
+def of_one(op, x, switch, precision="int8-fp32", **attributes):
+    x = np.array(x, np.float32)
+
+    def build(tf):
+        getattr(tf.raw_ops, op)(x=placeholder(tf, shape=x.shape), name="o", **attributes)
+
+    return emulated(frozen(build, "o"), {"x": x}, precision, request=f"mlu270,{switch}").tolist()
+
+
+def test_round():
+    x = [2049.0, 2.5, 3.5, 1.4997559, 70000.0, -2051.0]
+    assert of_one("Round", x, "round=plain") == [2049, 2, 4, 1, 70000, -2051]
+    assert of_one("Round", x, "round=through-half") == [2050, 2, 4, 2, 65504, -2052]
+    assert of_one("Round", [2.5, 2049.0], "round=through-half", "int8-fp16") == [2, 2050]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("switch", ["smallest", "largest"])
+def test_top_k_unsorted(switch, ordered):
+    x = np.array([[3.0, -1.0, 7.0, 5.0, 0.0]], np.float32)
+
+    def build(tf):
+        values, indices = tf.raw_ops.TopKV2(input=placeholder(tf, shape=x.shape), k=2, sorted=ordered)
+        tf.identity(values, name="values")
+        tf.identity(indices, name="indices")
+
+    graph = frozen(build, "values", "indices")
+    found, notes = run(graph, {"x": x}, request=f"mlu270,top_k_unsorted={switch}")
+    small = switch == "smallest" and not ordered
+    assert sorted(found["values"].ravel()) == ([-1, 0] if small else [5, 7])
+    assert sorted(found["indices"].ravel()) == ([1, 4] if small else [2, 3])
+    assert notes == ()
+
+
+@pytest.mark.parametrize(("switch", "inside", "outside"), [("as-asked", 2, 9), ("plain-bilinear", 1.5, 0)])
+def test_crop_and_resize(switch, inside, outside):
+    """Of 1 and 2 the crop asks for the nearest to the middle, and for 9 where it leaves the image."""
+    x = np.array([1.0, 2.0], np.float32).reshape(1, 1, 2, 1)
+
+    def build(tf):
+        tf.raw_ops.CropAndResize(
+            image=placeholder(tf, shape=x.shape),
+            boxes=np.array([[0, 0.5, 0, 1.5]], np.float32),
+            box_ind=np.array([0], np.int32),
+            crop_size=np.array([1, 2], np.int32),
+            method="nearest",
+            extrapolation_value=9.0,
+            name="o",
+        )
+
+    found, notes = run(frozen(build, "o"), {"x": x}, request=f"mlu270,crop_and_resize={switch}")
+    assert found["o"].ravel().tolist() == [inside, outside]
+    assert len(notes) == 1, "its interpolation is TensorFlow's: it is not modelled"
+
+
+def test_softmax_maximum():
+    """Logits of 12 and 11: exp(12) leaves the halves, so that both saturate and come out equal."""
+    x = np.array([[12.0, 11.5]], np.float32)
+
+    def shares(switch, precision="int8-fp16"):
+        graph = frozen(lambda tf: tf.nn.softmax(placeholder(tf, shape=x.shape), name="o"), "o")
+        return emulated(graph, {"x": x}, precision, request=f"mlu270,softmax_maximum={switch}")[0]
+
+    wanted = np.exp([12.0, 11.5]) / np.exp([12.0, 11.5]).sum()
+    for precision, step in (("int8-fp16", 2.0**-10), ("int8-fp32", 2.0**-22)):
+        np.testing.assert_allclose(shares("subtracted", precision), wanted, rtol=2 * step)
+    np.testing.assert_allclose(shares("not-subtracted", "int8-fp32"), wanted, rtol=2.0**-21)
+    assert shares("not-subtracted").tolist() == [1, 1], "65504 over a sum that is 65504, too"
+
+
+@pytest.mark.parametrize("switch", ["float", "fixed-point"])
+def test_depthwise_convolution(switch):
+    """Inputs of 1.25 with a scale of 1: floats keep them, integers do not."""
+    x = np.full((1, 3, 3, 2), 1.25, np.float32)
+
+    def build(tf):
+        filters = np.full((3, 3, 2, 1), 0.75, np.float32)
+        tf.nn.depthwise_conv2d(placeholder(tf, shape=x.shape), filters, [1] * 4, "VALID", name="o")
+
+    graph = frozen(build, "o")
+    scales = plain_scales(graph, 8, input=1.0, filter=4.0)
+    found = emulated(graph, {"x": x}, request=f"mlu270,depthwise_convolution={switch}", scales=scales)
+    assert found.ravel().tolist() == [9 * 0.75 * (1.25 if switch == "float" else 1.0)] * 2
+
+
+def test_a_depthwise_convolution_in_floats_is_summed_exactly_and_rounded_once():
+    random = np.random.default_rng(3)
+    x, w = halves(random.normal(0, 1, (1, 9, 8, 5))), halves(random.normal(0, 1, (3, 3, 5, 2)))
+
+    def build(tf):
+        tf.nn.depthwise_conv2d(placeholder(tf, shape=x.shape), w, [1] * 4, "SAME", name="o")
+
+    padded = np.pad(x.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    wanted = sum(
+        padded[:, row : row + 9, column : column + 8, :, None] * w[row, column].astype(np.float64)
+        for row, column in np.ndindex(3, 3)
+    ).reshape(1, 9, 8, 10)
+    graph = frozen(build, "o")
+    none = QuantizationScales(bits=8, scales={})
+    found = emulated(graph, {"x": x}, "int8-fp32", scales=none)
+    np.testing.assert_array_max_ulp(found, wanted.astype(np.float32), 1)  # float64 sums in another order
+    assert np.mean(found == wanted.astype(np.float32)) > 0.999
+    assert same_bits(emulated(graph, {"x": x}, scales=none), half_away(wanted))
 
 
 @pytest.mark.parametrize("align_corners", [False, True])

@@ -96,8 +96,7 @@ class Finding:
     @property
     def sentences(self) -> list[str]:
         """Why, as far as a page has room."""
-        unmodelled = getattr(self.record, "unmodelled", "")
-        texts = [*self.record.reasons, *filter(None, [unmodelled]), *self.record.notes]
+        texts = [*self.record.reasons, *filter(None, [self.record.unmodelled]), *self.record.notes]
         shown = [
             text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
             for text in texts[:MOST_REASONS]

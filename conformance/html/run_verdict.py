@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from conformance.runs.finished import StoredRun
     from conformance.runs.records import Record
 
-UNJUDGED: tuple[str, ...] = ("unmodelled",)
-"""Outcomes that say that nobody knows what is right."""
 MOST_GROUPS = 4
 """Groups of cases that a sentence names."""
 
@@ -53,27 +51,34 @@ def _incomplete(run: StoredRun) -> list[str]:
 
 
 def _verdict(records: Sequence[Record], cut: Sequence[str]) -> Banner:
+    """Return the first word that holds, the gravest first, and all that a reader must know."""
     failing = [record for record in records if record.outcome in FAILING]
-    unmodelled = [record for record in records if record.outcome in UNJUDGED]
+    unmodelled = [record for record in records if record.outcome == "unmodelled"]
     waived = [record for record in records if record.outcome == "waived"]
-    stale = stale_waivers(records)
-    also = [
+    refused = any(record.reasons for record in unmodelled)
+    stale, nothing = stale_waivers(records), not judged(records)
+    words = (
+        (failing, "DEVIATES", "bad"),
+        (cut or nothing, "NO VERDICT", "odd"),
+        (stale, "STALE WAIVER", "bad"),
+        (refused, "NOT MODELLED", "bad"),
+        (unmodelled, "CONFORMS IN PART", "odd"),
+        (waived, "CONFORMS, WITH WAIVERS", "good"),
+        (True, "CONFORMS", "good"),
+    )
+    word, tone = next((word, tone) for holds, word, tone in words if holds)
+    sentences = [
+        *cut,
+        *(["Nothing was judged, so the run shows nothing."] if nothing else []),
+        *_sentence(failing, "deviates", "deviate"),
         *stale,
         *_sentence(waived, "deviates and is waived", "deviate and are waived"),
         *_sentence(unmodelled, "could not be judged", "could not be judged"),
+        *(["The run was told to fail for what is not modelled."] if refused else []),
     ]
-    if failing:
-        return Banner("DEVIATES", "bad", [*cut, *_sentence(failing, "deviates", "deviate"), *also])
-    if cut or not judged(records):
-        nothing = [] if judged(records) else ["Nothing was judged, so the run shows nothing."]
-        return Banner("NO VERDICT", "odd", [*cut, *nothing, *also])
-    if stale:
-        return Banner("STALE WAIVER", "bad", also)
-    if unmodelled:
-        return Banner("CONFORMS IN PART", "odd", also)
-    if waived:
-        return Banner("CONFORMS, WITH WAIVERS", "good", also)
-    return Banner("CONFORMS", "good", ["Everything that was judged is as right as its precision allows."])
+    return Banner(
+        word, tone, sentences or ["Everything that was judged is as right as its precision allows."]
+    )
 
 
 def _sentence(records: Sequence[Record], one: str, many: str) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance import locations
 from conformance.errors import UsageError
+from conformance.html.formats import factor
 from conformance.judging.waivers import Waiver, read_waivers
 
 if TYPE_CHECKING:
@@ -33,6 +35,15 @@ class Covered:
     waived: int
     stale: int
     entry: Waiver | None
+
+    @property
+    def ceiling(self) -> str:
+        """How far off a case may be that it still covers, in words."""
+        if self.entry is None:
+            return ""
+        most, least = self.entry.at_most, self.entry.at_least
+        error = [] if most is None else ["any error" if math.isinf(most) else f"{factor(most)} of the bound"]
+        return ", ".join([*error, *([f"at least {least.in_words}"] if least else [])])
 
 
 def covered(environment: Environment, records: Sequence[Record]) -> list[Covered]:

@@ -28,6 +28,11 @@ def page(tmp_path, parsed):
     return make
 
 
+def unmodelled(reasons=()):
+    """Return the record of a node of which nobody knows what is right."""
+    return own("e", op="Exp", outcome="unmodelled", unmodelled="Exp at fp16", reasons=list(reasons))
+
+
 @pytest.mark.parametrize(
     ("records", "verdict", "says"),
     [
@@ -36,6 +41,14 @@ def page(tmp_path, parsed):
         ([own("a", outcome="broken")], "DEVIATES", "1 case deviates: Mean at fp16 (1)."),
         ([own("a", share=2.0, outcome="waived")], "CONFORMS, WITH WAIVERS", "1 case deviates and is waived"),
         ([own("a", waiver="w")], "STALE WAIVER", "waiver 'w' is stale"),
+        ([own("a"), unmodelled()], "CONFORMS IN PART", "1 case could not be judged: Exp at fp16 (1)."),
+        (
+            [own("a"), unmodelled(["no"])],
+            "NOT MODELLED",
+            "The run was told to fail for what is not modelled.",
+        ),
+        ([own("a", share=2.0), unmodelled()], "DEVIATES", "1 case could not be judged"),
+        ([unmodelled()], "NO VERDICT", "Nothing was judged"),
         ([own("a", outcome="unsupported")], "NO VERDICT", "Nothing was judged"),
         ([chained("a")], "NO VERDICT", "Nothing was judged"),
         ([], "NO VERDICT", "Nothing was judged"),
@@ -240,12 +253,14 @@ def test_the_file_of_waivers_says_why(tmp_path, parsed):
     waivers.write_text(
         '[[waiver]]\nid = "w"\nnetwork = "n"\nnodes = ["a"]\nprecisions = ["*"]\nmodes = ["own"]\n'
         'reason = "It <sums> in half."\nevidence = "3 times its bound."\nowner = "A. Nyone"\n'
-        "expires = 2027-01-31\n"
+        "expires = 2027-01-31\nat_most = 4.0\n"
     )
     records = [own("a", share=3.0, outcome="waived")]
     run = write_run(tmp_path / "run", records, waivers=["w"], options={"waivers": str(waivers)})
     made = parsed(run_page(run))
-    assert {"It <sums> in half.", "3 times its bound.", "A. Nyone", "2027-01-31"} <= set(made.texts)
+    assert {"It <sums> in half.", "3 times its bound.", "A. Nyone", "2027-01-31", "4 of the bound"} <= set(
+        made.texts
+    )
 
 
 def picture(path, size):

@@ -67,3 +67,18 @@ def test_the_environment_names_the_page_too(tmp_path, monkeypatch):
     monkeypatch.setenv("MLU_CONFORMANCE_HTML", str(page))
     assert run_suite(tmp_path / "run", network=kept_pictures("X"), markers=MARKERS).code == 0
     assert page.exists()
+
+
+def test_pytest_html_does_not_take_the_option(tmp_path, monkeypatch):
+    theirs = tmp_path / "theirs/pytest_html-4.0.dist-info"
+    theirs.mkdir(parents=True)
+    (theirs.parent / "their_html.py").write_text(
+        "def pytest_addoption(parser):\n    parser.addoption('--html', dest='theirs')\n"
+    )
+    (theirs / "METADATA").write_text("Metadata-Version: 2.1\nName: pytest-html\nVersion: 4.0\n")
+    (theirs / "entry_points.txt").write_text("[pytest11]\nhtml = their_html\n")
+    monkeypatch.syspath_prepend(theirs.parent)
+    page = tmp_path / "page.html"
+    run = run_suite(tmp_path / "run", f"--html={page}", network=kept_pictures("X"), markers=MARKERS)
+    assert run.code == 0
+    assert ">CONFORMS</span>" in page.read_text(encoding="utf-8")

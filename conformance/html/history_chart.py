@@ -36,11 +36,12 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """The chart of a series, and what pointing at it shows."""
+    """The chart of a series, what pointing at it shows, and how many of its runs have a dot."""
 
     series: Series
     svg: str
     data: dict[str, Any]
+    drawn: int
 
 
 def course(history: History, series: Series, figure: Figure, name: str) -> Course:
@@ -67,7 +68,7 @@ def course(history: History, series: Series, figure: Figure, name: str) -> Cours
         "nodes": [[run.path, f"{run.started:%Y-%m-%d %H:%M}", ""] for run in runs],
         "figures": {"": _figures(runs, values, figure)},
     }
-    return Course(series, chart.svg(name, label), data)
+    return Course(series, chart.svg(name, label), data, len(places))
 
 
 def marks(runs: Sequence[TrackedRun]) -> list[Mark]:

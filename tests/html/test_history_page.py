@@ -53,7 +53,9 @@ def test_marks_are_where_a_label_becomes_another():
 
 
 def test_pointing_at_a_course_shows_its_runs(page):
-    text = page(history(runs=1000, series=1)).text
+    made = page(history(runs=1000, series=1))
+    assert "MLU270 0123; 300 of 1,000 runs are drawn" in made.texts
+    text = made.text
     start = text.index('<script type="application/json">') + len('<script type="application/json">')
     data = json.loads(text[start : text.index("</script>", start)])
     figures = data["figures"][""]

@@ -24,7 +24,16 @@ LINES = ("own", "inherited", "bound")
 
 @dataclasses.dataclass(frozen=True)
 class Errors:
-    """Root mean square errors of one node; None where there is none."""
+    """Root mean squares of one node, None where there is none.
+
+    Attributes:
+        node: its name.
+        op: its operator.
+        outcome: of its own error.
+        own: what it adds by itself and is held to its bound for.
+        inherited: what reached it.
+        bound: what a right device may add.
+    """
 
     node: str
     op: str
@@ -76,13 +85,18 @@ def errors_of(records: Sequence[Record], precision: str) -> dict[str, Errors]:
             record.node,
             record.op,
             record.outcome,
-            own := _rms(record),
-            _inherited(own, chained.get(record.node)),
+            _judged(record),
+            _inherited(_rms(record), chained.get(record.node)),
             None if record.bounds is None else math.sqrt(record.bounds.mse),
         )
         for record in here
         if record.mode == "own"
     }
+
+
+def _judged(record: Record) -> float | None:
+    """Return what of a node's own error is held to its bound."""
+    return _rms(record) if record.needed is None else math.sqrt(record.needed.mse)
 
 
 def _rms(record: Record) -> float | None:

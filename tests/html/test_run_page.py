@@ -175,6 +175,16 @@ def test_inherited_is_what_own_does_not_explain():
     assert found["b"].inherited is None
 
 
+def test_own_is_what_is_held_to_the_bound():
+    needed = errors(0.5)["needed"]
+    held = msgspec.structs.replace(own("a", share=3.0), needed=needed)
+    found = errors_of([held, chained("a", share=5.0)], "int8-fp16")["a"]
+    assert found.own == pytest.approx(0.5e-3)
+    assert found.inherited == pytest.approx(4e-3)
+    none = msgspec.structs.replace(held, needed=None)
+    assert errors_of([none], "int8-fp16")["a"].own == pytest.approx(3e-3)
+
+
 def test_findings_lead_to_the_rows_of_their_nodes(page):
     made = page(small_records())
     links = {item["href"][1:] for item in made.all("a") if re.fullmatch(r"#n\d+", item["href"])}

@@ -21,7 +21,7 @@ from PIL import Image
 from conformance.files import write_atomically
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WIDTH, HEIGHT = 1240, 1640
+WIDTH, HEIGHT = 1240, 1600
 COLOURS = 160
 QUIET = (
     "--headless",

@@ -18,6 +18,7 @@ from conformance.commands import (
     gate,
     golden,
     init,
+    judge,
     merge,
     nodes,
     prepare,
@@ -26,6 +27,7 @@ from conformance.commands import (
     show,
     test,
     track,
+    waive,
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
@@ -51,6 +53,8 @@ COMMANDS = (
     show,
     annotate,
     track,
+    judge,
+    waive,
     report,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""

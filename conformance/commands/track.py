@@ -71,8 +71,8 @@ def track(options: argparse.Namespace) -> None:
     from conformance.history.tracking import NothingReadable, history_of, read_runs
 
     runs, broken = read_runs(options.directories, keep=not options.no_index, progress=progress(), note=note)
-    for path, reason in broken[:NAMED]:
-        note(f"skipped {path}: {reason}")
+    for _, reason in broken[:NAMED]:
+        note(f"skipped: {reason}")
     if len(broken) > NAMED:
         note(f"skipped {len(broken) - NAMED} more runs; --json names them")
     if not runs:

@@ -14,8 +14,8 @@ LABELS = ("driver", "firmware", "runtime", "framework")
 """What of a device is changed on purpose, and tested first."""
 OWN = frozenset(
     {
-        *("started", "seconds", "ended", "shard", "shards", "devices"),
-        *(f"options.{name}" for name in PLACES),
+        *("started", "seconds", "ended", "judged_from", "shard", "shards", "devices"),
+        *(f"options.{name}" for name in (*PLACES, "baseline")),
         *(f"options.device_option.{name}" for name in PLACES_OF_DEVICE),
     }
 )

@@ -32,9 +32,12 @@ def history_lines(history: History) -> list[str]:
     unseen: list[tuple[Series, Step]] = []
     for series, step in _steps(history):
         (unseen if step.judged in UNSEEN else seen).append((series, step))
+    told = {step.run for _, step in seen}
+    unseen = [(series, step) for series, step in unseen if step.judged != "same" or step.run not in told]
     lines = [words.title, ""]
     lines += [*words.steps(seen), ""] if seen else ["no step was found", ""]
-    lines += words.without_effect(unseen)
+    lines += words.without_effect([pair for pair in unseen if pair[1].known])
+    lines += words.last_runs([pair for pair in unseen if not pair[1].known])
     return [*lines, *aligned([COURSE_HEADINGS, *words.courses()], numbers={"runs", "steps"})]
 
 
@@ -81,11 +84,12 @@ class _Words:
         """How many runs there are, from when to when."""
         runs, broken = self._history.runs, len(self._history.broken)
         cards = len({series.card for series in self._history.series})
-        skipped = f"; {broken} broken skipped" if broken else ""
-        return (
-            f"{len(runs)} runs from {runs[0].started:%Y-%m-%d} to {runs[-1].started:%Y-%m-%d}, "
-            f"{cards} card{'s' * (cards != 1)}{skipped}"
-        )
+        skipped = f"; {broken} skipped" if broken else ""
+        counts = [
+            f"{count} {word}{'s' * (count != 1)}" for count, word in ((len(runs), "run"), (cards, "card"))
+        ]
+        days = f"from {runs[0].started:%Y-%m-%d} to {runs[-1].started:%Y-%m-%d}"
+        return f"{counts[0]} {days}, {counts[1]}{skipped}"
 
     def steps(self, pairs: Sequence[tuple[Series, Step]]) -> Iterator[str]:
         """Yield the steps by place: first what changed there, then every figure that did."""
@@ -107,6 +111,12 @@ class _Words:
             counts = {word: sum(step.judged == word for step in found) for word in UNSEEN}
             told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
             yield f"{self._history.runs[run].started:%Y-%m-%d} {in_words(labels)}: {told}"
+
+    def last_runs(self, pairs: Sequence[tuple[Series, Step]]) -> Iterator[str]:
+        """Yield a line per figure of which the last run alone is unlike those before it."""
+        for series, step in pairs:
+            day = self._history.runs[step.run].started
+            yield f"{day:%Y-%m-%d} {series.network} {series.precision} ({series.card}): {step.sentence}"
 
     def courses(self) -> Iterator[tuple[str, ...]]:
         """Yield a row per device time, and per figure that has a step."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,7 +41,7 @@ class IndexedRun:
         values: its figures.
     """
 
-    path: Path
+    path: str
     started: dt.datetime
     environment: Mapping[str, str]
     values: list[tuple[SeriesKey, float]]
@@ -101,8 +102,8 @@ class RunIndex:
         return dict(self._connection.execute("select id, content from texts"))
 
     @property
-    def runs(self) -> list[IndexedRun]:
-        """All runs that are whole."""
+    def runs(self) -> dict[str, IndexedRun]:
+        """All runs that are whole, by their path from the root."""
         texts = self._texts
         environment_of = functools.cache(
             lambda number: msgspec.json.decode(texts[number], type=dict[str, str])
@@ -112,33 +113,37 @@ class RunIndex:
         rows = self._connection.execute(
             "select path, started, environment, figures from runs where broken is null"
         )
-        return [
-            IndexedRun(
-                self._root / path,
+        return {
+            path: IndexedRun(
+                self._place(path),
                 dt.datetime.fromisoformat(started),
                 environment_of(environment),
                 [(key_of(number), value) for number, value in figures.decode(encoded)],
             )
             for path, started, environment, encoded in rows
-        ]
+        }
 
     @property
-    def broken(self) -> list[tuple[Path, str]]:
-        """The runs that cannot be read, and why."""
+    def broken(self) -> dict[str, str]:
+        """Why runs cannot be read, by their path from the root."""
         rows = self._connection.execute(
             "select path, broken from runs where broken is not null order by path"
         )
-        return [(self._root / path, reason) for path, reason in rows]
+        return dict(rows)
+
+    def _place(self, path: str) -> str:
+        return str(self._root) if path == os.curdir else f"{self._root}{os.sep}{path}"
 
 
 def _stamp(path: Path) -> str:
     """Return sizes and times of the files of a run."""
-    return " ".join(_stamp_of_file(path / name) for name in FILES)
+    directory = str(path)
+    return " ".join(_stamp_of_file(f"{directory}{os.sep}{name}") for name in FILES)
 
 
-def _stamp_of_file(path: Path) -> str:
+def _stamp_of_file(path: str) -> str:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a Path costs more than the call
     except OSError:
         return "-"
     return f"{status.st_mtime_ns}/{status.st_size}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conformance.history.change_points import LEAST, ChangePoint, change_points
+from conformance.gating.statistics import quantile
+from conformance.history.change_points import ALPHA, LEAST, ChangePoint, change_points
 from conformance.history.differences import LABELS, differences, in_words
 from conformance.history.history_file import Step
 from conformance.history.level_changes import LevelChange, level_change
@@ -67,11 +69,15 @@ def steps_of(course: Course) -> list[Step]:
     figure, scaled = course.figure, course.figure.scaled(course.values)
     known = _changed_labels(course.environments)
     found = _unlabelled(scaled, figure, _with_effect(scaled, figure, list(known)))
+    last = _unlike_its_level(scaled, max({0, *known, *found.cuts}), figure)
     steps = []
-    for index in sorted({*known, *found.points}):
-        before, after = _levels(scaled, index, found.cuts if index in found.cuts else {*found.cuts, *known})
+    for index in sorted({*known, *found.points, *last}):
+        ends = found.cuts if index in found.cuts else {*found.cuts, *known, *last}
+        before, after = _levels(scaled, index, ends)
         point = found.points.get(index)
         change = level_change(before, after, figure, certain=point is not None)
+        if index in last:
+            change = dataclasses.replace(change, low=None, high=None, judged="cannot tell")
         place = _Place(index, known.get(index, []), point, before, after, change)
         steps.append(_step(course, place))
     return steps
@@ -81,13 +87,13 @@ def _changed_labels(environments: Sequence[Mapping[str, str]]) -> dict[int, list
     """Return the labels that change, by the index of the first run with the new ones."""
     found: dict[int, list[str]] = {}
     for index, (before, after) in enumerate(itertools.pairwise(environments), start=1):
-        if names := [name for name in LABELS if _label(before, name) != _label(after, name)]:
+        if before is not after and (names := _changed(before, after)):
             found[index] = names
     return found
 
 
-def _label(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(f"device.{name}", "")
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return [label for label in LABELS if before.get(f"device.{label}") != after.get(f"device.{label}")]
 
 
 def _with_effect(scaled: Doubles, figure: Figure, known: Sequence[int]) -> list[int]:
@@ -113,6 +119,20 @@ def _unlabelled(scaled: Doubles, figure: Figure, known: list[int]) -> _Cuts:
         for point in change_points(stretch, figure.scaled_effect)
     }
     return _Cuts({*known, *points}, points)
+
+
+def _unlike_its_level(scaled: Doubles, start: int, figure: Figure) -> list[int]:
+    """Return the index of the last run if it alone is out of what its level has shown, which is no step yet.
+
+    Source: the prediction interval of one more normal value, as in G. J. Hahn and W. Q. Meeker, "Statistical
+        Intervals" (1991), chapter 4.
+    """
+    level, index = scaled[start:-1], len(scaled) - 1
+    if len(level) < 2 * LEAST:
+        return []
+    apart = abs(float(scaled[-1] - level.mean()))
+    room = quantile(1 - ALPHA / 2, len(level) - 1) * float(level.std(ddof=1)) * math.sqrt(1 + 1 / len(level))
+    return [index] if apart > max(room, figure.scaled_effect) else []
 
 
 def _levels(scaled: Doubles, index: int, ends: Collection[int]) -> tuple[Doubles, Doubles]:
@@ -147,9 +167,9 @@ def _what(figure: Figure, place: _Place) -> str:
     """Return what happened to the figure: ``device time +5.1 % [+4.2 %, +6 %], worse (25 + 5 runs)``."""
     change = place.change
     counts = f"({len(place.before)} + {len(place.after)} runs)"
-    if change.judged == "cannot tell" and change.low is None:
-        return f"{figure.words} cannot be told yet {counts}: {LEAST} runs a side are needed"
     text = f"{figure.words} {figure.change_in_words(figure.change(change.estimate))}"
+    if change.judged == "cannot tell" and change.low is None:
+        return f"{text}, which cannot be told yet {counts}: {LEAST} runs a side are needed"
     if change.low is not None and change.high is not None:
         ends = (figure.change_in_words(figure.change(end)) for end in (change.low, change.high))
         text += f" [{', '.join(ends)}]"

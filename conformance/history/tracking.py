@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from conformance.history.run_figures import SeriesKey
     from conformance.history.run_index import IndexedRun
 
-    Broken = list[tuple[Path, str]]
+    Broken = list[tuple[str, str]]
 
 
 class NothingReadable(ConformanceError):
@@ -57,17 +59,51 @@ def read_runs(
     Raises:
         UsageError: one of them holds no run.
     """
-    places = {path.resolve(): run_paths(path) for path in directories}
-    runs: dict[Path, IndexedRun] = {}
-    broken: dict[Path, str] = {}
+    places = {root: run_paths(root) for root in {path.resolve(): path for path in directories}.values()}
+    runs: dict[str, IndexedRun] = {}
+    broken: dict[str, str] = {}
     for root, paths in places.items():
         file = root / INDEX if keep and not is_run(root) else None
+        found = _indexed(root, paths, file, progress, note)
+        place = f"{root.resolve()}{os.sep}"
+        runs |= {os.path.normpath(place + path): run for path, run in found[0].items()}
+        broken |= {os.path.normpath(place + path): reason for path, reason in found[1].items()}
+    ordered, copies = _without_copies(sorted(runs.values(), key=lambda run: (run.started, run.path)))
+    return ordered if len(places) == 1 else _sharing(ordered), sorted([*broken.items(), *copies])
+
+
+def _indexed(
+    root: Path,
+    paths: Sequence[Path],
+    file: Path | None,
+    progress: Callable[[int, int, str], object],
+    note: Callable[[str], object],
+) -> tuple[dict[str, IndexedRun], dict[str, str]]:
+    """Return the runs of a directory and what is broken, by path; a failing index is done without."""
+    try:
         with index_connection(file, note) as connection:
             index = RunIndex(root, connection)
-            index.update([path.resolve() for path in paths], progress)
-            runs |= {run.path: run for run in index.runs}
-            broken |= dict(index.broken)
-    return _sharing(sorted(runs.values(), key=lambda run: (run.started, run.path))), sorted(broken.items())
+            index.update(paths, progress)
+            return index.runs, index.broken
+    except sqlite3.Error as error:
+        if file is None:
+            raise
+        note(f"the index {file} failed ({error}), so every run is read")
+        return _indexed(root, paths, None, progress, note)
+
+
+def _without_copies(runs: Sequence[IndexedRun]) -> tuple[list[IndexedRun], Broken]:
+    """Return each run once, and its copies, such as one that was judged again: they started at one moment."""
+    once: list[IndexedRun] = []
+    copies: Broken = []
+    for run in runs:
+        if once and run.started == once[-1].started:
+            copies.append(
+                (run.path, f"run {run.path} is {once[-1].path} again: both started at {run.started}")
+            )
+        else:
+            once.append(run)
+    return once, copies
 
 
 def _sharing(runs: Sequence[IndexedRun]) -> list[IndexedRun]:
@@ -95,14 +131,14 @@ def history_of(
         least=LEAST,
         directories=[str(path) for path in directories],
         runs=[_tracked(run) for run in runs],
-        broken=[BrokenRun(path=str(path), reason=reason) for path, reason in broken],
+        broken=[BrokenRun(path=path, reason=reason) for path, reason in broken],
         series=_series(runs, figures(slower)),
     )
 
 
 def _tracked(run: IndexedRun) -> TrackedRun:
     labels = {name: run.environment.get(f"device.{name}", "") for name in LABELS}
-    return TrackedRun(path=str(run.path), started=run.started, **labels)
+    return TrackedRun(path=run.path, started=run.started, **labels)
 
 
 def _series(runs: Sequence[IndexedRun], known: Sequence[Figure]) -> list[Series]:

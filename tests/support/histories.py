@@ -1,4 +1,4 @@
-"""Made-up runs of a history: an environment, a few records and a time per precision, written as runs leave them."""
+"""Made-up runs of a history: an environment, a few records and times, written as runs leave them."""
 
 import datetime as dt
 import hashlib

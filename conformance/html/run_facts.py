@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from conformance.runs.environment import JudgedFrom
+
 if TYPE_CHECKING:
     from conformance.runs.environment import Environment, UsedDevice
 
@@ -29,6 +31,7 @@ def facts(environment: Environment) -> list[Group]:
         Group("Device", _device(environment.device)),
         Group("Machine", _machine(environment)),
         Group("Suite", _suite(environment)),
+        *_judged_again(environment),
         *_cards(environment),
         Group(
             "Packages", [(name, version or "not installed") for name, version in environment.packages.items()]
@@ -51,6 +54,15 @@ def _device(device: dict[str, Any]) -> list[tuple[str, str]]:
         (name, _text(value)) for name, value in device.items() if name not in (*DEVICE, "simulated") and value
     ]
     return [*named, *others]
+
+
+def _judged_again(environment: Environment) -> list[Group]:
+    """Return of which run this is another judgement, and what that was held to instead."""
+    again = environment.judged_from
+    if not isinstance(again, JudgedFrom):
+        return []
+    said = [("run", again.run), ("when", f"{again.judged:%Y-%m-%d %H:%M:%S} UTC"), *again.rules.items()]
+    return [Group("Judged again", said)]
 
 
 def _cards(environment: Environment) -> list[Group]:

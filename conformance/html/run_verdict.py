@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conformance.errors import UsageError
 from conformance.html.formats import count
 from conformance.html.page import Banner
+from conformance.runs.environment import JudgedFrom
 from conformance.runs.finished import whole_run
 from conformance.runs.merging import FAILING
 from conformance.runs.records import judged, stale_waivers
@@ -33,6 +34,8 @@ def run_banner(run: StoredRun, records: Sequence[Record], cut: Sequence[str]) ->
         cut: sentences about a run that was cut off while writing.
     """
     badges = ["SIMULATED"] if any(record.simulated for record in records) else []
+    if isinstance(run.environment.judged_from, JudgedFrom):
+        badges.append("JUDGED AGAIN")
     shard = run.environment.shard
     if isinstance(shard, ShardOfRun):
         badges.append(f"SHARD {shard.index} OF {shard.total}")

@@ -12,6 +12,7 @@ from conformance import locations
 from conformance.errors import UsageError
 from conformance.html.formats import factor
 from conformance.judging.waivers import Waiver, read_waivers
+from conformance.runs.environment import JudgedFrom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,9 @@ def covered(environment: Environment, records: Sequence[Record]) -> list[Covered
 
 def _entries(environment: Environment) -> dict[str, Waiver]:
     """Return what the run's file of waivers says now, by id; nothing where it cannot be read."""
-    given = environment.options.get("waivers")
+    again = environment.judged_from
+    rules = again.rules if isinstance(again, JudgedFrom) else {}
+    given = rules.get("waivers") or environment.options.get("waivers")
     profile = str(environment.device.get("profile") or "").partition(",")[0]
     name = profile or str(environment.device.get("kind") or "")
     path = Path(given) if given else locations.WAIVERS / f"{name}.toml"

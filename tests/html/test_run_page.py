@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from PIL import Image
 from support.records import record
-from support.report_sources import ALL, NASTY, chained, errors, fused, own, small_records, write_run
+from support.report_sources import ALL, NASTY, NOW, chained, errors, fused, own, small_records, write_run
 
 from conformance.errors import UsageError
 from conformance.html.along import errors_of
 from conformance.html.run_cases import Cell, findings, matrix, once
 from conformance.html.run_page import run_page
-from conformance.runs.environment import UsedDevice
+from conformance.runs.environment import JudgedFrom, UsedDevice
 
 MEGABYTE = 1_000_000
 
@@ -208,6 +208,20 @@ def test_cards_say_how_they_were(page):
     words = page([own("a")], devices=used, held_to={"margins": "ab" * 32}).words
     assert "gw1 serial 0121; clock MHz 1000.0 before, not told after" in words
     assert "margins abababababab" in words
+
+
+def test_another_judgement_of_a_run_says_so(page):
+    again = JudgedFrom(
+        run="runs/first",
+        records_sha256="ab" * 32,
+        version="0.1.0",
+        judged=NOW,
+        rules={"margins": "wide.toml"},
+    )
+    made = page([own("a")], judged_from=again)
+    assert made.words.index("JUDGED AGAIN") < made.words.index("Environment")
+    assert "runs/first" in made.texts
+    assert "wide.toml" in made.texts
 
 
 def test_what_is_not_judged_is_grouped_by_its_reason(page):

@@ -23,6 +23,7 @@ from conformance.commands import (
     nodes,
     prepare,
     quantize,
+    report,
     show,
     test,
     track,
@@ -54,6 +55,7 @@ COMMANDS = (
     track,
     judge,
     waive,
+    report,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

@@ -201,6 +201,12 @@ OPTIONS: tuple[Option, ...] = (
         value="DIR",
     ),
     Option(
+        "--html",
+        "write what the run found as one page, which needs no network",
+        kind=Kind.PATH,
+        value="FILE.html",
+    ),
+    Option(
         "--golden-dir",
         "directory of the goldens (default: the project's goldens)",
         kind=Kind.PATH,
@@ -245,6 +251,7 @@ class Settings:
     unmodelled: str
     run_dir: Path | None
     baseline: Path | None
+    html: Path | None
     golden_dir: Path
 
 

@@ -50,6 +50,7 @@ def add(commands: Commands) -> None:
         ("--json", "the evidence as JSON (docs/gate.md)"),
         ("--markdown", "Markdown of at most 60 kB, for a job's summary or a comment"),
         ("--junit", "JUnit XML"),
+        ("--html", "a page that needs no network"),
     ):
         command.add_argument(flag, type=Path, metavar="FILE", help=f"write {what}")
     command.set_defaults(command=run_gate)
@@ -68,13 +69,15 @@ def run_gate(options: argparse.Namespace) -> int:
         slower=_share(options.slower), require=_required(options.require), history=options.history
     )
     found = gate(options.baseline, options.candidate, demands)
-    write_renderings(found, options.json, options.markdown, options.junit)
+    write_renderings(found, options.json, options.markdown, options.junit, options.html)
     for line in gate_lines(found):
         say(line)
     return found.exit_code
 
 
-def write_renderings(gate: Gate, json: Path | None, markdown: Path | None, junit: Path | None) -> None:
+def write_renderings(
+    gate: Gate, json: Path | None, markdown: Path | None, junit: Path | None, html: Path | None = None
+) -> None:
     """Write the files that are asked for, all or none; what they held before is replaced.
 
     Raises:
@@ -82,11 +85,16 @@ def write_renderings(gate: Gate, json: Path | None, markdown: Path | None, junit
     """
     from conformance.gating import junit as junit_xml
     from conformance.gating import markdown as text
+    from conformance.html.gate_page import gate_page
+    from conformance.html.page import require_page
 
+    if html is not None:
+        require_page(html)
     makers: list[tuple[Path | None, Callable[[Gate], bytes]]] = [
         (json, _as_json),
         (markdown, lambda gate: text.markdown(gate).encode()),
         (junit, junit_xml.junit),
+        (html, lambda gate: gate_page(gate, str(json or "gate.json")).encode()),
     ]
     contents = {path: make(gate) for path, make in makers if path is not None}
     if len(contents) < sum(path is not None for path, _ in makers):

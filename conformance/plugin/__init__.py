@@ -14,6 +14,7 @@ pytest_plugins = (  # a module stands before those that import it
     "conformance.plugin.sharding",
     "conformance.plugin.xdist",
     "conformance.plugin.session",
+    "conformance.plugin.page",
     "conformance.plugin.properties",
     "conformance.plugin.terminal",
 )

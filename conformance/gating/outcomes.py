@@ -26,6 +26,7 @@ STANDINGS: dict[Outcome, Standing] = {
     "deviates": "wrong",
     "broken": "wrong",
     "unsupported": "none",
+    "unmodelled": "none",
 }
 """Every outcome that a record can have."""
 CHANGES: dict[tuple[Standing, Standing], Change] = {
@@ -173,4 +174,5 @@ def _why(records: Mapping[int, Record]) -> str:
     """Return the reason of the first record that has one."""
     reasons = [record.reasons[0] for record in records.values() if record.reasons]
     notes = [note for record in records.values() if record.outcome == "unsupported" for note in record.notes]
-    return "".join(f" ({reason})" for reason in [*reasons, *notes][:1])
+    unmodelled = [record.unmodelled for record in records.values() if record.outcome == "unmodelled"]
+    return "".join(f" ({reason})" for reason in [*reasons, *notes, *unmodelled][:1])

@@ -172,6 +172,14 @@ def test_what_conformed_and_is_anything_else_now_regressed(judge, outcome):
     assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
 
 
+def test_what_is_not_modelled_any_more_regressed_and_says_why(judge):
+    (mean,) = [item for item in usual() if item.case == "n/mean-int8-fp16-own"]
+    lost = msgspec.structs.replace(mean, outcome="unmodelled", unmodelled="Mean ran in float")
+    found = judge(three(mean8=lost))
+    assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
+    assert "Mean ran in float" in found.outcomes[0].said
+
+
 def test_unequal_results_of_equal_inputs_within_a_run(judge):
     records = usual()
     turned = [

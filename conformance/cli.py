@@ -15,15 +15,20 @@ from conformance.commands import (
     diagnose,
     dump,
     freeze,
+    gate,
     golden,
     init,
+    judge,
     merge,
     nodes,
     prepare,
     quantize,
+    report,
     sensitivity,
     show,
     test,
+    track,
+    waive,
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     test,
     merge,
+    gate,
     init,
     prepare,
     freeze,
@@ -48,6 +54,10 @@ COMMANDS = (
     sensitivity,
     show,
     annotate,
+    track,
+    judge,
+    waive,
+    report,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

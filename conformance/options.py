@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,14 @@ class Kind(enum.Enum):
     PAIRS = enum.auto()
     """``KEY=VALUE``, any number of times; in the environment separated by spaces."""
     COUNT = enum.auto()
+    PATHS = enum.auto()
+    """A path, any number of times; in the environment separated as ``PATH`` is."""
     SHARD = enum.auto()
     """``I/N``, or ``auto`` for what the environment says."""
+
+
+REPEATED = (Kind.PAIRS, Kind.PATHS)
+"""Kinds of options that may be given again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Option:
         }
         if self.kind is Kind.SWITCH:
             return given | {"action": "store_true"}
-        return given | {"metavar": self.value} | ({"action": "append"} if self.kind is Kind.PAIRS else {})
+        return given | {"metavar": self.value} | ({"action": "append"} if self.kind in REPEATED else {})
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -142,8 +149,9 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--network-path",
-        "directory with the network.toml of a network kept elsewhere",
-        kind=Kind.PATH,
+        "directory with the network.toml of a network kept elsewhere; may be given again (in the "
+        f"environment: several, separated by {os.pathsep!r})",
+        kind=Kind.PATHS,
         value="DIR",
     ),
     Option(
@@ -166,6 +174,12 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.SHARD,
         value="I/N",
     ),
+    Option(
+        "--rounds",
+        "how often the fused network is timed at each precision (default: 5 on an emulator, 20 on a card)",
+        kind=Kind.COUNT,
+        value="N",
+    ),
     Option("--sample", "one of the network's inputs by its number", value="N", suite=False),
     Option(
         "--waivers",
@@ -187,6 +201,18 @@ OPTIONS: tuple[Option, ...] = (
         "directory for this run's records; must be new or empty (default: runs/<time>-<network>-<device>)",
         kind=Kind.PATH,
         value="DIR",
+    ),
+    Option(
+        "--baseline",
+        "hold this run against the finished runs of DIR when it ends; the exit code is then that of the gate",
+        kind=Kind.PATH,
+        value="DIR",
+    ),
+    Option(
+        "--html",
+        "write what the run found as one page, which needs no network",
+        kind=Kind.PATH,
+        value="FILE.html",
     ),
     Option(
         "--golden-dir",
@@ -223,15 +249,18 @@ class Settings:
     layer_by_layer: bool
     require_hardware: bool
     network: str
-    network_path: Path | None
+    network_path: list[Path]
     weights: Path | None
     nodes: str
     shard: str | None
+    rounds: int | None
     profile: str
     waivers: Path | None
     no_waivers: bool
     unmodelled: str
     run_dir: Path | None
+    baseline: Path | None
+    html: Path | None
     golden_dir: Path
 
 
@@ -254,7 +283,7 @@ def resolved(
         directory: what relative paths are relative to.
 
     Returns:
-        By option name: a text, path or None, a number of seconds, True or False, or a mapping of pairs.
+        By option name: a text, path or None, a number, True or False, a list of paths, or a mapping of pairs.
 
     Raises:
         UsageError: an option is empty or malformed, a switch's variable is neither true nor false, options
@@ -287,7 +316,7 @@ def _check_variables(environment: Mapping[str, str]) -> None:
 def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[str, str]) -> Any:
     """Return what the command line says, else the environment; None, False or empty where both are silent."""
     text_given = given.get(option.name)
-    if text_given in ("", [""]):
+    if text_given == "" or (isinstance(text_given, list) and "" in text_given):
         raise UsageError(f"{option.flag} is empty; give a {option.value} or drop it")
     rivals = {name for pair in EXCLUSIVE if option.name in pair for name in pair}
     if text_given is not None or any(given.get(name) for name in rivals):
@@ -295,6 +324,8 @@ def _chosen(option: Option, given: Mapping[str, object], environment: Mapping[st
     text = environment.get(option.variable, "") if option.twin else ""
     if option.kind is Kind.PAIRS:
         return _words(option, text)
+    if option.kind is Kind.PATHS:
+        return [path for path in text.split(os.pathsep) if path]
     return _truth(option, text) if option.kind is Kind.SWITCH else text
 
 
@@ -316,23 +347,16 @@ def _read(option: Option, value: Any, source: str, directory: Path, environment:
     """Return what a chosen value means; ``source`` is where it comes from, for sentences."""
     if option.kind is Kind.SWITCH:
         return bool(value)
-    if option.kind is Kind.PAIRS:
-        return _pairs(value or [], source)
+    if option.kind in REPEATED:
+        return _pairs(value or [], source) if option.kind is Kind.PAIRS else _paths(value or [], directory)
     text = value or option.default or None
     if text is None or option.kind is Kind.TEXT:
         return _one_of(option.choices, text, source) if text and option.choices else text
     if option.kind is Kind.SHARD:
         return read_shard(text, source, environment)
-    if option.kind is Kind.COUNT:
-        return _count(text, source)
-    return directory / text if option.kind is Kind.PATH else _seconds(text, source)
-
-
-def _count(text: str, source: str) -> int:
-    """Return a whole number above 0."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise UsageError(f"{source} {text!r} is no whole number above 0; give one, such as 20")
-    return int(text)
+    if option.kind is Kind.PATH:
+        return directory / text
+    return (_count if option.kind is Kind.COUNT else _seconds)(text, source)
 
 
 def _one_of(words: Sequence[str], text: str, source: str) -> str:
@@ -356,6 +380,17 @@ def _pairs(texts: Sequence[str], source: str) -> dict[str, str]:
         if found.setdefault(key, value) != value:
             raise UsageError(f"{source} {key} is given as {found[key]!r} and {value!r}; drop one")
     return found
+
+
+def _paths(texts: Sequence[str], directory: Path) -> list[Path]:
+    return [directory / text for text in texts]
+
+
+def _count(text: str, source: str) -> int:
+    """Return a whole number above 0."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise UsageError(f"{source} {text!r} is no whole number above 0; give one like 20")
+    return int(text)
 
 
 def _seconds(text: str, source: str) -> float:

@@ -28,8 +28,10 @@ LAYERS = (
     ("evaluation",),
     ("runs",),
     ("dumps",),
-    ("gating", "report"),
-    ("diagnosis",),
+    ("gating",),
+    ("history",),
+    ("report",),
+    ("diagnosis", "html"),
     ("commands",),
     ("cli", "plugin", "suite"),
 )
@@ -41,7 +43,7 @@ NEIGHBOURS = (
     ("devices",),
     ("expected",),
     ("evaluation", "runs"),
-    ("diagnosis", "dumps", "gating", "report"),
+    ("diagnosis", "dumps", "gating", "history", "html", "report"),
     ("commands", "plugin", "suite"),
 )
 """Folders that a reader has open together."""
@@ -116,7 +118,7 @@ def test_imports_go_down(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_tensorflow_is_imported_late(module):
-    heavy = {"tensorflow", "keras", "networkx", "matplotlib", "PIL", "google"}
+    heavy = {"tensorflow", "keras", "networkx", "matplotlib", "jinja2", "PIL", "google"}
     assert [name for name in imports_at_once(MODULES[module]) if name.split(".")[0] in heavy] == []
 
 

@@ -32,7 +32,7 @@ def test_defaults():
     found = settings()
     assert (found.device, found.network, found.nodes, found.profile) == ("auto", "beautygan", "key", "mlu270")
     assert found.golden_dir == locations.GOLDENS
-    assert (found.network_path, found.waivers, found.run_dir) == (None, None, None)
+    assert (found.network_path, found.waivers, found.run_dir) == ([], None, None)
     assert (found.require_hardware, found.no_waivers) == (False, False)
     assert (found.device_option, found.device_timeout) == ({}, 300.0)
     assert (found.isolate, found.layer_by_layer) == (False, False)
@@ -42,8 +42,9 @@ def test_defaults():
 def test_every_option_has_a_twin_and_the_command_line_wins(option):
     meant = MEANING[option.kind]
     assert option.variable == "MLU_CONFORMANCE_" + option.flag[2:].replace("-", "_").upper()
-    assert value(option, {}, {option.variable: "7"}) == meant("7")
-    assert value(option, {option.name: "9"}, {option.variable: "7"}) == meant("9")
+    first, second = option.choices or ("7", "9")
+    assert value(option, {}, {option.variable: first}) == meant(first)
+    assert value(option, {option.name: second}, {option.variable: first}) == meant(second)
     assert value(option, {}, {option.variable: ""}) == value(option)
 
 
@@ -54,6 +55,14 @@ def test_an_option_that_may_be_given_again_has_a_twin_that_holds_several(option)
     assert value(option, {}, twin) == {"cards": "0,1", "python": "/a b/python", "empty": ""}
     assert value(option, given, twin) == {"core-num": "4", "python": "/c"}
     assert value(option, {}, {option.variable: ""}) == value(option) == {}
+
+
+@pytest.mark.parametrize("source", ["--unmodelled", "MLU_CONFORMANCE_UNMODELLED"])
+def test_an_option_of_a_few_words_takes_no_other(source):
+    option = BY_NAME["unmodelled"]
+    given = [{option.name: "pass"}, {}] if source.startswith("--") else [{}, {source: "pass"}]
+    with pytest.raises(UsageError, match=f"{source} 'pass' is neither skip nor fail; give one of these"):
+        value(option, *given)
 
 
 def test_an_option_without_a_twin_is_not_read_from_the_environment():
@@ -120,7 +129,7 @@ def test_a_switch_that_is_neither_true_nor_false():
             {"MLU_CONFORMANCE_WAIVERS": "a", "MLU_CONFORMANCE_NO_WAIVERS": "1"},
             "MLU_CONFORMANCE_WAIVERS and MLU_CONFORMANCE_NO_WAIVERS",
         ),
-        ({"network": "a", "network_path": "b"}, {}, "--network and --network-path"),
+        ({"network": "a", "network_path": ["b"]}, {}, "--network and --network-path"),
     ],
 )
 def test_contradictions(given, environment, flags):
@@ -133,8 +142,8 @@ def test_contradictions(given, environment, flags):
     [
         ({"no_waivers": True}, {"MLU_CONFORMANCE_WAIVERS": "a"}, {"no_waivers": True, "waivers": None}),
         ({"waivers": "a"}, {"MLU_CONFORMANCE_NO_WAIVERS": "1"}, {"no_waivers": False, "waivers": HERE / "a"}),
-        ({"network": "a"}, {"MLU_CONFORMANCE_NETWORK_PATH": "b"}, {"network": "a", "network_path": None}),
-        ({"network_path": "b"}, {"MLU_CONFORMANCE_NETWORK": "a"}, {"network_path": HERE / "b"}),
+        ({"network": "a"}, {"MLU_CONFORMANCE_NETWORK_PATH": "b"}, {"network": "a", "network_path": []}),
+        ({"network_path": ["b"]}, {"MLU_CONFORMANCE_NETWORK": "a"}, {"network_path": [HERE / "b"]}),
     ],
 )
 def test_the_command_line_wins_over_the_opposite_in_the_environment(given, environment, expected):

@@ -68,8 +68,10 @@ def test_the_data_of_a_build_are_those_of_the_checkout(library):
 
 
 def test_the_code_of_a_build_is_that_of_the_checkout(library):
-    code = {name for name in files(library) if name.endswith(".py")}
-    assert code == {f"conformance/{name}" for name in files(ROOT / "conformance") if name.endswith(".py")}
+    kinds = (".py", ".html", ".css", ".js")
+    code = {name for name in files(library) if name.endswith(kinds)}
+    assert code == {f"conformance/{name}" for name in files(ROOT / "conformance") if name.endswith(kinds)}
+    assert "conformance/html/templates/base.html" in code
 
 
 def test_a_build_holds_nothing_of_an_older_one(library, tmp_path):

@@ -162,7 +162,10 @@ def check(installed: Installation, place: Path) -> None:
     )
     demand("mlu270" in installed.command("devices"), "devices does not name the profiles")
     installed.python(CONTRACT)
-    installed.command("test", "--network=mobilenet", "-m", "mlu and own and int16 and fp32", "-q")
+    run, page = f"--run-dir={place / 'run'}", place / "run.html"
+    installed.command("test", "--network=mobilenet", "-m", "mlu and own and int16 and fp32", "-q", run)
+    installed.command("report", place / "run", "-o", page)
+    demand("CONFORMS" in page.read_text(encoding="utf-8"), f"{page} does not say that the run conforms")
     refused = installed.command("quantize", "mobilenet", code=4)
     demand("came with the installation" in refused, f"quantize refuses otherwise: {refused}")
     check_own_network(installed, write_network(place / "mine"))

@@ -14,7 +14,7 @@ from conformance.errors import UsageError
 from conformance.freezing.finding import is_saved_model
 from conformance.network_file import FILE
 from conformance.networks import Network, find_network, network_at
-from conformance.options import BY_NAME, Option, given_twice, resolved
+from conformance.options import BY_NAME, Kind, Option, given_twice, resolved
 from conformance.precision import PRECISIONS, parse_precision
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def add_network(command: argparse.ArgumentParser, also: str = "") -> None:
         f"{NETWORK} or {BY_NAME['network_path'].variable}]",
     )
     for name in ("network", "network_path"):
-        _takes(command, dataclasses.replace(BY_NAME[name], flag=name, value="name", default=""))
+        option = dataclasses.replace(BY_NAME[name], flag=name, value="name", default="")
+        _takes(command, dataclasses.replace(option, kind=Kind.PATH) if name == "network_path" else option)
 
 
 def _takes(command: argparse.ArgumentParser, option: Option) -> None:

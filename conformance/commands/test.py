@@ -18,6 +18,8 @@ NO_PREFIX = "\0"
 """No argument starts with it, so argparse takes none for an option of its own."""
 WITH_A_TEST = frozenset({"--deselect", "--ignore", "--ignore-glob"})
 """Options of pytest whose value may look like a test that is to be run."""
+MAY_TAKE_A_VALUE = frozenset({"--benchmark-compare", "--benchmark-histogram"})
+"""Options of pytest-benchmark that may stand alone."""
 
 
 def add(commands: Commands) -> None:
@@ -61,13 +63,18 @@ def pytest_arguments(given: Sequence[str], directory: Path) -> list[str]:
         directory: where the user is.
     """
     tests = dict(_tests(given, directory))
+    suite = [] if tests else [str(locations.SUITE)]
+    named = [tests.get(argument, argument) for argument in given]
+    if given and given[-1] in MAY_TAKE_A_VALUE:  # it would take the suite for one
+        named[-1:] = [*suite, given[-1]]
+        suite = []
     return [
         f"--config-file={locations.PYTEST_INI}",
         f"--rootdir={locations.PACKAGE.parent}",
         f"--override-ini=cache_dir={directory / '.pytest_cache'}",
         *("-p", "conformance.plugin", "-m", "mlu"),
-        *(tests.get(argument, argument) for argument in given),
-        *([] if tests else [str(locations.SUITE)]),
+        *named,
+        *suite,
     ]
 
 

@@ -183,6 +183,15 @@ class KeepsLogs(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsState(Protocol):
+    """A device that can say how it is: its clock, its temperature."""
+
+    def state(self) -> dict[str, float]:
+        """Return figures by name and unit, such as ``temperature_celsius``; none that are not known."""
+        ...
+
+
 class SessionBase:
     """A session to inherit from: a context manager that has nothing to say of its runs."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from conformance.errors import DeviceError
 from conformance.evaluation.device_runs import sha256_of
 from conformance.evaluation.modelling import not_modelled
 from conformance.expected.roofline import roofline
+from conformance.judging.cases import timed_sample
 from conformance.judging.findings import Finding
 
 if TYPE_CHECKING:
@@ -21,8 +23,14 @@ if TYPE_CHECKING:
     from conformance.judging.comparison import Comparison
     from conformance.precision import Precision
 
-ROUNDS = 3
-"""Timed runs per precision."""
+EMULATED_ROUNDS, CARD_ROUNDS = 5, 20
+"""Timed runs per precision where the user says nothing: a card's take milliseconds, an emulator's seconds."""
+
+
+def rounds_of(asked: int | None, *, simulated: bool) -> int:
+    """Return how many timed runs a precision gets."""
+    return asked or (EMULATED_ROUNDS if simulated else CARD_ROUNDS)
+
 
 VARIATION = 2.0**-20
 """By which the inputs of a timed run grow."""
@@ -101,14 +109,11 @@ class Timed:
         network = self._evaluation.network
         if not self._run.runs:
             self._compare(self._run(network.feeds(0)), 0, "warm-up")
-        sample, before = (len(self._seconds) + 1) % network.samples, self._run.seconds
+        sample, before = timed_sample(len(self._seconds), network.samples), self._run.seconds
         results = self._run(varied(network.feeds(sample), len(self._seconds) + 1))
         if self._impossible:
             return
-        if (seconds := self._run.seconds - before) <= 0:
-            raise DeviceError(
-                f"the device says that the run took {seconds} seconds, so there is no speed to judge"
-            )
+        self._check(seconds := self._run.seconds - before)
         self._seconds.append(seconds)
         DEVICE_CLOCK.seconds += seconds
         self._compare(results, sample, f"run {len(self._seconds)}")
@@ -120,6 +125,24 @@ class Timed:
             where = f"{name} ({run}, sample {sample})"
             found = self._evaluation.expected.compare(name, sample, results.get(name), where)
             self._compared[name].append(found)
+
+    def _check(self, seconds: float) -> None:
+        """Refuse what is no time: none at all, or less than the card could need at best."""
+        if not seconds > 0:
+            raise DeviceError(
+                f"the device says that the run took {seconds} seconds, so there is no speed to judge"
+            )
+        least = 0.0 if self._roofline is None else self._roofline["bound_seconds"]
+        if seconds < least:
+            raise DeviceError(
+                f"the device says that the run took {seconds:.3g} seconds, but one core of an "
+                f"{self._evaluation.device.info().model} needs {least:.3g} at least, so it is no time"
+            )
+
+    @functools.cached_property
+    def _roofline(self) -> dict[str, Any] | None:
+        model = self._evaluation.device.info().model
+        return roofline(self._evaluation.expected, model, self._precision)
 
     def findings(self) -> list[Finding]:
         """Return a finding per output over all timed runs."""
@@ -156,9 +179,10 @@ class Timed:
             "device": info.kind,
             "model": info.model,
             "profile": info.profile,
+            "serial": info.serial,
             "simulated": info.simulated,
             "cores": 1,
-            "roofline": roofline(self._evaluation.expected, info.model, self._precision),
+            "roofline": self._roofline,
         }
 
 

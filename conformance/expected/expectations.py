@@ -18,7 +18,7 @@ from conformance.expected.right_devices import RightDevices
 from conformance.expected.scales import scales_directory
 from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
-from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound
+from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound, rounding_error
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample, gain
 from conformance.judging.fused_verdicts import held_to_right
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from conformance.goldens import GoldenStore
     from conformance.judging.answers import Answers
+    from conformance.judging.bounds import OperatorClass
     from conformance.network_file import Output
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -113,9 +114,12 @@ class Expectations:
         Raises:
             GoldenError: its attainable error is not known.
         """
-        attainable = self.attains(node, precision)
+        return bound(*self._attains(node, precision), self._margins)
+
+    def _attains(self, node: str, precision: Precision) -> tuple[Attainable, OperatorClass]:
+        """Return the attainable error of a node, and the class of the operator that decides its margin."""
         deciding = self.attainable.operators.get(node, self._operators[node])
-        return bound(attainable, known(deciding).margin_class, self._margins)
+        return self.attains(node, precision), known(deciding).margin_class
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
@@ -162,10 +166,13 @@ class Expectations:
 
         Where that cannot be derived they are held to the golden, within the node's bound.
         """
+        attainable, operators, cost = *self._attains(node, precision), self.attains(node, precision).errors
         if has_conformity(compared):
-            return judge_conformity(compared, self.attains(node, precision).errors, str(precision))
-        verdict = judge_comparisons(compared, self.bound(node, precision))
-        return msgspec.structs.replace(verdict, cost=self.attains(node, precision).errors)
+            verdict = judge_conformity(compared, cost, str(precision))
+        else:
+            verdict = judge_comparisons(compared, self.bound(node, precision))
+        unit = rounding_error(attainable, operators, self._margins)
+        return msgspec.structs.replace(verdict, attainable=unit, cost=cost)
 
     def accept(
         self, output: str, compared: Sequence[Comparison], precision: Precision | None = None

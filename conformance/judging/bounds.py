@@ -165,12 +165,22 @@ def bound(attainable: Attainable, operator_class: OperatorClass, margins: Margin
     Source: N. J. Higham and T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci.
         Comput. 41 (2019), A2815-A2835.
     """
-    margin = margins.classes[operator_class]
+    return _bound(
+        attainable, margins.classes[operator_class], margins, margins.classes[operator_class].factor
+    )
+
+
+def rounding_error(attainable: Attainable, operator_class: OperatorClass, margins: Margins) -> ErrorValues:
+    """Return a node's bound without its margin: differences below it are a matter of rounding."""
+    return _bound(attainable, margins.classes[operator_class], margins, 1.0)
+
+
+def _bound(attainable: Attainable, margin: ClassMargin, margins: Margins, factor: float) -> ErrorValues:
     errors, allowance = attainable.errors, ErrorValues(0.0, 0.0, 0.0, 0.0)
     if margin.arithmetic:
         errors = _at_least_golden_rounding(attainable)
         allowance = _sum_allowance(attainable, margins.sum_allowance.factor)
-    return _widened(errors, margin.factor, allowance)
+    return _widened(errors, factor, allowance)
 
 
 def _sum_allowance(attainable: Attainable, factor: float) -> ErrorValues:

@@ -41,3 +41,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             "precisions": self.precision,
             "modes": self.mode,
         }
+
+
+def timed_sample(run: int, samples: int) -> int:
+    """Return the sample of a timed run: they take turns, so that an old result handed out again is found out.
+
+    Args:
+        run: how many were timed before.
+        samples: that the network has.
+    """
+    return (run + 1) % samples

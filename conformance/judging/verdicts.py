@@ -124,6 +124,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         reasons: one sentence per failed check; empty if and only if the outcome is ``conforms``.
         notes: what a reader should know although it failed nothing.
         metrics: the errors, the worst of all samples; None where they could not be computed.
+        attainable: the bound without its margin: what an ideal device attains; None for an acceptance.
         bounds: what the errors were compared with; None for an acceptance.
         needed: the smallest bounds that would have passed; None where none would.
         acceptance: what an output was compared with; None for bounds.
@@ -137,6 +138,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reasons: list[str]
     notes: list[str] = []
     metrics: Metrics | None = None
+    attainable: ErrorValues | None = None
     bounds: ErrorValues | None = None
     needed: ErrorValues | None = None
     acceptance: Acceptance | None = None

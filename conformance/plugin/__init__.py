@@ -10,8 +10,11 @@ pytest_plugins = (  # a module stands before those that import it
     "conformance.plugin.stopping",
     "conformance.plugin.selection",
     "conformance.plugin.benchmarks",
+    "conformance.plugin.benchmark_comparison",
     "conformance.plugin.sharding",
     "conformance.plugin.xdist",
     "conformance.plugin.session",
+    "conformance.plugin.page",
+    "conformance.plugin.properties",
     "conformance.plugin.terminal",
 )

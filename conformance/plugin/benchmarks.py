@@ -17,11 +17,13 @@ from conformance.files import write_json_atomically
 from conformance.plugin.execution import JOURNAL
 from conformance.plugin.processes import is_worker, worker_name, workers_of
 from conformance.plugin.selection import of_suite
+from conformance.runs.directory import TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-FILE = "benchmark.json"
+    from conformance.runs.journal import Journal
+
 TIMED = pytest.StashKey[list[Any]]()
 SHARED_CORES = (
     "emulated devices share the processor's cores, so the times of several workers disturb each other; time "
@@ -98,16 +100,16 @@ def _statistics(values: dict[str, Any]) -> Any:
     return statistics
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write ``benchmark.json``, whole or not at all."""
+def write_times(session: pytest.Session, journal: Journal) -> None:
+    """Write ``benchmark.json``, whole or not at all; none where nothing was timed."""
     config = session.config
     timed = config.stash.get(TIMED, [])
-    if JOURNAL not in config.stash or not timed:
+    if not timed:
         return
     places = {item.nodeid: place for place, item in enumerate(session.items)}
     content = _content(config, sorted(timed, key=lambda statistics: places[statistics.fullname]))
     if content["benchmarks"]:
-        write_json_atomically(config.stash[JOURNAL].directory.path / FILE, content)
+        write_json_atomically(journal.directory.path / TIMES, content)
 
 
 def _content(config: pytest.Config, timed: list[Any]) -> dict[str, Any]:

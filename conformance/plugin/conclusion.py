@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.judging.bounds import excess
+from conformance.judging.verdicts import Reached
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,10 +33,21 @@ def require(wanted: Outcome, records: Sequence[Record]) -> None:
         pytest.fail("\n".join(failures), pytrace=False)
     if all(record.outcome == "unsupported" for record in records):
         pytest.skip("; ".join(_skipped(records)))
-    if waived := sorted({record.waiver for record in records if record.waiver}):
-        pytest.xfail(f"waived by {', '.join(waived)}")
+    if waived := [record for record in records if record.waiver]:
+        names = ", ".join(sorted({str(record.waiver) for record in waived}))
+        pytest.xfail(f"waived by {names}{_figure(waived)}")
     if unmodelled := [record for record in records if record.outcome == "unmodelled"]:
         pytest.skip("; ".join(_skipped(unmodelled)))
+
+
+def _figure(records: Sequence[Record]) -> str:
+    """Return how far off the worst of some waived records is: over its bound, or what its output reached."""
+    worst = max(records, key=lambda record: excess(record.needed, record.bounds))
+    if worst.bounds is not None:
+        return f": {excess(worst.needed, worst.bounds):.3g} of its bound"
+    reached = [record.reached for record in records if record.reached is not None]
+    found = Reached.worst(reached)
+    return f": {', '.join(found.in_words)}" if found else ""
 
 
 def _skipped(records: Sequence[Record]) -> list[str]:

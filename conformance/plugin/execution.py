@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from conformance import locations
-from conformance.devices.base import KeepsLogs
+from conformance.devices.base import KeepsLogs, TellsState
 from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
 from conformance.evaluation.stopwatch import Stopwatch
+from conformance.evaluation.timing import rounds_of
 from conformance.expected.expectations import Expectations
 from conformance.expected.limits import told
 from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
-from conformance.judging.waivers import WaiverLedger
+from conformance.judging.waivers import WaiverLedger, scope_sha256
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
 from conformance.precision import PRECISIONS, parse_precision
@@ -29,7 +31,6 @@ from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from conformance.devices.base import Device
     from conformance.judging.findings import Finding
@@ -50,6 +51,10 @@ class Run:
         device: what is judged.
         expectations: what it is held to, by network.
 
+    Attributes:
+        rounds: how often the fused network is timed at each precision.
+        directory: of the run, once it has begun.
+
     Raises:
         ConformanceError: attainable errors or waivers are not as they must be.
     """
@@ -69,16 +74,21 @@ class Run:
             )
             for name, expected in expectations.items()
         }
+        self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
+        self._states: dict[str, dict[str, float]] = {"before": self._state()}
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
         today = dt.datetime.now(dt.timezone.utc).date()
         self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
         self._waivers = [waiver.id for found in waivers.values() for waiver in found]
+        self._scope = scope_sha256(waiver for found in waivers.values() for waiver in found)
         self._waiver_problems = [
             problem
             for name, part in plan.parts.items()
             for problem in waiver_problems(part, self.info, waivers[name], today)
         ]
         self._device_notes: dict[str, None] = {}
+        self._recorded_now: list[Record] = []
+        self.directory = Path()
         self._judged: dict[tuple[str, str], dict[str, None]] = {}
         self._incidents: list[str] = []
         self._keep: Callable[[Record], object] = lambda _: None
@@ -90,6 +100,7 @@ class Run:
 
     def begin(self, keep: Callable[[Record], object], directory: Path, logs: Path) -> None:
         """Hand records to ``keep`` from now on, and keep pictures and the device's logs in directories."""
+        self.directory = directory
         self._keep, self._pictures = keep, keeper_of(self.evaluations, directory)
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
@@ -111,12 +122,18 @@ class Run:
             if case.mode == "own":
                 self._judged.setdefault((case.network, case.precision), {})[case.node] = None
         records = [self._recorded(finding, suffix) for finding in findings]
+        self._recorded_now += records
         with self.stopwatch.during("write"):
             for record in records:
                 self._keep(record)
         for evaluation in self.evaluations.values():
             if evaluation.lost is not None:
                 raise evaluation.lost
+        return records
+
+    def take_recorded(self) -> list[Record]:
+        """Return what was recorded since this was last asked."""
+        records, self._recorded_now = self._recorded_now, []
         return records
 
     def _recorded(self, finding: Finding, suffix: str) -> Record:
@@ -136,6 +153,8 @@ class Run:
         return ProcessStatus(
             device=named_values(self.info, "device"),
             waivers=self._waivers,
+            waivers_sha256=self._scope,
+            **self._states,
             problems=self._waiver_problems,
             incidents=[*dict.fromkeys(found), *self._incidents],
             notes=[
@@ -146,6 +165,10 @@ class Run:
             ],
             seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )
+
+    def _state(self) -> dict[str, float]:
+        """Return clock, temperature and so on of the card; what its driver does not tell is left out."""
+        return self.device.state() if isinstance(self.device, TellsState) else {}
 
     def _limit_notes(self) -> Iterator[str]:
         """Yield what judged nodes are outside of, network by network, all precisions together."""
@@ -167,6 +190,7 @@ class Run:
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""
         self.rest()
+        self._states["after"] = self._state()
         try:
             self.device.close()
         except Exception as error:  # noqa: BLE001 - whatever a device raises

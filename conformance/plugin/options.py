@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.errors import UsageError
-from conformance.options import SUITE, Kind, Option, Settings, given_twice, read_settings
+from conformance.options import REPEATED, SUITE, Kind, Option, Settings, given_twice, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def _check_once(arguments: Sequence[str]) -> None:
     A value in ``addopts`` or ``PYTEST_ADDOPTS`` is no second one: the command line may replace it.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    single = [option for option in SUITE if option.kind not in (Kind.SWITCH, Kind.PAIRS)]
+    single = [option for option in SUITE if option.kind not in (Kind.SWITCH, *REPEATED)]
     for option in single:
         parser.add_argument(option.flag, dest=option.name, action="append", default=[])
     parsed = parser.parse_known_args(arguments)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,44 +54,34 @@ def _own_cases(config: pytest.Config) -> Iterator[Any]:
     for network, nodes in _networks(config).items():
         for precision in PRECISIONS:
             for node in nodes:
-                name = node if network.several is None else f"{network.several}/{node}"
-                yield _parameter((network.name, precision, node), f"{name}-{precision}", *_marks(precision))
+                name = f"{network}/{node}-{precision}"
+                yield _parameter((network, precision, node), name, *_marks(precision))
 
 
 def _whole_cases(config: pytest.Config) -> Iterator[Any]:
     for network in _networks(config):
         for precision in PRECISIONS:
-            yield _parameter((network.name, precision), network.case(str(precision)), *_marks(precision))
+            yield _parameter((network, precision), f"{network}-{precision}", *_marks(precision))
 
 
 def _width_cases(config: pytest.Config) -> Iterator[Any]:
     for network in _networks(config):
         for bits in FIXED_BITS:
-            yield _parameter((network.name, bits), network.case(f"int{bits}"), f"int{bits}")
+            yield _parameter((network, bits), f"{network}-int{bits}", f"int{bits}")
 
 
-class _Named(NamedTuple):
-    """A network of the run, and how ids of cases name it: not at all where it is the only one."""
-
-    name: str
-    several: str | None
-
-    def case(self, rest: str) -> str:
-        return rest if self.several is None else f"{self.several}-{rest}"
-
-
-def _networks(config: pytest.Config) -> dict[_Named, list[str]]:
-    """Return the nodes of each network.
+def _networks(config: pytest.Config) -> dict[str, list[str]]:
+    """Return the nodes of each network by its name, which ids of cases have, so that they never change.
 
     What is wrong with the plan waits until collection ends, where pytest can say it plainly; until then one
     case per precision stands for all nodes, so that markers select as ever.
     """
     try:
         plan = plan_of(config)
-        return {_Named(name, name if plan.several else None): part.nodes for name, part in plan.parts.items()}
+        return {name: part.nodes for name, part in plan.parts.items()}
     except (ConformanceError, OSError) as error:
         config.stash[FAILURE] = error
-        return {_Named("no-network", None): ["no-node"]}
+        return {"no-network": ["no-node"]}
 
 
 def _parameter(values: Sequence[object], case: str, *marks: str) -> Any:

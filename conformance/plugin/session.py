@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.errors import EXIT_INFRASTRUCTURE, ConformanceError
+from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
+from conformance.plugin.benchmark_comparison import take_regressions
+from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
+from conformance.plugin.gating import check_baseline, gate_run
+from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
@@ -17,6 +21,7 @@ from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
 from conformance.plugin.xdist import CONTROLLER
 from conformance.progress import Progress
+from conformance.runs.held_to import held_to
 from conformance.runs.journal import Journal, run_path
 
 if TYPE_CHECKING:
@@ -56,8 +61,12 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     device, expectations = device_of(config), expectations_of(plan)
     run = Run(plan, device, expectations)
     check(plan, expectations)
-    shard = config.stash[SHARD].of_run(expectations) if SHARD in config.stash else None
-    journal = Journal(plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard)
+    digests = held_to(plan.settings, expectations)
+    check_baseline(plan.settings, digests)
+    shard = config.stash[SHARD].of_run(digests) if SHARD in config.stash else None
+    journal = Journal(
+        plan, run_path(plan, run.info.kind), config.stash[STARTED], shard=shard, held_to=digests
+    )
     run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
@@ -109,8 +118,24 @@ def _finish(session: pytest.Session, journal: Journal) -> None:
         journal.failures += config.stash[CONTROLLER].missing()
     if SHARD in config.stash and session.exitstatus in ENDED:
         journal.ended = config.stash[SHARD].ended(failed=session.exitstatus != pytest.ExitCode.OK)
-    journal.finish()
+    write_times(session, journal)
+    journal.failures += take_regressions(config)
+    journal.finish(_cut_short(session))
     stores = [part.store for part in plan_of(config).parts.values()]
     config.stash[TABLES] = draw(journal, stores, whole=session.exitstatus in ENDED)
-    if session.exitstatus == pytest.ExitCode.OK:
+    baseline = config.stash[SETTINGS].baseline
+    if baseline is not None and session.exitstatus in ENDED:
+        code = gate_run(config, baseline, journal)
+        session.exitstatus = EXIT_USAGE if code is None else code
+    elif session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = journal.exit_code
+
+
+def _cut_short(session: pytest.Session) -> str:
+    """Return why not all was judged that was selected, '' where it was."""
+    if session.exitstatus not in ENDED:
+        return f"exit code {int(session.exitstatus)}"
+    config = session.config
+    if CONTROLLER in config.stash and config.stash[CONTROLLER].missing():
+        return "workers died"
+    return str(session.shouldfail or session.shouldstop or "")

@@ -24,14 +24,12 @@ from conformance.plugin.selection import (
 )
 from conformance.plugin.stopping import stop
 from conformance.precision import FIXED_BITS
-from conformance.runs.held_to import held_to
 from conformance.runs.shards import Batch, Ended, ShardOfRun
 from conformance.runs.splitting import LEAST, group_cost, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from conformance.expected.expectations import Expectations
     from conformance.runs.plan import Plan
 
 SHARD = pytest.StashKey["Shard"]()
@@ -106,14 +104,9 @@ class Shard:
         """Whether this shard runs a test; those of anything but the suite run in every shard."""
         return item.nodeid not in self._left_to_others
 
-    def of_run(self, expectations: Mapping[str, Expectations]) -> ShardOfRun:
-        """Return what the run's environment says of it.
-
-        Raises:
-            ConformanceError, OSError: a file that decides verdicts cannot be read.
-        """
-        digests = held_to(self._config.stash[SETTINGS], expectations)
-        return ShardOfRun(index=self.index, total=self.total, batches=self.batches, held_to=digests)
+    def of_run(self, held_to: dict[str, str]) -> ShardOfRun:
+        """Return what the run's environment says of it, with the SHA-256 of what decides verdicts."""
+        return ShardOfRun(index=self.index, total=self.total, batches=self.batches, held_to=held_to)
 
     @property
     def described(self) -> str:
@@ -163,4 +156,4 @@ def _cost(plan: Plan, tests: Sequence[pytest.Item]) -> int:
     markers = {name for name in PRECISION_MARKERS if first.get_closest_marker(name)}
     bits = next((bits for bits in FIXED_BITS if f"int{bits}" in markers), FIXED_BITS[0])
     timed = any(test.get_closest_marker("benchmark") for test in tests)
-    return group_cost(network, mode_of(first), bits, timed=timed)
+    return group_cost(network, mode_of(first), bits, timed=timed, rounds=plan.settings.rounds)

@@ -8,8 +8,10 @@ import pytest
 
 from conformance import __version__
 from conformance.errors import ConformanceError
+from conformance.gating.lines import gate_lines
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.plugin.execution import JOURNAL, device_of
+from conformance.plugin.gating import GATE
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES
 from conformance.plugin.processes import is_worker, workers_of
@@ -36,7 +38,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
     return [
         f"mlu-conformance: {__version__}, tensorflow {tensorflow_version() or 'not installed'}",
         by_what,
-        f"network: {settings.network_path or networks}, nodes: {settings.nodes}",
+        f"network: {', '.join(map(str, settings.network_path)) or networks}, nodes: {settings.nodes}",
         *([f"shard: {config.stash[SHARD].described}"] if SHARD in config.stash else []),
     ]
 
@@ -74,6 +76,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.section("conformance")
     for line in (*summary_lines(journal.records), "", *config.stash.get(TABLES, [])):
         terminalreporter.write_line(line)
+    for line in gate_lines(config.stash[GATE]) if GATE in config.stash else ():
+        terminalreporter.write_line(line, bold=True)
     nothing = [] if journal.judged else ["nothing was judged, so the run shows nothing"]
     for sentence in (*journal.problems, *nothing):
         terminalreporter.write_line(f"FAILED: {sentence}", red=True)

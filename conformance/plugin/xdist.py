@@ -16,12 +16,14 @@ from conformance.errors import ConformanceError, UsageError
 from conformance.judging.waivers import read_waivers
 from conformance.plugin.benchmarks import receive_timed
 from conformance.plugin.execution import JOURNAL, check, expectations_of
+from conformance.plugin.gating import check_baseline
 from conformance.plugin.options import settings_of
 from conformance.plugin.processes import OURS, WORKERS, is_worker
 from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
 from conformance.plugin.sharding import SHARD
 from conformance.plugin.stopping import abort, stop
 from conformance.plugin.worker import WORKER, Worker, WorkerMessage, unpack
+from conformance.runs.held_to import held_to
 from conformance.runs.journal import Journal, run_path
 from conformance.runs.records import decode_record
 
@@ -114,8 +116,10 @@ class Controller:
         if plan.settings.waivers is not None:
             read_waivers(plan.settings.waivers)
         stash = self._config.stash
-        shard = stash[SHARD].of_run(expectations) if SHARD in stash else None
-        stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard)
+        digests = held_to(plan.settings, expectations)
+        check_baseline(plan.settings, digests)
+        shard = stash[SHARD].of_run(digests) if SHARD in stash else None
+        stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard, digests)
 
     def _check(self) -> None:
         """Raise UsageError where the user spreads the cases as no run can be made of."""

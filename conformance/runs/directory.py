@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import InfrastructureError, UsageError
-from conformance.files import claim_directory, occupied, read_bytes, read_json, write_json_atomically
-from conformance.runs.environment import Environment
+from conformance.files import claim_directory, occupied, read_bytes, read_json, sha256, write_json_atomically
+from conformance.runs.environment import EndOfRun, Environment
 from conformance.runs.records import Record, decode_record, encode_record
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RECORDS = "records.jsonl"
 ENVIRONMENT = "environment.json"
+TIMES = "benchmark.json"
 RUN, MARKS = "run", (RECORDS, ENVIRONMENT)
 """What its directory is called, and the files by which it is known."""
 
@@ -89,6 +90,21 @@ class RunDirectory:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def end(self, cut_short: str, records: int) -> EndOfRun:
+        """Return how the run ended, with what its files hold now.
+
+        Args:
+            cut_short: why not all was judged that was selected; '' where it was.
+            records: how many there are.
+
+        Raises:
+            InfrastructureError: a file cannot be read.
+        """
+        try:
+            return end_of_run(self.path, records, cut_short)
+        except OSError as error:
+            raise InfrastructureError(f"{self.path} cannot be read: {error.strerror}") from error
+
     def discard(self) -> None:
         """Give the directory up, for a run that could not start; what has records or other files is kept."""
         self.close()
@@ -112,6 +128,17 @@ class RunDirectory:
             )
 
 
+def end_of_run(path: Path, records: int, cut_short: str = "") -> EndOfRun:
+    """Return how the run of a directory ended, with the SHA-256 of its files.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    files = [name for name in (RECORDS, TIMES) if (path / name).is_file()]
+    digests = {name: sha256((path / name).read_bytes()) for name in files}
+    return EndOfRun(cut_short=cut_short, records=records, sha256=digests)
+
+
 def read_records(path: Path, *, on_truncated: Callable[[str], object] | None = None) -> list[Record]:
     """Read the records of the run directory ``path``.
 
@@ -126,7 +153,18 @@ def read_records(path: Path, *, on_truncated: Callable[[str], object] | None = N
     file = path / RECORDS
     if not file.is_file():
         raise UsageError(f"{path} holds no run ({RECORDS} is missing); name the --run-dir of a run")
-    *lines, rest = read_bytes(file, "records").split(b"\n")
+    return decode_records(file, read_bytes(file, "records"), on_truncated)
+
+
+def decode_records(
+    file: Path, content: bytes, on_truncated: Callable[[str], object] | None = None
+) -> list[Record]:
+    """Return the records of a file's content; see :func:`read_records`.
+
+    Raises:
+        UsageError: a line is malformed or has an unknown field, or a case occurs twice.
+    """
+    *lines, rest = content.split(b"\n")
     records = [_read_line(file, number, line) for number, line in enumerate(lines, start=1)]
     if rest:
         records += _read_rest(file, len(lines) + 1, rest, on_truncated)

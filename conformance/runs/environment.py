@@ -84,11 +84,14 @@ class UsedDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         process: who opened it: ``main``, or a worker such as ``gw0``.
         device: its own information.
         judged: mode and precision of its records, such as ``own int8-fp16``.
+        before, after: the card's clock and temperature before and after the run, as far as its driver tells.
     """
 
     process: str
     device: dict[str, Any]
     judged: list[str] = []
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
 
 
 class MergedShard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +112,38 @@ class MergedShard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     records: int
 
 
+class EndOfRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a run ended: what tells later that it is whole, and as it was.
+
+    Attributes:
+        cut_short: why not all of what was selected was judged, such as ``interrupted``; '' where it was.
+        records: how many there are.
+        sha256: of the files of its directory by which it is judged later, by their names.
+    """
+
+    cut_short: str
+    records: int
+    sha256: dict[str, str]
+
+
+class JudgedFrom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The run whose kept figures were judged again: nothing of this one was measured anew.
+
+    Attributes:
+        run: its directory.
+        records_sha256: of its records.
+        version: of the project that judged again.
+        judged: when that was.
+        rules: files that it was held to instead: ``margins``, ``waivers``, ``acceptance of`` a network.
+    """
+
+    run: str
+    records_sha256: str
+    version: str
+    judged: dt.datetime
+    rules: dict[str, str]
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reader needs to repeat a run, or to doubt it.
 
@@ -125,6 +160,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         devices: every device, one per process that judged.
         networks: what was judged.
         seconds: wall time by what it was spent on, of all processes that judged; empty in older runs.
+        held_to: SHA-256 of what decides a verdict beside the device, by what it is: graphs, goldens, scales,
+            attainable errors, margins, waivers; empty in older runs.
+        ended: how it ended; not there while it lasts, if its process died, and in older runs.
+        judged_from: the run whose figures were judged again, if this is such a judgement.
         shard: which shard of what it judged, if it was one.
         shards: of what it was merged, if it was; ``python``, ``machine``, paths among the options and
             ``device`` are then those of the first one.
@@ -142,6 +181,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     devices: list[UsedDevice] = []
     networks: list[JudgedNetwork] = []
     seconds: dict[str, float] = {}
+    held_to: dict[str, str] = {}
+    ended: EndOfRun | msgspec.UnsetType = msgspec.UNSET
+    judged_from: JudgedFrom | msgspec.UnsetType = msgspec.UNSET
     shard: ShardOfRun | msgspec.UnsetType = msgspec.UNSET
     shards: list[MergedShard] | msgspec.UnsetType = msgspec.UNSET
 

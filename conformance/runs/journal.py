@@ -15,10 +15,12 @@ from conformance.devices.base import DeviceInfo
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError
 from conformance.options import Settings
 from conformance.runs.directory import RunDirectory, default_run_path
-from conformance.runs.environment import MAIN, UsedDevice, added, differences, gather_environment
+from conformance.runs.environment import MAIN, EndOfRun, UsedDevice, added, differences, gather_environment
 from conformance.runs.records import judged, stale_waivers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from conformance.runs.plan import Plan
     from conformance.runs.records import Record
     from conformance.runs.shards import Ended, ShardOfRun
@@ -30,6 +32,8 @@ class ProcessStatus(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         device: the device's information, by name.
         waivers: ids of the waivers that apply.
+        waivers_sha256: of what they cover.
+        before, after: figures of the device before and after the run, by name and unit.
         problems: what is wrong with them; every process finds the same.
         incidents: failures of the device that no case is to blame for.
         notes: what a reader should know.
@@ -38,6 +42,9 @@ class ProcessStatus(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     device: dict[str, Any]
     waivers: list[str] = []
+    waivers_sha256: str = ""
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
     problems: list[str] = []
     incidents: list[str] = []
     notes: list[str] = []
@@ -59,6 +66,7 @@ class Journal:
         started: ``time.perf_counter()`` when the session started.
         workers: how many processes judge for this one; 0 where it does so itself.
         shard: which shard of a run this is; None for a run of its own.
+        held_to: SHA-256 of what decides a verdict beside the device, by what it is.
 
     Attributes:
         records: all that was judged, in the order in which it came in.
@@ -72,10 +80,18 @@ class Journal:
     """
 
     def __init__(
-        self, plan: Plan, path: Path, started: float, workers: int = 0, shard: ShardOfRun | None = None
+        self,
+        plan: Plan,
+        path: Path,
+        started: float,
+        workers: int = 0,
+        shard: ShardOfRun | None = None,
+        held_to: Mapping[str, str] | None = None,
     ) -> None:
         self._plan, self._started, self.workers, self._shard = plan, started, workers, shard
         self.ended: Ended | None = None
+        self._held_to = dict(held_to or {})
+        self._end: EndOfRun | msgspec.UnsetType = msgspec.UNSET
         self.records: list[Record] = []
         self.statuses: dict[str, ProcessStatus] = {}
         self.failures: list[str] = []
@@ -131,7 +147,13 @@ class Journal:
     def devices(self) -> list[UsedDevice]:
         """Every device that was used."""
         return [
-            UsedDevice(process=name, device=status.device, judged=self.judged_by(name))
+            UsedDevice(
+                process=name,
+                device=status.device,
+                judged=self.judged_by(name),
+                before=status.before,
+                after=status.after,
+            )
             for name, status in self.statuses.items()
         ]
 
@@ -171,8 +193,12 @@ class Journal:
             return EXIT_ACCURACY
         return EXIT_FINE if self.judged else EXIT_INFRASTRUCTURE
 
-    def finish(self) -> None:
-        """Say what fails the run, and close the directory."""
+    def finish(self, cut_short: str = "") -> None:
+        """Say what fails the run, and close the directory.
+
+        Args:
+            cut_short: why not all was judged that was selected.
+        """
         statuses = self.statuses.values()
         self.wall_seconds = time.perf_counter() - self._started
         self.problems = [
@@ -182,11 +208,12 @@ class Journal:
             *differences(self.devices),
             *self.failures,
         ]
+        self.directory.close()
         try:
+            self._end = self.directory.end(cut_short, len(self.records))
             self._write_environment()
         except InfrastructureError as error:
             self.problems.append(str(error))
-        self.directory.close()
 
     def _incidents(self) -> list[str]:
         return [
@@ -205,9 +232,17 @@ class Journal:
                 devices=devices,
                 waivers=list(dict.fromkeys(waivers)),
                 seconds=self.seconds,
+                held_to=self._held_to_now,
+                ended=self._end,
                 shard=self._shard_now or msgspec.UNSET,
             )
         )
+
+    @property
+    def _held_to_now(self) -> dict[str, str]:
+        """With the waivers that apply; which these are, only a process with a device knows."""
+        found = next((status.waivers_sha256 for status in self.statuses.values()), "")
+        return self._held_to | ({"waivers": found} if found else {})
 
     @property
     def _shard_now(self) -> ShardOfRun | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from conformance.errors import UsageError
 from conformance.files import claim_directory, occupied, read_json, write_json_atomically
-from conformance.runs.directory import MARKS, RUN, RunDirectory
+from conformance.runs.directory import MARKS, RUN, TIMES, RunDirectory, end_of_run
 from conformance.runs.environment import Environment, MergedShard, UsedDevice, added
 from conformance.runs.outputs import OUTPUTS
 from conformance.runs.shards import BENCHMARK, batch_name
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from conformance.runs.merging import FinishedShard
     from conformance.runs.records import Record
 
-TIMES = "benchmark.json"
 LOGS = "logs"
 
 
@@ -104,9 +103,10 @@ def write_merged(
         for record in records:
             directory.add(record)
         environment = _environment(shards, path)
-        directory.write_environment(environment)
     if times := _times(shards):
         write_json_atomically(filled / TIMES, times)
+    environment = msgspec.structs.replace(environment, ended=end_of_run(filled, len(records)))
+    directory.write_environment(environment)
     for shard in shards:
         _copy(shard.path / OUTPUTS, filled / OUTPUTS)
         _copy(shard.path / LOGS, filled / LOGS / f"shard-{shard.said.index}")

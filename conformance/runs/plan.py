@@ -13,7 +13,8 @@ from conformance.networks import Network, find_network, network_at, network_name
 from conformance.runs.environment import JudgedNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from conformance.options import Settings
 
@@ -84,12 +85,12 @@ class Plan:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        networks = [network_at(settings.network_path)] if settings.network_path else _named(settings.network)
+        networks = _at(settings.network_path) if settings.network_path else _named(settings.network)
         if settings.weights is not None:
             if len(networks) > 1:
                 raise UsageError(
-                    f"--weights {settings.weights} are those of one network, but --network "
-                    f"{settings.network} names {len(networks)}; name one"
+                    f"--weights {settings.weights} are those of one network, but {len(networks)} are named; "
+                    "name one"
                 )
             networks = [networks[0].with_weights(settings.weights)]
         self.parts = {network.name: NetworkPlan(network, settings) for network in networks}
@@ -97,12 +98,8 @@ class Plan:
     @property
     def title(self) -> str:
         """What the run is called after: its network, or how several were named."""
-        return self.settings.network if self.several else next(iter(self.parts))
-
-    @property
-    def several(self) -> bool:
-        """Whether cases must say which network they belong to."""
-        return len(self.parts) > 1
+        named = self.settings.network if not self.settings.network_path else "-".join(self.parts)
+        return named if len(self.parts) > 1 else next(iter(self.parts))
 
     @property
     def notes(self) -> list[str]:
@@ -113,6 +110,19 @@ class Plan:
         """Show long work on goldens with ``progress`` from now on."""
         for part in self.parts.values():
             part.store.progress = progress
+
+
+def _at(paths: Sequence[Path]) -> list[Network]:
+    """Return the networks that ``--network-path`` names; a case is known by its network's name."""
+    networks = [network_at(path) for path in dict.fromkeys(paths)]
+    first: dict[str, Network] = {}
+    for network in networks:
+        if (other := first.setdefault(network.name, network)) is not network:
+            raise UsageError(
+                f"--network-path {network.directory} and {other.directory} are both called {network.name!r}; "
+                "give each a name of its own, or judge them in runs of their own"
+            )
+    return networks
 
 
 def _named(words: str) -> list[Network]:

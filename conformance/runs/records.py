@@ -12,7 +12,7 @@ from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.conformity import Conformity
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
-from conformance.judging.waivers import Waived, stale
+from conformance.judging.waivers import Waived, is_of_waiver, stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _VERDICT_FIELDS = (
     "reasons",
     "notes",
     "metrics",
+    "attainable",
     "bounds",
     "needed",
     "acceptance",
@@ -47,6 +48,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         reasons: one sentence per failed check.
         notes: what else a reader should know.
         metrics: the errors, the worst of all samples; None where none could be computed.
+        attainable: the bound without its margin: what an ideal device attains, with the golden's rounding and
+            the allowance of sums; None without a bound, and in older runs.
         bounds: what the errors were compared with.
         needed: the smallest bounds that would have passed.
         acceptance: the network's own limits, where the case is its output.
@@ -74,6 +77,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasons: list[str] = []
     notes: list[str] = []
     metrics: Metrics | None = None
+    attainable: ErrorValues | None = None
     bounds: ErrorValues | None = None
     needed: ErrorValues | None = None
     acceptance: Acceptance | None = None
@@ -170,10 +174,9 @@ def finding_of(record: Record) -> Finding:
     if state in ("unsupported", "broken"):
         return Finding(case, state, reason="; ".join([*record.reasons, *record.notes]))
     right = record.outcome in ("conforms", "measured", "unmodelled")
-    verdict = Verdict(
-        outcome="conforms" if right else "deviates",
-        **{name: getattr(record, name) for name in _VERDICT_FIELDS},
-    )
+    said = {name: getattr(record, name) for name in _VERDICT_FIELDS}
+    said["reasons"] = [] if right else [reason for reason in record.reasons if not is_of_waiver(reason)]
+    verdict = Verdict(outcome="conforms" if right else "deviates", **said)
     return Finding(
         case,
         state,

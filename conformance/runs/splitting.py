@@ -10,7 +10,7 @@ import heapq
 import math
 from typing import TYPE_CHECKING
 
-from conformance.evaluation.timing import ROUNDS
+from conformance.evaluation.timing import EMULATED_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,9 @@ def split(costs: Mapping[str, int], total: int) -> dict[str, int]:
     return shards
 
 
-def group_cost(plan: NetworkPlan, mode: str, fixed_bits: int, *, timed: bool) -> int:
+def group_cost(
+    plan: NetworkPlan, mode: str, fixed_bits: int, *, timed: bool, rounds: int | None = None
+) -> int:
     """Return what it costs to judge a group.
 
     Args:
@@ -59,12 +61,14 @@ def group_cost(plan: NetworkPlan, mode: str, fixed_bits: int, *, timed: bool) ->
         mode: of the group.
         fixed_bits: width of its fixed-point numbers; wide ones are computed in two halves.
         timed: whether the fused network is timed, too.
+        rounds: how often, where the user says so.
     """
     if mode not in ("own", "chained", "fused"):
         return LEAST
+    rounds = rounds or EMULATED_ROUNDS
     nodes, judged = plan.manifest.nodes, set(plan.nodes)
     samples = plan.network.samples
-    computed = _elements(nodes) * (samples + (ROUNDS if timed else 0)) * (fixed_bits // 8)
+    computed = _elements(nodes) * (samples + (rounds if timed else 0)) * (fixed_bits // 8)
     compared = 0 if mode == "fused" else _elements([node for node in nodes if node.name in judged]) * samples
     return NODE * len(nodes) + computed + compared
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.evaluation.timing import DEVICE_CLOCK, ROUNDS, time_fused
+from conformance.evaluation.timing import DEVICE_CLOCK, time_fused
 from conformance.plugin.conclusion import require
 from conformance.runs.shards import TIMED
 
@@ -23,5 +23,5 @@ def test_fused_speed(conformance_run: Run, network: str, precision: Precision, b
     with time_fused(conformance_run.of(network), precision) as timed:
         benchmark.group = timed.group
         benchmark.extra_info.update(timed.description())
-        benchmark.pedantic(timed.run, rounds=ROUNDS, iterations=1)
+        benchmark.pedantic(timed.run, rounds=conformance_run.rounds, iterations=1)
     require("conforms", conformance_run.record(*timed.findings(), suffix=TIMED))

@@ -144,7 +144,7 @@ def test_an_installed_plugin_is_named_with_its_package(their_plugin, network, tm
     assert run_suite(tmp_path / "run", "-p", "no:profiler", "--device=cpu", network=network).code == 0
 
 
-@pytest.mark.parametrize("name", ["network", "network-path", "device", "profile", "golden-dir", "nodes"])
+@pytest.mark.parametrize("name", ["network", "device", "profile", "golden-dir", "nodes"])
 def test_an_option_that_is_given_twice_is_one_sentence(tmp_path, name):
     result = run_suite(tmp_path / "run", f"--{name}=one", f"--{name}", "two")
     assert result.code == 4

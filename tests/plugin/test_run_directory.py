@@ -24,9 +24,12 @@ def test_it_says_what_ran_on_what_with_which_options(network, tmp_path):
     assert environment.device["profile"] == "mlu270,tanh=table-256"
     assert environment.device["simulated"] is True
     assert environment.options["nodes"] == "joined"
-    assert environment.options["network_path"] == str(network.directory)
+    assert environment.options["network_path"] == [str(network.directory)]
     assert environment.options["run_dir"] == str(result.directory)
     assert environment.options["no_waivers"] is False
+    assert {"margins", "waivers", "bounds of small", "int8 scales of small"} <= set(environment.held_to)
+    assert (environment.ended.cut_short, environment.ended.records) == ("", len(result.records))
+    assert set(environment.ended.sha256) == {"records.jsonl", "benchmark.json"}
     assert environment.packages["tensorflow"]
     assert environment.packages["numpy"] == np.__version__
     assert sorted(path.name for path in result.directory.iterdir()) == [

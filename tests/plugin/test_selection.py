@@ -14,8 +14,8 @@ def test_collecting_beautygan_imports_no_tensorflow_and_opens_nothing(tmp_path):
     assert len(own) == len(set(own)) == 91 * 4
     assert cases[: len(own)] == own
     assert len(cases) == len(own) + 12 + 2  # chained, fused, timed; calibration
-    assert own[0] == "test_node[generator/conv2d/Conv2D-int8-fp16]"
-    assert "test_node[generator/xs-int16-fp32]" in own
+    assert own[0] == "test_node[beautygan/generator/conv2d/Conv2D-int8-fp16]"
+    assert "test_node[beautygan/generator/xs-int16-fp32]" in own
     assert not (tmp_path / "run").exists()
 
 

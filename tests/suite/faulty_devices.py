@@ -242,6 +242,19 @@ output_larger_by_a_little = faulty_output(lambda value: value * np.float32(1.005
 output_a_million_times = faulty_output(lambda value: 1_000_000 * value)
 
 
+# Faults where the project's own waivers cover another one
+
+
+def _all_of(node, factor):
+    return functools.partial(FaultyDevice, touching(lambda value: value * np.float32(factor), node))
+
+
+zeroed_at_AvgPool = _all_of("MobilenetV1/Logits/AvgPool", 0)  # noqa: N816 - named after the node
+zeroed_at_answer = _all_of("answer", 0)
+a_million_times_at_AvgPool = _all_of("MobilenetV1/Logits/AvgPool", 1e6)  # noqa: N816
+a_million_times_at_answer = _all_of("answer", 1e6)
+
+
 class TiringDevice(FaultyDevice):
     """Breaks in the third run of a session."""
 

@@ -202,6 +202,12 @@ def _informations(root: Path, looked: list[str]) -> dict[str, str]:
     return texts
 
 
+def information_text(root: Path, bus: str) -> str:
+    """Return what the driver's file about the card of a PCI address says, empty if there is none."""
+    paths = root.glob("proc/driver/cambricon/mlus/*/information")
+    return next((_text(path) for path in paths if versions.bus_id(path.parent.name) == bus), "")
+
+
 def _sysfs(root: Path, looked: list[str]) -> dict[str, str]:
     """Return the models by bus, from the kernel's own list; documented (sysfs-bus-pci), and needs no tool."""
     directories = [path.parent for path in root.glob("sys/bus/pci/devices/*/vendor") if _text(path) == VENDOR]

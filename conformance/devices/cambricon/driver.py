@@ -23,6 +23,7 @@ from conformance.devices.cambricon.graph_size import check_size
 from conformance.devices.cambricon.interpreter import find_interpreter
 from conformance.devices.cambricon.offline import saving
 from conformance.devices.cambricon.options import FUSION, QUANT_PARAM, WHAT, parse_options
+from conformance.devices.cambricon.state import card_state
 from conformance.devices.worker.halving import SurvivingSession
 from conformance.devices.worker.host import Launch, WorkerHost
 from conformance.devices.worker.session import RemoteSession, probe
@@ -120,6 +121,10 @@ class CambriconDevice:
             serial=card.serial,
             settings={str(precision): self._settings(precision) for precision in PRECISIONS},
         )
+
+    def state(self) -> dict[str, float]:
+        """Return clock, temperature and power of the card, as far as its driver tells."""
+        return {} if self._greeting.stock else card_state(self._card)
 
     def _settings(self, precision: Precision) -> dict[str, str]:
         """Return what decides the results of a precision: variables and ``mlu_options``."""

@@ -8,12 +8,15 @@ Never run on a card: the texts are those of public sources.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 
 VERSION = re.compile(r"(?<![\w.])[vV]?([0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6})(?![0-9])", re.ASCII)
 MODEL = re.compile(r"\b[mM][lL][uU][- ]?([0-9]{3})(?:[- ]([A-Z][A-Z0-9]{0,3})\b(?!\.))?", re.ASCII)
 SERIAL = re.compile(r"(?:SN/)?([\w-]{1,40})", re.ASCII)
 FREQUENCY = re.compile(r"([0-9]{1,6}) ?MHz", re.ASCII | re.IGNORECASE)
+TEMPERATURE = re.compile(r"(?<![\w.])([0-9]{1,3}) ?C\b", re.ASCII)
+POWER = re.compile(r"(?<![\w.])([0-9]{1,4}) ?W ?/", re.ASCII)
 BUS = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.ASCII | re.IGNORECASE)
 DEVICE_FILE = re.compile(r"cambricon_dev([0-9]{1,4})", re.ASCII)
 PCI_ID = re.compile(r"\bcabc:([0-9a-f]{4})\b", re.ASCII | re.IGNORECASE)
@@ -126,6 +129,28 @@ def _row(row: str) -> Identity:
     if len(versions) != FIRMWARE_AND_DRIVER:
         return Identity(model=model_name(row))
     return Identity(model=model_name(row), firmware=versions[0], driver=versions[1])
+
+
+def cnmon_state(text: str) -> dict[int, dict[str, float]]:
+    """Read temperature and power from the table of ``cnmon``, by card: they stand in the line below its own.
+
+    Source: outputs of cnmon 4.9 and 4.20 that users have published.
+    """
+    lines = text.splitlines()
+    found: dict[int, dict[str, float]] = {}
+    for line, below in itertools.pairwise(lines):
+        row = TABLE_ROW.match(line)
+        if row and model_name(row[2]):
+            shapes = {"temperature_celsius": TEMPERATURE, "power_watts": POWER}
+            figures = {name: shape.search(below) for name, shape in shapes.items()}
+            found[int(row[1])] = {name: float(figure[1]) for name, figure in figures.items() if figure}
+    return found
+
+
+def clock_megahertz(text: str) -> float | None:
+    """Return the clock that the driver's file about a card tells, None if it does not."""
+    frequency = labelled(text, "IPU Freq", FREQUENCY)
+    return float(frequency) if frequency else None
 
 
 def cnmon_driver(text: str) -> str:

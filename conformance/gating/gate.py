@@ -1,0 +1,183 @@
+"""The gate: both sides read, compared in order, and one verdict of all findings."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance import __version__
+from conformance.errors import UsageError
+from conformance.gating.comparable import check_comparable, judged_differences
+from conformance.gating.drift import THRESHOLD, drifts, operators
+from conformance.gating.outcomes import in_order, transition, transitions
+from conformance.gating.reproducibility import irreproducible
+from conformance.gating.result import SCHEMA, Counts, Gate, Thresholds
+from conformance.gating.sides import read_side
+from conformance.gating.speed import SLOWER, history_noise, judge_speed, samples
+from conformance.gating.statistics import CONFIDENCE, FAMILY
+from conformance.gating.verdict import verdict_of
+from conformance.runs.finished import read_history
+from conformance.runs.records import judged
+from conformance.runs.shards import TIMED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from conformance.gating.result import Decides, Drift, Irreproducible, Require, Speed, Transition
+    from conformance.gating.sides import Side
+    from conformance.gating.speed import Sample
+
+
+@dataclasses.dataclass(frozen=True)
+class Demands:
+    """What the user demands of a candidate.
+
+    Attributes:
+        slower: the slowdown that is allowed, such as 0.03; None for the usual one.
+        require: ``identical`` results, or ``nothing-changed`` but roundings; None for neither.
+        history: a directory of runs whose noise is lent to sides with fewer than three runs.
+    """
+
+    slower: float | None = None
+    require: Require | None = None
+    history: Path | None = None
+
+
+def gate(baseline: Path, candidate: Path, demands: Demands) -> Gate:
+    """Return what came out: comparable, coverage and outcomes, drift, reproducibility, speed, verdict.
+
+    Args:
+        baseline: a run directory, or a directory of run directories.
+        candidate: the same.
+        demands: of the user.
+
+    Raises:
+        UsageError: a side has no run or a broken one, or the sides cannot be compared.
+    """
+    sides = read_side("baseline", baseline), read_side("candidate", candidate)
+    check_comparable(*sides)
+    for side in sides:
+        if not any(judged(run.records) for run in side.runs):
+            raise UsageError(f"{side.name} {side.path} judged nothing, so it shows nothing; name other runs")
+    found, notes = _speed(*sides, demands)
+    compared, drifted = drifts(*sides)
+    changed = in_order([*transitions(*sides), *_no_times(*sides)])
+    unlike = irreproducible(*sides)
+    return _gate(sides, demands, changed, compared, drifted, unlike, found, notes)
+
+
+def _gate(
+    sides: tuple[Side, Side],
+    demands: Demands,
+    changed: list[Transition],
+    compared: int,
+    drifted: list[Drift],
+    unlike: list[Irreproducible],
+    found: list[Speed],
+    notes: list[str],
+) -> Gate:
+    baseline, candidate = sides
+    device = candidate.runs[0].environment.device
+    result = Gate(
+        schema=SCHEMA,
+        verdict="CANNOT TELL",
+        exit_code=0,
+        reasons=[],
+        made=dt.datetime.now(dt.timezone.utc),
+        version=__version__,
+        device=f"{device.get('kind')} ({device.get('model')})",
+        simulated=bool(device.get("simulated")),
+        networks=candidate.networks,
+        baseline=baseline.read,
+        candidate=candidate.read,
+        judged=judged_differences(baseline, candidate),
+        thresholds=Thresholds(
+            slower=SLOWER if demands.slower is None else demands.slower,
+            confidence=CONFIDENCE,
+            family=FAMILY,
+            drift=THRESHOLD,
+            require=demands.require,
+            history=None if demands.history is None else str(demands.history),
+        ),
+        counts=_counts(sides, changed, compared, drifted, unlike),
+        outcomes=changed,
+        operators=operators(baseline, candidate, drifted),
+        drift=drifted,
+        irreproducible=unlike,
+        speed=found,
+        notes=notes,
+    )
+    verdict = verdict_of(result)
+    return msgspec.structs.replace(
+        result, verdict=verdict.word, exit_code=verdict.exit_code, reasons=verdict.reasons
+    )
+
+
+def _counts(
+    sides: tuple[Side, Side],
+    changed: Sequence[Transition],
+    compared: int,
+    drifted: Sequence[Drift],
+    unlike: Sequence[Irreproducible],
+) -> Counts:
+    baseline, candidate = sides
+    return Counts(
+        cases=len(baseline.cases.keys() & candidate.cases.keys()),
+        compared=compared,
+        identical=compared - len(drifted),
+        changed=sum(item.changed for item in drifted),
+        changes=dict(collections.Counter(str(item.change) for item in changed)),
+        irreproducible=sum(item.new for item in unlike),
+    )
+
+
+def _speed(baseline: Side, candidate: Side, demands: Demands) -> tuple[list[Speed], list[str]]:
+    """Return what came out of every timing, and what a reader should know of it."""
+    notes, lent = [], {}
+    if demands.history is not None:
+        history = read_history([demands.history])
+        notes += [f"left out of the history: {sentence}" for sentence in history.skipped]
+        lent = history_noise(history.runs, str(candidate.runs[0].environment.device.get("model")))
+    found = samples(baseline, candidate)
+    if not found:
+        notes.append("nothing was timed, so nothing is known of speed")
+    slower = SLOWER if demands.slower is None else demands.slower
+    timed = [sample for sample in found if not _below(sample)]
+    return judge_speed(timed, slower=slower, lent=lent, demanded=demands.slower is not None), notes
+
+
+def _below(sample: Sample) -> list[str]:
+    """Return the sides that have a time below what the card could do at best."""
+    least = sample.least or 0.0
+    return list(dict.fromkeys(run.side for run in sample.runs if run.seconds < least))
+
+
+def _no_times(baseline: Side, candidate: Side) -> list[Transition]:
+    """Return the timed cases of which a time is none."""
+    found = []
+    for sample in samples(baseline, candidate):
+        broken = _below(sample)
+        cases = [
+            case
+            for case, records in candidate.cases.items()
+            if case.endswith(TIMED)
+            and any(
+                (item.network, item.precision) == (sample.network, sample.precision)
+                for item in records.values()
+            )
+        ]
+        for case in cases[:1] if broken else []:
+            fastest = min(run.seconds for run in sample.runs)
+            said = (
+                f"{case}: {fastest:.3g} s in the {' and the '.join(broken)} is no time: one core needs "
+                f"{sample.least:.3g} s at least"
+            )
+            before, after = baseline.cases.get(case, {}), candidate.cases[case]
+            decides: Decides = "accuracy" if "candidate" in broken else "cannot tell"
+            found.append(transition("not a time", before, after, said, decides))
+    return found

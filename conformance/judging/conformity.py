@@ -138,7 +138,8 @@ def half_unit(magnitude: Array, float_bits: int) -> Array:
     """
     digits, tiny = (11, 2.0**-24) if float_bits == HALF else (24, 2.0**-126)
     exponents = np.frexp(magnitude)[1]
-    return np.asarray(np.maximum(np.ldexp(1.0, exponents - 1 - digits), tiny))
+    units = np.where(magnitude > 0, np.ldexp(1.0, exponents - 1 - digits), 0.0)
+    return np.asarray(np.maximum(units, tiny))
 
 
 def worst_of(found: Sequence[Conformity]) -> Conformity:

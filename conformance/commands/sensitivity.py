@@ -53,10 +53,10 @@ def tell(options: argparse.Namespace) -> None:
     from conformance.graph.structure import Structure
     from conformance.judging.bounds import read_margins
 
+    precisions = PRECISIONS if options.precision is None else (parse_precision(options.precision),)
     network = required_network(options)
     expected = Expectations(golden_store(network, options), read_margins(locations.MARGINS))
     nodes = select_nodes(options.nodes, selectable_nodes(Structure(network.graph, network.key)), network.name)
-    precisions = PRECISIONS if options.precision is None else (parse_precision(options.precision),)
     expected.check(nodes, precisions)
     found = [] if options.only == "false-alarms" else list(measured(expected, nodes, precisions))
     alarms = [] if options.only == "faults" else list(false_alarms(expected, nodes, precisions))

@@ -78,5 +78,5 @@ def _judged(title: str, evaluation: Evaluation, precisions: Sequence[Precision])
             for item in found.values()
             if item.verdict is not None and item.verdict.conformity is not None
         ]
-        false = [node for node, item in found.items() if item.outcome != "conforms"]
+        false = [node for node, item in found.items() if item.outcome in ("deviates", "broken")]
         yield Alarm(title, str(precision), len(found), false, max(ratios, default=0.0))

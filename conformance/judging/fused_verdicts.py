@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from conformance.judging.comparison import Comparison
     from conformance.judging.verdicts import Verdict
 
+ALONG = "along the whole network"
 MULTIPLE = 3.0
 """Of a right device's error: its own, and what two right devices differ by, which is up to 1.2 times it."""
 SPREAD = 5.0
@@ -57,5 +58,10 @@ def _beyond(item: Comparison, reached: ErrorValues, precision: str) -> str:
     texts = distinct(found, ideal)
     return (
         f"{item.where} has a root mean square error of {texts[0]}, an ideal {precision} device {texts[1]} "
-        f"along the whole network; at most {multiple:.3g} times that is right"
+        f"{ALONG}; at most {multiple:.3g} times that is right"
     )
+
+
+def is_of_right_devices(reason: str) -> bool:
+    """Return whether a sentence is about what right devices reach, whatever is accepted."""
+    return ALONG in reason

@@ -176,7 +176,7 @@ def _reversed(_, __, ___, first, second):
 
 
 def _stronger(factor, channel=None):
-    def body(tf, _, right, *__):
+    def body(_, __, right, *___):
         place = np.ones(right.shape[-1], bool) if channel is None else np.arange(right.shape[-1]) == channel
         return right * np.where(place, np.float32(factor), np.float32(1))
 

@@ -161,7 +161,7 @@ def judge_speed(
         noise = sample.noise or noises.get((sample.network, sample.precision))
         if demanded and noise is not None and slower < math.expm1(noise.deviation):
             raise UsageError(
-                f"--slower {slower:.3g} is below the noise between runs of {sample.network} at "
+                f"--slower {_percent(slower)} is below the noise between runs of {sample.network} at "
                 f"{sample.precision}, {_percent(math.expm1(noise.deviation))}; allow more, or lower the noise"
             )
         judged.append(_judged(sample, intervals[index], corrected.get(index), noise, slower))

@@ -32,6 +32,7 @@ from conformance.fingerprints import (
 )
 from conformance.golden_places import MANIFEST, TENSORS, golden_places
 from conformance.graph.lazy_tensorflow import tensorflow_version
+from conformance.graph.random_operators import refuse_random_numbers
 from conformance.graph.retype import to_float64
 from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
@@ -200,9 +201,11 @@ class GoldenStore:
 
         Raises:
             GoldenError: a tensor is empty or not finite, or the directory cannot be written.
+            UsageError: the graph draws random numbers.
         """
         nodes = selectable_nodes(Structure(self.network.graph, self.network.key))
         key, names = [node.name for node in nodes if node.reasons], [node.name for node in nodes]
+        refuse_random_numbers(self.network.graph, names, self.network.feeds(0))
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
         self._mapped.clear()
         with self._locked():

@@ -68,13 +68,14 @@ class Input(msgspec.Struct, forbid_unknown_fields=True):
 class Output(msgspec.Struct, forbid_unknown_fields=True):
     """``[[output]]``: a result node, the range of its values, how to show it: ``value·scale + offset``.
 
-    ``[output.answers]`` says when its values are right answers.
+    Without scale and offset the range is what is shown. ``[output.answers]`` says when its values are right
+    answers.
     """
 
     name: str
     range: tuple[float, float]
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: float | None = None
+    offset: float | None = None
     answers: Answers | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +83,15 @@ class Output(msgspec.Struct, forbid_unknown_fields=True):
         low, high = self.range
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"range is {low} to {high}, but should be finite and rise")
+        if not all(map(math.isfinite, self.shades)):
+            raise ValueError(f"scale {self.scale} and offset {self.offset} should be finite")
+
+    @property
+    def shades(self) -> tuple[float, float]:
+        """Scale and offset that make 0, drawn black, to 1, drawn white, of its values."""
+        if self.scale is None and self.offset is None:
+            return 1 / self.span, -self.range[0] / self.span
+        return 1.0 if self.scale is None else self.scale, self.offset or 0.0
 
     @property
     def span(self) -> float:

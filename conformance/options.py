@@ -56,6 +56,7 @@ class Option:
         default: its value where neither the command line nor the environment says one.
         kind: what its value is.
         value: what the help calls its value.
+        choices: the texts that it takes; none for any.
         suite: whether pytest takes it.
         twin: whether a variable of the environment stands for it.
     """
@@ -65,6 +66,7 @@ class Option:
     default: str = ""
     kind: Kind = Kind.TEXT
     value: str = "NAME"
+    choices: tuple[str, ...] = ()
     suite: bool = True
     twin: bool = True
 
@@ -179,6 +181,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("--no-waivers", "judge as if no deviation were known", kind=Kind.SWITCH),
     Option(
+        "--unmodelled",
+        "what becomes of a result that rests on numerics which the emulator does not model: skip (its test "
+        "neither passes nor fails) or fail",
+        "skip",
+        value="WHAT",
+        choices=("skip", "fail"),
+    ),
+    Option(
         "--run-dir",
         "directory for this run's records; must be new or empty (default: runs/<time>-<network>-<device>)",
         kind=Kind.PATH,
@@ -232,6 +242,7 @@ class Settings:
     profile: str
     waivers: Path | None
     no_waivers: bool
+    unmodelled: str
     run_dir: Path | None
     baseline: Path | None
     golden_dir: Path
@@ -324,12 +335,18 @@ def _read(option: Option, value: Any, source: str, directory: Path, environment:
         return _pairs(value or [], source) if option.kind is Kind.PAIRS else _paths(value or [], directory)
     text = value or option.default or None
     if text is None or option.kind is Kind.TEXT:
-        return text
+        return _one_of(option.choices, text, source) if text and option.choices else text
     if option.kind is Kind.SHARD:
         return read_shard(text, source, environment)
     if option.kind is Kind.PATH:
         return directory / text
     return (_count if option.kind is Kind.COUNT else _seconds)(text, source)
+
+
+def _one_of(words: Sequence[str], text: str, source: str) -> str:
+    if text not in words:
+        raise UsageError(f"{source} {text!r} is neither {' nor '.join(words)}; give one of these")
+    return text
 
 
 def given_twice(flag: str, first: object, second: object) -> str:

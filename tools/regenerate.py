@@ -1,8 +1,8 @@
 """Make again, for one network, everything that is committed of it but its weights.
 
 Run ``python tools/regenerate.py NETWORK``: graph and inputs by their tools, quantisation scales, goldens'
-manifest, attainable errors, and the evidence of its waivers, from a run without waivers. Two runs write the
-same bytes; what differs from git afterwards was not what the tools make.
+manifest, attainable errors, evidence and ceilings of its waivers, from a run without waivers. Two runs write
+the same bytes; what differs from git afterwards was not what the tools make.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from waiver_evidence import evidence, unexplained, with_evidence
+from waiver_evidence import ceiling, evidence, unexplained, with_evidence
 
 from conformance import locations
 from conformance.errors import ConformanceError, InfrastructureError, UsageError
@@ -63,7 +63,7 @@ def regenerate(name: str) -> None:
 
 
 def renew_waivers(name: str, records: Sequence[Record], path: Path) -> None:
-    """Write what ``records`` measured into the evidence of a network's waivers.
+    """Write what ``records`` measured into evidence and ceilings of a network's waivers.
 
     Raises:
         UsageError: something deviates that no waiver covers, or a waiver covers nothing that does.
@@ -73,7 +73,7 @@ def renew_waivers(name: str, records: Sequence[Record], path: Path) -> None:
         raise UsageError(f"{len(missing)} cases fail that no waiver in {path} covers, {missing[0]} first")
     text = path.read_text(encoding="utf-8")
     for waiver in waivers:
-        text = with_evidence(text, waiver.id, evidence(waiver, records))
+        text = with_evidence(text, waiver.id, evidence(waiver, records), ceiling(waiver, records))
     write_text_atomically(path, text)
 
 

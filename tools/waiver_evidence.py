@@ -1,4 +1,4 @@
-"""What a run without waivers measured of the cases that a waiver covers, as its ``evidence`` sentence."""
+"""What a run without waivers measured of the cases that a waiver covers: its ``evidence`` and its ceiling."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from conformance.errors import UsageError
 from conformance.judging.bounds import excess
 from conformance.judging.cases import Case
+from conformance.judging.ceilings import ceiling_lines, measured_ceilings
 from conformance.judging.waivers import match
 
 if TYPE_CHECKING:
@@ -27,12 +28,27 @@ def evidence(waiver: Waiver, records: Sequence[Record]) -> str:
     Raises:
         UsageError: nothing that it covers deviates, or something that it covers conforms.
     """
+    covered = _covered(waiver, records)
+    return " ".join([*_own(covered, records), *_fused(covered)])
+
+
+def ceiling(waiver: Waiver, records: Sequence[Record]) -> list[str]:
+    """Return the lines of a waiver's ceiling: twice what was measured of what it covers.
+
+    Raises:
+        UsageError: as :func:`evidence`.
+    """
+    return ceiling_lines(*measured_ceilings(_covered(waiver, records)))
+
+
+def _covered(waiver: Waiver, records: Sequence[Record]) -> list[Record]:
+    """Return what a waiver covers, all of which deviates."""
     covered = [record for record in records if waiver.matches(case_of(record))]
     if not any(record.outcome == "deviates" for record in covered):
         raise UsageError(f"waiver {waiver.id!r} covers nothing that deviates; remove it")
     if conforming := [record.case for record in covered if record.outcome == "conforms"]:
         raise UsageError(f"waiver {waiver.id!r} covers {conforming[0]}, which conforms; narrow it")
-    return " ".join([*_own(covered, records), *_fused(covered)])
+    return covered
 
 
 def unexplained(waivers: Sequence[Waiver], records: Iterable[Record]) -> list[str]:
@@ -41,19 +57,27 @@ def unexplained(waivers: Sequence[Waiver], records: Iterable[Record]) -> list[st
     return [record.case for record in failed if match(waivers, case_of(record)) is None]
 
 
-def with_evidence(text: str, waiver_id: str, sentence: str) -> str:
-    """Return the text of a waiver file with the evidence of one waiver replaced.
+def with_evidence(text: str, waiver_id: str, sentence: str, ceiling: Sequence[str]) -> str:
+    """Return the text of a waiver file with evidence and ceiling of one waiver replaced.
+
+    Args:
+        text: of the file.
+        waiver_id: the waiver's id.
+        sentence: its evidence.
+        ceiling: the lines of its ceiling, which come after the evidence.
 
     Raises:
         UsageError: the waiver's table, or the line ``evidence = "…"`` in it, is not there.
     """
-    pattern = re.compile(
-        rf'(\[\[waiver\]\]\nid = "{re.escape(waiver_id)}"\n(?:(?!\[\[).*\n)*?evidence = )"[^"\n]*"'
+    table = re.search(rf'\[\[waiver\]\]\nid = "{re.escape(waiver_id)}"\n(?:(?!\[\[).*\n)*', text)
+    kept = re.sub(r"(?m)^at_(?:most|least) = .*\n", "", table[0]) if table else ""
+    lines = "".join(f"{line}\n" for line in ceiling)
+    changed, count = re.subn(
+        r'(?m)^evidence = "[^"\n]*"\n', lambda _: f'evidence = "{sentence}"\n{lines}', kept
     )
-    replaced, count = pattern.subn(lambda found: f'{found[1]}"{sentence}"', text)
-    if count != 1:
+    if table is None or count != 1:
         raise UsageError(f'waiver {waiver_id!r} has no line evidence = "…" after its id; write one')
-    return replaced
+    return text[: table.start()] + changed + text[table.end() :]
 
 
 def case_of(record: Record) -> Case:

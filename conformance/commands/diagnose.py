@@ -110,6 +110,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.diagnosis.report import lines
     from conformance.expected.expectations import Expectations
     from conformance.expected.preparation import prepare_weights
+    from conformance.expected.truth import refuse_wrong_goldens
     from conformance.judging.bounds import read_margins
     from conformance.runs.directory import default_run_path
 
@@ -123,6 +124,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     store = golden_store(network, options)
     prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
+    refuse_wrong_goldens(store)
     with contextlib.ExitStack() as ended:
         with opened_device(request) as device:
             info = device.info()
@@ -179,11 +181,15 @@ def _write_picture(path: Path, passes: ForwardPasses, diagnosis: Diagnosis) -> N
         return
     layout = paired(store.network, [passes.sample])
     goldens = goldens_of(store, layout, [output.name for output in outputs])
+    unmodelled = {item.precision: item.quality.unmodelled for item in diagnosis.choices}
     ordered = sorted(map(str, PRECISIONS), key=lambda name: name != diagnosis.precision)
 
     def shown(precision: str, output: Output) -> Shown:
         value = passes.pictures.get((precision, output.name))
-        return judged(store.network, layout, output, precision, goldens[output.name], [value])
+        reason = unmodelled.get(precision, "")
+        return judged(
+            store.network, layout, output, precision, goldens[output.name], [value], unmodelled=reason
+        )
 
     grids = [
         Grid(output, goldens[output.name], [shown(name, output) for name in ordered]) for output in outputs

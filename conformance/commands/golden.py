@@ -22,10 +22,16 @@ def add(commands: Commands) -> None:
 
 
 def make_goldens(options: argparse.Namespace) -> None:
-    """Make goldens and attainable errors, fresh or not, and print where they lie."""
+    """Make goldens and attainable errors, fresh or not, and print where they lie.
+
+    Raises:
+        GoldenError: they miss what the network accepts, so that no device could be judged by them.
+    """
     from conformance.expected.preparation import prepare
+    from conformance.expected.truth import refuse_wrong_goldens
 
     store = golden_store(required_network(options), options)
     prepare(store, only=("goldens", "bounds"))
     everything, key = len(store.manifest.nodes), len(store.manifest.key)
     say(f"{store.directory}: fingerprints and bounds of {everything} nodes, tensors of {key} key nodes")
+    refuse_wrong_goldens(store)

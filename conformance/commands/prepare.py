@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.commands.arguments import add_network, add_options, golden_store, required_network
 from conformance.commands.printing import note, say
 from conformance.expected.preparation import STEPS, prepare, stale
+from conformance.expected.truth import refuse_wrong_goldens
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +40,8 @@ def prepare_network(options: argparse.Namespace) -> None:
         say(f"{done.step:<8} {done.state:<6} {done.details}")
     if options.only:
         _remind(store, options.only)
+    if not options.only or "goldens" in options.only:
+        refuse_wrong_goldens(store)
 
 
 def _remind(store: GoldenStore, only: list[str]) -> None:

@@ -76,6 +76,11 @@ class Session(Protocol):
         """Failures that no single fetch is to blame for; any of them fails the run."""
         ...
 
+    @property
+    def unmodelled(self) -> Sequence[str]:
+        """Nodes of the graph whose numerics a software device does not model, so that they say nothing."""
+        ...
+
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return one array per fetch; feeds are float32 arrays by placeholder name."""
         ...
@@ -193,6 +198,7 @@ class SessionBase:
     notes: Sequence[str] = ()
     problems: Mapping[str, DeviceError] = MappingProxyType({})
     incidents: Sequence[str] = ()
+    unmodelled: Sequence[str] = ()
 
     def close(self) -> None:
         """Free nothing, by default."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-MEMBERS = ("run", "close", "notes", "problems", "incidents")
+MEMBERS = ("run", "close", "notes", "problems", "incidents", "unmodelled")
 
 
 def checked_session(session: object) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING
 
-from conformance.diagnosis.culprits import REFINED, Segments, grouped
+from conformance.diagnosis.culprits import FAILED, REFINED, Segments, grouped
 from conformance.diagnosis.model import Culprit
 from conformance.diagnosis.network_errors import errors_along, own_squares
 from conformance.diagnosis.quality import decibels, plainly_worse
@@ -74,7 +74,7 @@ class Blame:
         end = cleared[0]
 
         def right(nodes: Sequence[str]) -> bool:
-            return self._passes.own(self._precision, [end, *nodes], samples)[end].outcome == "conforms"
+            return self._passes.own(self._precision, [end, *nodes], samples)[end].outcome not in FAILED
 
         node = self._bisected(self._segments.inside(end), right)
         if len(cleared) > 1:

@@ -24,6 +24,8 @@ class Quality(Struct, frozen=True):
         cosine, psnr: of the worst output and sample; None where there is none, an exact output has no PSNR.
         answers: part of right answers of the worst output and sample; None where no output gives answers.
         reasons: what misses the acceptance, or why nothing came out.
+        unmodelled: why they say nothing of a card, where the emulator does not model what they rest on.
+        notes: what figures do not show.
     """
 
     accepted: bool
@@ -32,6 +34,8 @@ class Quality(Struct, frozen=True):
     psnr: float | None = None
     answers: float | None = None
     reasons: list[str] = []
+    unmodelled: str = ""
+    notes: list[str] = []
 
 
 class NodeErrors(Struct, frozen=True):

@@ -31,6 +31,8 @@ def quality_of(findings: Iterable[Finding], acceptance: Acceptance) -> Quality:
         offered=not any(item.state == "unsupported" for item in listed),
         **(msgspec.structs.asdict(worst) if worst else {}),
         reasons=list(dict.fromkeys(text for item in listed for text in _reasons(item))),
+        notes=list(dict.fromkeys(note for item in listed if item.verdict for note in item.verdict.notes)),
+        unmodelled=next((item.unmodelled for item in listed if item.unmodelled), ""),
     )
 
 

@@ -13,7 +13,7 @@ from conformance.tables import NONE, aligned, without_empty
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors
+    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
     from conformance.judging.verdicts import Acceptance
 
 
@@ -58,8 +58,15 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
         return [f"The output of {where} is NOT good enough: there is nothing to compare.", *quality.reasons]
     word = "good enough" if quality.accepted else "NOT good enough"
     return [
-        f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}."
+        f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}.",
+        *_caveat(quality),
+        *(f"Warning: {note}." for note in quality.notes),
     ]
+
+
+def _caveat(quality: Quality) -> list[str]:
+    """Return the sentence for outputs that say nothing of a card."""
+    return [f"This says nothing of a card: {quality.unmodelled}."] if quality.unmodelled else []
 
 
 def _origin(diagnosis: Diagnosis) -> list[str]:
@@ -117,10 +124,12 @@ def _culprits(diagnosis: Diagnosis) -> list[str]:
 
 
 def _innocence(diagnosis: Diagnosis) -> list[str]:
+    unmodelled = sum(item.outcome == "unmodelled" for item in diagnosis.errors)
+    but = f" {unmodelled} of them say nothing of a card: they are not modelled." if unmodelled else ""
     if diagnosis.quality.accepted:
-        return ["No culprit: every node's own error is within its bound, and the output is accepted."]
+        return [f"No culprit: every node's own error is within its bound, and the output is accepted.{but}"]
     if diagnosis.errors:
-        return ["No culprit was found: every node's own error is within its bound."]
+        return [f"No culprit was found: every node's own error is within its bound.{but}"]
     return []
 
 
@@ -199,8 +208,9 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
     if diagnosis.recommended is None:
         return [*text, f"None of these reaches {acceptance.in_words}, so none of them repairs it."]
     chosen = choices[diagnosis.recommended]
-    advice = f"{_advice(diagnosis, chosen)} Settings of Cambricon's TensorFlow, before it is imported:"
-    return [*text, *_misses(choices), advice, *(f"    {line}" for line in settings(chosen))]
+    advice = [_advice(diagnosis, chosen), *_caveat(chosen.quality)]
+    advice.append("Settings of Cambricon's TensorFlow, before it is imported:")
+    return [*text, *_misses(choices), " ".join(advice), *(f"    {line}" for line in settings(chosen))]
 
 
 def _row(choice: Choice) -> tuple[str, ...]:
@@ -215,7 +225,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
         NONE if quality.psnr is None and not quality.accepted else psnr,
         answers or NONE,
         NONE if seconds is None else f"{seconds * 1e3:.3g}",
-        accepted if quality.offered else "not offered",
+        f"{accepted}, unmodelled" if quality.unmodelled else accepted if quality.offered else "not offered",
     )
 
 

@@ -70,6 +70,7 @@ class DeviceRun(Attempt):
 
     Attributes:
         notes: what the session said of its runs.
+        unmodelled: nodes that it does not model.
         seconds: device time of all runs.
         runs: how many went well.
     """
@@ -79,6 +80,7 @@ class DeviceRun(Attempt):
         self._session: Session | None = None
         self._problems: dict[str, Problem] = {}
         self.notes: tuple[str, ...] = ()
+        self.unmodelled: tuple[str, ...] = ()
         self.seconds = 0.0
         self.runs = 0
 
@@ -127,6 +129,7 @@ class DeviceRun(Attempt):
 
     def _listen(self, session: Session) -> None:
         self.notes, self.incidents = tuple(session.notes), tuple(session.incidents)
+        self.unmodelled = tuple(session.unmodelled)
         self._problems = {name: problem_of(error) for name, error in session.problems.items()}
 
 

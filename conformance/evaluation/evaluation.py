@@ -10,6 +10,7 @@ import numpy as np
 
 from conformance.cached_methods import cached_method
 from conformance.evaluation.device_runs import DeviceRun, sha256_of
+from conformance.evaluation.modelling import not_modelled
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.golden_feeds import golden_feeds
 from conformance.graph.cut import cut
@@ -210,6 +211,7 @@ class Evaluation:
                         hashes[node] += sha256_of(result)
         self.learn(run)
         problems = run.problems(fetches)
+        unmodelled = not_modelled(graph, fetches, run.unmodelled, str(precision))
         return {
             node: Finding.of(case, problems[node])
             if node in problems
@@ -220,6 +222,7 @@ class Evaluation:
                 sha256=tuple(hashes[node]),
                 seconds=run.seconds,
                 notes=run.notes,
+                unmodelled=unmodelled.get(node, ""),
             )
             for node, case in cases.items()
         }

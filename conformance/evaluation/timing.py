@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.errors import DeviceError
 from conformance.evaluation.device_runs import sha256_of
+from conformance.evaluation.modelling import not_modelled
 from conformance.expected.roofline import roofline
 from conformance.judging.cases import timed_sample
 from conformance.judging.findings import Finding
@@ -128,7 +129,15 @@ class Timed:
         if problems := self._run.problems(self._outputs):
             return Finding.of(case, problems.get(name) or next(iter(problems.values())))
         verdict = expected.accept(name, self._compared[name])
-        return Finding(case, "judged", verdict, "", tuple(self._hashes[name]), min(self._seconds))
+        graph = self._evaluation.network.graph
+        return Finding(
+            case,
+            "judged",
+            verdict,
+            sha256=tuple(self._hashes[name]),
+            seconds=min(self._seconds),
+            unmodelled=not_modelled(graph, [name], self._run.unmodelled, str(self._precision)).get(name, ""),
+        )
 
     @property
     def group(self) -> str:

@@ -19,7 +19,7 @@ from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound, rounding_error
 from conformance.judging.cases import Case, Mode
-from conformance.judging.comparison import Comparison, compare_sample
+from conformance.judging.comparison import Comparison, compare_sample, gain
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
 from conformance.quantization.files import read_scales
 
@@ -113,7 +113,10 @@ class Expectations:
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
         """Compare a device's result with the golden, whatever it is, and its answers with the truth."""
         name = node if self.network.samples == 1 else f"{node} (sample {sample})"
-        found = compare_sample(self.store.get(node, sample), result, where or name)
+        golden = self.store.get(node, sample)
+        found = compare_sample(golden, result, where or name)
+        if found.metrics is not None and node in self.outputs and self.network.acceptance.of_direction:
+            found = dataclasses.replace(found, gain=gain(golden, result))
         answering = self._answering.get(node)
         if answering is None or found.metrics is None:
             return found

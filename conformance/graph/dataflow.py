@@ -12,6 +12,8 @@ from conformance.graph.frozen import FrozenGraph, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import networkx as nx
 
 
@@ -28,6 +30,17 @@ def dataflow(graph: FrozenGraph) -> nx.DiGraph:
         everything.add_edges_from((producer(tensor), node.name) for tensor in data_inputs(node))
     live = set(graph.inputs).union(*(nx.descendants(everything, name) for name in graph.inputs))
     return nx.DiGraph(everything.subgraph(live))
+
+
+def computed_from(graph: FrozenGraph, names: Iterable[str]) -> dict[str, set[str]]:
+    """Return, for each of ``names``, the nodes that are computed from it, itself among them."""
+    import networkx as nx
+
+    edges = nx.DiGraph()
+    edges.add_nodes_from(graph.nodes)
+    for node in graph.nodes.values():
+        edges.add_edges_from((producer(tensor), node.name) for tensor in data_inputs(node))
+    return {name: {name, *nx.descendants(edges, name)} for name in names}
 
 
 def topological(graph: FrozenGraph) -> list[str]:

@@ -60,8 +60,8 @@ OUTPUT = """
 [[output]]
 name = {name}
 range = [{low}, {high}] # {remark}
-# scale = 127.5 # for pictures: pixel = value * scale + offset
-# offset = 127.5
+# scale = 0.5 # for pictures: value * scale + offset is drawn from 0, black, to 1, white; else the range is
+# offset = 0.5
 # [output.answers] # when a value is a right answer; with `answers` in [acceptance]
 # measure = "class" # the largest value stands at the true class; or "within", with tolerance = 0.05
 # truth = ["truth-1.npy"] # one file per sample

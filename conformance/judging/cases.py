@@ -8,7 +8,7 @@ import msgspec
 
 Mode = Literal["own", "chained", "fused", "calibration"]
 
-Outcome = Literal["conforms", "deviates", "waived", "unsupported", "broken", "measured"]
+Outcome = Literal["conforms", "deviates", "waived", "unsupported", "unmodelled", "broken", "measured"]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -34,6 +35,7 @@ class Comparison:
         golden_is_zero: the golden is zero everywhere, so that no cosine is defined.
         worst_values: where the largest error is, what is there and what should be.
         answers: how many answers are right, of an output that gives answers.
+        gain: norm of the result over that of the golden, of an output that a cosine alone accepts.
     """
 
     where: str
@@ -44,6 +46,7 @@ class Comparison:
     golden_is_zero: bool = False
     worst_values: str = ""
     answers: Counted | None = None
+    gain: float | None = None
 
 
 def compare_sample(golden: Array, result: Result, where: str) -> Comparison:
@@ -58,6 +61,13 @@ def compare_sample(golden: Array, result: Result, where: str) -> Comparison:
     except ValueError:  # the form is right, so something is not finite; looking first would cost a pass
         return _compare_nonfinite(golden, array, where)
     return _with_errors(golden, array, metrics, where)
+
+
+def gain(golden: Array, result: Array) -> float | None:
+    """Return the norm of a result over that of its golden; None where that is 0 or something is infinite."""
+    with np.errstate(over="ignore"):
+        norms = [float(np.linalg.norm(np.asarray(item, np.float64).reshape(-1))) for item in (golden, result)]
+    return norms[1] / norms[0] if norms[0] > 0 and all(map(math.isfinite, norms)) else None
 
 
 def attained(goldens: Sequence[Array], results: Sequence[Array], **terms: Any) -> Attainable:

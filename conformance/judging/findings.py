@@ -33,6 +33,7 @@ class Finding:
         sha256: of the outputs, one per sample.
         seconds: device time over all samples of the run that the case was part of.
         notes: what the device says of its run.
+        unmodelled: why the result says nothing of a card, where the emulator does not model it.
     """
 
     case: Case
@@ -42,6 +43,7 @@ class Finding:
     sha256: tuple[str, ...] = ()
     seconds: float | None = None
     notes: tuple[str, ...] = ()
+    unmodelled: str = ""
 
     @property
     def metrics(self) -> Metrics | None:
@@ -50,8 +52,9 @@ class Finding:
 
     @property
     def outcome(self) -> str:
-        """``conforms`` or ``deviates`` where it was judged, else its state."""
-        return self.verdict.outcome if self.state == "judged" and self.verdict else self.state
+        """``conforms``, ``unmodelled`` instead, or ``deviates`` where it was judged, else its state."""
+        found = self.verdict.outcome if self.state == "judged" and self.verdict else self.state
+        return "unmodelled" if found == "conforms" and self.unmodelled else found
 
     @classmethod
     def of(cls, case: Case, problem: Problem) -> Finding:

@@ -15,6 +15,9 @@ from conformance.numerics.metrics import Metrics, worst
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+HIDDEN_SIZE = 0.01
+"""Relative difference of norms from which on an acceptance of cosine alone is warned of."""
+
 Criterion = Literal["cosine_distance", "mse", "max_abs", "worst_channel_mse"]
 
 
@@ -40,6 +43,11 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(f"psnr is {self.psnr}, but should be finite")
         if not self.in_words:
             raise ValueError("nothing is demanded; give cosine, psnr or answers")
+
+    @property
+    def of_direction(self) -> bool:
+        """Whether the cosine alone is demanded, which does not see how large an output is."""
+        return self.psnr is None and self.answers is None
 
     @property
     def in_words(self) -> str:
@@ -169,7 +177,18 @@ def accept_comparisons(
     reasons = [reason for item in comparisons for reason in item.reasons]
     found = None if reasons else reached(comparisons, value_range)
     reasons += _shortfalls(comparisons, acceptance, value_range)
-    return _verdict(comparisons, reasons, acceptance=acceptance, reached=found)
+    verdict = _verdict(comparisons, reasons, acceptance=acceptance, reached=found)
+    return msgspec.structs.replace(verdict, notes=[*verdict.notes, *_other_sizes(comparisons)])
+
+
+def _other_sizes(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return a sentence about the sample whose size differs most, if by more than a cosine may hide."""
+    sized = [(item.gain, item.where) for item in comparisons if item.gain is not None]
+    gain, where = max(sized, key=lambda pair: abs(pair[0] - 1), default=(1.0, ""))
+    if abs(gain - 1) <= HIDDEN_SIZE:
+        return []
+    size = f"{where} is {gain:.3g} times as large as its golden (norms)"
+    return [f"{size}, which a cosine does not see; add psnr to [acceptance]"]
 
 
 def _verdict(comparisons: Sequence[Comparison], reasons: list[str], **held_to: Any) -> Verdict:

@@ -7,8 +7,9 @@ the run. Two waivers must never match one case.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 
@@ -16,12 +17,15 @@ from conformance.errors import UsageError, near_names
 from conformance.files import read_toml, sha256
 from conformance.judging.bounds import Text
 from conformance.judging.cases import Mode
+from conformance.judging.ceilings import beyond
+from conformance.judging.verdicts import Acceptance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from conformance.judging.cases import Case, Outcome
+    from conformance.judging.verdicts import Verdict
 
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
@@ -39,6 +43,8 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         evidence: the figure that was measured.
         owner: who gets it repaired.
         expires: the last day on which it holds.
+        at_most: the largest error over its bound that it covers; for the modes own and calibration required.
+        at_least: what a result must still reach to be covered; for the mode fused required.
         operators: operator types that it is limited to; None for every operator.
         profile: the emulator profile that it is limited to; None for every profile.
     """
@@ -52,8 +58,28 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     evidence: Text
     owner: Text
     expires: dt.date
+    at_most: float | None = None
+    at_least: Acceptance | None = None
     operators: Globs | None = None
     profile: Text | None = None
+
+    def __post_init__(self) -> None:
+        if problem := self._open_end():
+            raise ValueError(f"waiver {self.id!r}: {problem}")
+
+    def _open_end(self) -> str:
+        """Return what is wrong with the ceiling, or ''."""
+        if self.at_most is None and {"own", "calibration"} & set(self.modes):
+            return "at_most is missing; give the largest error over its bound that it covers, such as 4.0"
+        if self.at_least is None and "fused" in self.modes:
+            return "at_least is missing; give what an output must still reach, such as { cosine = 0.9 }"
+        if self.at_most is not None and not self.at_most > 1:
+            return (
+                f"at_most is {self.at_most}, but should be above 1, because errors up to their bound conform"
+            )
+        if self.at_most == math.inf and self.at_least is None:
+            return "at_most is inf, so that no error is too large; give at_least, such as { cosine = 0.9 }"
+        return ""
 
     def matches(self, case: Case) -> bool:
         """Return whether ``case`` is waived by this, its expiry and profile aside."""
@@ -178,23 +204,40 @@ def stale(waiver: str, case: str) -> str:
     return f"waiver {waiver!r} is stale: {case} conforms; remove the waiver or narrow it to what deviates"
 
 
+class Waived(NamedTuple):
+    """What waivers make of a verdict: the outcome, the waiver's id, and why a waiver does not cover it."""
+
+    outcome: Outcome
+    waiver: str | None = None
+    reasons: tuple[str, ...] = ()
+
+
 class WaiverLedger:
     """Applies the waivers of a run to its cases; which of them are stale, the records tell."""
 
     def __init__(self, waivers: Iterable[Waiver] = ()) -> None:
         self._waivers = list(waivers)
 
-    def record(self, case: Case, outcome: Outcome, *, measured: bool = True) -> tuple[Outcome, str | None]:
-        """Return the outcome of ``case`` after waivers, and the id of its waiver.
+    def record(self, case: Case, verdict: Verdict) -> Waived:
+        """Return the outcome of ``case`` after waivers, and its waiver.
 
-        Only ``deviates`` is ever waived, and only where errors were measured: no waiver covers a missing
-        output, a wrong shape, or a NaN. The id is also returned where the case conforms, which makes the
-        waiver stale; what could not be judged (unsupported, broken, measured) leaves a waiver as it is.
+        Only what deviates is ever waived, only where errors were measured (no waiver covers a missing
+        output, a wrong shape, or a NaN), and only up to the waiver's ceiling. The waiver is also named where
+        the case conforms, which makes it stale.
 
         Raises:
             UsageError: two waivers match the case.
         """
         waiver = match(self._waivers, case)
-        if waiver is None or not measured or outcome not in ("deviates", "conforms"):
-            return outcome, None
-        return ("waived" if outcome == "deviates" else outcome), waiver.id
+        if waiver is None or verdict.metrics is None:
+            return Waived(verdict.outcome)
+        if verdict.outcome == "conforms":
+            return Waived("conforms", waiver.id)
+        reasons = beyond(verdict, waiver.at_most, waiver.at_least)
+        if reasons:
+            return Waived(
+                "deviates",
+                None,
+                tuple(f"waiver {waiver.id!r} does not cover this: {text}" for text in reasons),
+            )
+        return Waived("waived", waiver.id)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def require(wanted: Outcome, records: Sequence[Record]) -> None:
     """Fail the running test unless every record has the wanted outcome.
 
-    It is skipped where the device offers none of it, and expected to fail where all that deviates is waived.
+    It is skipped where the device offers none of it, or some of it is not modelled, and expected to fail
+    where all that deviates is waived. What is not modelled fails where its record has a reason
+    (``--unmodelled=fail``).
 
     Args:
         wanted: ``conforms``, or ``measured`` for errors that have no bound.
@@ -30,10 +32,12 @@ def require(wanted: Outcome, records: Sequence[Record]) -> None:
     if failures := [sentence for record in records if (sentence := _failure(wanted, record))]:
         pytest.fail("\n".join(failures), pytrace=False)
     if all(record.outcome == "unsupported" for record in records):
-        pytest.skip("; ".join(_unsupported(records)))
+        pytest.skip("; ".join(_skipped(records)))
     if waived := [record for record in records if record.waiver]:
         names = ", ".join(sorted({str(record.waiver) for record in waived}))
         pytest.xfail(f"waived by {names}{_figure(waived)}")
+    if unmodelled := [record for record in records if record.outcome == "unmodelled"]:
+        pytest.skip("; ".join(_skipped(unmodelled)))
 
 
 def _figure(records: Sequence[Record]) -> str:
@@ -46,25 +50,25 @@ def _figure(records: Sequence[Record]) -> str:
     return f": {', '.join(found.in_words)}" if found else ""
 
 
-def _unsupported(records: Sequence[Record]) -> list[str]:
+def _skipped(records: Sequence[Record]) -> list[str]:
     """Return a sentence per reason, which names its first case and counts the others."""
-    cases: dict[str, list[str]] = {}
+    cases: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        cases.setdefault(" ".join(record.notes), []).append(record.case)
+        reason = record.unmodelled if record.outcome == "unmodelled" else " ".join(record.notes)
+        cases.setdefault((record.outcome, reason), []).append(record.case)
     return [
-        f"{first} and {len(more)} more are unsupported: {reason}"
-        if more
-        else f"{first} is unsupported: {reason}"
-        for reason, (first, *more) in cases.items()
+        f"{first} and {len(more)} more are {outcome}: {reason}" if more else f"{first} is {outcome}: {reason}"
+        for (outcome, reason), (first, *more) in cases.items()
     ]
 
 
 def _failure(wanted: Outcome, record: Record) -> str:
     """Return the sentence that fails a test, or ''."""
-    if record.outcome in ("waived", "unsupported"):
+    if record.outcome in ("waived", "unsupported") or (record.outcome == "unmodelled" and not record.reasons):
         return ""
     if record.outcome != wanted:
-        verb = {"broken": "is broken", "measured": "was only measured"}.get(record.outcome, record.outcome)
+        verbs = {"broken": "is broken", "measured": "was only measured", "unmodelled": "is unmodelled"}
+        verb = verbs.get(record.outcome, record.outcome)
         return f"{record.case} {verb}: {'; '.join(record.reasons)}"
     if record.waiver is not None:
         return f"{record.case} conforms, but waiver {record.waiver!r} says it deviates; remove or narrow it"

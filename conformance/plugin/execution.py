@@ -17,6 +17,7 @@ from conformance.evaluation.stopwatch import Stopwatch
 from conformance.evaluation.timing import rounds_of
 from conformance.expected.expectations import Expectations
 from conformance.expected.limits import told
+from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger, scope_sha256
 from conformance.plugin.options import SETTINGS
@@ -113,11 +114,12 @@ class Run:
         Raises:
             DeviceLost: the device is gone for good; the records are kept.
         """
-        self._device_notes |= dict.fromkeys(note for finding in findings for note in finding.notes)
         for finding in findings:
             case = finding.case
             if case.mode == "own":
                 self._judged.setdefault((case.network, case.precision), {})[case.node] = None
+            said = finding.verdict.notes if finding.verdict and case.mode == "fused" else []
+            self._device_notes |= dict.fromkeys([*finding.notes, *said])
         records = [self._recorded(finding, suffix) for finding in findings]
         self._recorded_now += records
         with self.stopwatch.during("write"):
@@ -141,6 +143,7 @@ class Run:
             device=self.info.kind,
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
             case_id=f"{finding.case}{suffix}",
+            fail_unmodelled=self.plan.settings.unmodelled == "fail",
         )
 
     def status(self) -> ProcessStatus:
@@ -207,6 +210,7 @@ def check(plan: Plan, expectations: Mapping[str, Expectations]) -> None:
     """
     for name, expected in expectations.items():
         expected.check(plan.parts[name].nodes, PRECISIONS)
+        refuse_wrong_goldens(expected.store)
         series_steps(expected.store)
 
 

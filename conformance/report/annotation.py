@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conformance.runs.records import Record
 
 PREFIX = "_conformance"
-SEVEREST_FIRST = ("broken", "deviates", "waived", "unsupported", "measured", "conforms")
+SEVEREST_FIRST = ("broken", "deviates", "waived", "unsupported", "unmodelled", "measured", "conforms")
 ERRORS = ("max_abs", "mse", "worst_channel_mse", "cosine_distance")
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 COSINE_DIGITS = 7
@@ -86,6 +86,7 @@ def in_words(record: Record) -> str:
     """Return outcome and errors: ``deviates: 2.39e+03 x bound, max_abs 0.31, mse 0.01, cosine 0.98``."""
     outcome = f"waived by {record.waiver}" if record.outcome == "waived" else record.outcome
     texts = _measured(record) or [*record.reasons, *record.notes]
+    texts = [*texts, record.unmodelled] if record.unmodelled else texts
     return f"{outcome}: {', '.join(texts)}" if texts else outcome
 
 

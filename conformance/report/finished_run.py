@@ -33,6 +33,7 @@ JUDGEMENTS: dict[str, Judgement] = {
     "deviates": "NOT accepted",
     "waived": "NOT accepted",
     "unsupported": "unsupported",
+    "unmodelled": "unmodelled",
     "broken": "broken",
 }
 
@@ -159,6 +160,6 @@ def _shown(run: FinishedRun, record: Record, store: GoldenStore) -> Shown:
         values,
         JUDGEMENTS[record.outcome],
         record.reached,
-        "; ".join([*record.reasons, *record.notes][:1]),
+        "; ".join([*filter(None, [record.unmodelled]), *record.reasons, *record.notes][:1]),
         f"waived: {record.waiver}" if record.outcome == "waived" else "",
     )

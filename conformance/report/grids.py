@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conformance.report.sheet import Tone
 
 Array = np.ndarray[Any, Any]
-Judgement = Literal["accepted", "NOT accepted", "unsupported", "broken"]
+Judgement = Literal["accepted", "NOT accepted", "unsupported", "unmodelled", "broken"]
 
 HEADING, VERDICT, TITLE, SMALL = 32, 23, 40, 17
 """Pixels of letters."""
@@ -38,7 +38,7 @@ class Shown:
         values: one per cell of the grid; whatever the device returned.
         judgement: whether the worst of them meets the acceptance, or why there are none.
         reached: the worst cosine and PSNR; None where something is missing or not finite.
-        reason: why it is not accepted, where no figure says so.
+        reason: why it is not accepted, where no figure says so, or what is not modelled.
         remark: what else stands in the heading.
     """
 
@@ -133,10 +133,10 @@ def _block(layout: GridLayout, grid: Grid, shown: Shown) -> Block:
 
 
 def _heading(shown: Shown) -> tuple[Line, ...]:
-    tone: Tone = "good" if shown.judgement == "accepted" else "bad"
+    tones: dict[str, Tone] = {"accepted": "good", "unmodelled": "warning"}
     return (
         Line(shown.precision, HEADING),
-        Line(shown.judgement, VERDICT, tone),
+        Line(shown.judgement, VERDICT, tones.get(shown.judgement, "bad")),
         *(Line(text) for text in figures(shown)),
         *([Line(shown.remark, SMALL, "faint")] if shown.remark else []),
     )
@@ -150,13 +150,19 @@ def figures(shown: Shown) -> tuple[str, ...]:
 
 
 def summary_lines(grids: Sequence[Grid]) -> list[str]:
-    """Return what the headings say, as lines of text."""
+    """Return what the headings say as lines of text, and why something says nothing of a card."""
     rows = [
         (grid.output.name, shown.precision, shown.judgement, ", ".join(figures(shown)))
         for grid in grids
         for shown in grid.results
     ]
-    return aligned([("output", "precision", "acceptance", "worst result"), *rows])
+    unmodelled = [
+        f"{grid.output.name} at {shown.precision} says nothing of a card: {shown.reason}"
+        for grid in grids
+        for shown in grid.results
+        if shown.judgement == "unmodelled"
+    ]
+    return [*aligned([("output", "precision", "acceptance", "worst result"), *rows]), *unmodelled]
 
 
 def _cell(golden: Array, value: object, pixels: Callable[[Array, Array], Array]) -> Cell:

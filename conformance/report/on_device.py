@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from conformance import locations
 from conformance.evaluation.device_runs import DeviceRun
 from conformance.evaluation.evaluation import Evaluation
+from conformance.evaluation.modelling import not_modelled
 from conformance.expected.expectations import Expectations
 from conformance.expected.scales import scales_directory
 from conformance.graph.segments import reference
@@ -76,6 +77,7 @@ def judged(
     goldens: Sequence[Array],
     values: Sequence[Any],
     problem: Problem | None = None,
+    unmodelled: str = "",
 ) -> Shown:
     """Return an output's results with what the worst of them reached, and whether that is accepted.
 
@@ -87,6 +89,7 @@ def judged(
         goldens: one per cell.
         values: one per cell, whatever the device returned.
         problem: why there are none.
+        unmodelled: why they say nothing of a card.
     """
     if problem is not None:
         return Shown(precision, values, problem.state, reason=problem.reason)
@@ -94,6 +97,8 @@ def judged(
         _compared(network, output, *cell) for cell in zip(layout.samples, goldens, values, strict=True)
     ]
     verdict = accept_comparisons(compared, network.acceptance, output.span)
+    if verdict.outcome == "conforms" and unmodelled:
+        return Shown(precision, values, "unmodelled", verdict.reached, unmodelled)
     judgement: Judgement = "accepted" if verdict.outcome == "conforms" else "NOT accepted"
     return Shown(precision, values, judgement, verdict.reached, "; ".join(verdict.reasons[:1]))
 
@@ -189,6 +194,7 @@ def _grid(
             goldens,
             [results.get(output.name) for results in values],
             run.problems([output.name]).get(output.name),
+            not_modelled(network.graph, [output.name], run.unmodelled, precision).get(output.name, ""),
         )
         for precision, (values, run) in found.items()
     ]

@@ -60,13 +60,13 @@ def input_pixels(value: Array, entry: Input, name: str) -> Array:
 
 def output_pixels(value: Array, output: Output) -> Array:
     """Return an output as its network's description shows it."""
-    return shown(value, output.scale, output.offset)
+    return shown(value, *output.shades)
 
 
 def difference_pixels(golden: Array, value: Array, output: Output) -> Array:
     """Return the mean absolute difference of a pixel's channels, times ``GAIN``; see :func:`heat`."""
     difference = np.abs(value[0].astype(np.float64) - golden[0]).mean(axis=2)
-    return heat(difference * (GAIN * abs(output.scale)))
+    return heat(difference * (GAIN * abs(output.shades[0])))
 
 
 def heat(levels: Array) -> Array:

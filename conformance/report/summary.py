@@ -74,8 +74,18 @@ def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
 def summary_lines(records: Sequence[Record]) -> list[str]:
     """Return the table as aligned lines of text.
 
-    It names networks where there are several, and right answers where an output gives answers.
+    It names networks where there are several, and right answers where an output gives answers. Below it
+    stands how many results say nothing of a card.
     """
     rows = without_empty([HEADINGS, *summary_rows(records)], "right")
     several = len({row[0] for row in rows[1:]}) > 1
-    return aligned(rows if several else [row[1:] for row in rows])
+    return [*aligned(rows if several else [row[1:] for row in rows]), *_unmodelled(records)]
+
+
+def _unmodelled(records: Sequence[Record]) -> list[str]:
+    """Return the line that counts what is not modelled, with the first of it."""
+    found = [record for record in records if record.outcome == "unmodelled"]
+    if not found:
+        return []
+    count, first = f"{len(found)} of {len(records)}", found[0]
+    return [f"unmodelled: {count} results say nothing of a card, {first.case} first: {first.unmodelled}"]

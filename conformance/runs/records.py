@@ -11,7 +11,7 @@ from conformance.judging.bounds import ErrorValues, Text
 from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
-from conformance.judging.waivers import stale
+from conformance.judging.waivers import Waived, stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         waiver: id of the waiver that matches the case; with outcome ``conforms`` it is stale.
         sha256: of the device's output, one per sample.
         seconds: device time, where it was measured.
+        unmodelled: what the result rests on that the emulator does not model; such a result never conforms.
         simulated: whether the device is emulated.
         device: its kind, such as ``emulator``, ``cambricon``, or ``cambricon-stock``.
         fusion: how the graph was compiled: ``fused``, ``broken at nodes``, ``layer by layer``.
@@ -69,6 +70,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     waiver: str | None = None
     sha256: list[str] = []
     seconds: float | None = None
+    unmodelled: str = ""
     device: str = ""
     fusion: str = ""
 
@@ -79,6 +81,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("outcome is 'waived', but no waiver is named")
         if self.outcome in ("deviates", "broken") and not self.reasons:
             raise ValueError(f"outcome is {self.outcome!r}, but no reason is given")
+        if (self.outcome == "unmodelled") > bool(self.unmodelled) or (
+            self.outcome == "conforms" and self.unmodelled
+        ):
+            raise ValueError(f"outcome is {self.outcome!r}, but what is not modelled is {self.unmodelled!r}")
 
 
 def record_of(
@@ -89,6 +95,7 @@ def record_of(
     device: str = "",
     fusion: str = "",
     case_id: str | None = None,
+    fail_unmodelled: bool = False,
 ) -> Record:
     """Return the record of a finding, its outcome after the waivers of a run.
 
@@ -99,31 +106,38 @@ def record_of(
         device: its kind.
         fusion: how the graph was compiled.
         case_id: the record's id where ``str(case)`` is taken, as for outputs judged while they are timed.
+        fail_unmodelled: whether what is not modelled has a reason to fail.
 
     Raises:
         UsageError: two waivers match the case.
     """
-    outcome, waiver = _after_waivers(finding, ledger)
+    waived = _after_waivers(finding, ledger)
+    said = _said(finding)
+    more = [f"{finding.unmodelled}, and --unmodelled=fail"] if waived.outcome == "unmodelled" else []
+    if added := [*waived.reasons, *(more if fail_unmodelled else [])]:
+        said["reasons"] = [*said["reasons"], *added]
     return Record(
         case=case_id or str(finding.case),
-        outcome=outcome,
-        waiver=waiver,
+        outcome=waived.outcome,
+        waiver=waived.waiver,
         simulated=simulated,
         device=device,
         fusion=fusion,
         sha256=list(finding.sha256),
         seconds=finding.seconds,
+        unmodelled=finding.unmodelled,
         **msgspec.structs.asdict(finding.case),
-        **_said(finding),
+        **said,
     )
 
 
-def _after_waivers(finding: Finding, ledger: WaiverLedger) -> tuple[Outcome, str | None]:
-    """Return the outcome and the id of the waiver that matches; errors that were only measured have none."""
+def _after_waivers(finding: Finding, ledger: WaiverLedger) -> Waived:
+    """Return the outcome and the waiver that matches; errors that were only measured have none."""
     verdict = finding.verdict
     if verdict is None or (finding.state == "measured" and verdict.outcome == "conforms"):
-        return cast("Outcome", finding.state), None
-    return ledger.record(finding.case, verdict.outcome, measured=verdict.metrics is not None)
+        return Waived(cast("Outcome", finding.state))
+    waived = ledger.record(finding.case, verdict)
+    return Waived("unmodelled") if finding.unmodelled and waived.outcome == "conforms" else waived
 
 
 def _said(finding: Finding) -> dict[str, Any]:
@@ -142,17 +156,24 @@ def finding_of(record: Record) -> Finding:
     state = record.outcome if record.outcome in ("measured", "unsupported", "broken") else "judged"
     if state in ("unsupported", "broken"):
         return Finding(case, state, reason="; ".join([*record.reasons, *record.notes]))
-    right = record.outcome in ("conforms", "measured")
+    right = record.outcome in ("conforms", "measured", "unmodelled")
     verdict = Verdict(
         outcome="conforms" if right else "deviates",
         **{name: getattr(record, name) for name in _VERDICT_FIELDS},
     )
-    return Finding(case, state, verdict, sha256=tuple(record.sha256), seconds=record.seconds)
+    return Finding(
+        case,
+        state,
+        verdict,
+        sha256=tuple(record.sha256),
+        seconds=record.seconds,
+        unmodelled=record.unmodelled,
+    )
 
 
 def judged(records: Iterable[Record]) -> bool:
-    """Whether anything was held against a bound or an acceptance; a measured error is not."""
-    return any(record.outcome not in ("unsupported", "measured") for record in records)
+    """Whether anything was held against a bound or an acceptance that says something of a card."""
+    return any(record.outcome not in ("unsupported", "unmodelled", "measured") for record in records)
 
 
 def stale_waivers(records: Iterable[Record]) -> list[str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import msgspec
+import numpy as np
 import pytest
 from support import waivers
+from support.judged import judge
 from support.refusals import refused
 from support.waivers import waiver_toml
 
+from conformance.judging.bounds import ErrorValues
 from conformance.judging.cases import Case
 from conformance.judging.waivers import (
     Waiver,
@@ -60,8 +64,8 @@ def test_an_empty_file_has_no_waivers(tmp_path):
     assert read_text(tmp_path, "") == []
 
 
-@pytest.mark.parametrize("key", [key for key in waivers.PLAIN if key != "operators"])
-def test_every_key_but_the_operators_is_required(tmp_path, key):
+@pytest.mark.parametrize("key", [key for key in waivers.PLAIN if key not in ("operators", "at_most")])
+def test_every_key_but_operators_and_ceiling_is_required(tmp_path, key):
     with refused(rf"device\.toml is malformed.*{key}"):
         read_text(tmp_path, table(**{key: None}))
 
@@ -171,7 +175,7 @@ def test_without_known_cases_every_waiver_is_a_problem():
     [
         ({"nodes": ["generator/*", "conv2d_99"]}, "nodes 'conv2d_99'"),
         ({"precisions": ["int8-fp16", "int8-pf16"]}, "precisions 'int8-pf16'"),
-        ({"modes": ["own", "fused"]}, "modes 'fused'"),
+        ({"modes": ["own", "chained"]}, "modes 'chained'"),
         ({"operators": ["Mean", "Sum"]}, "operators 'Sum'"),
     ],
 )
@@ -195,33 +199,74 @@ def test_a_network_that_does_not_exist_is_a_problem_with_near_names():
 
 # --- the ledger
 
+LIMITS = ErrorValues(1e-6, 1e-6, 1e-3, 1e-6)
+ONES = np.ones((1, 2, 2, 3), np.float32)
+RIGHT, WRONG, MISSING = judge(ONES, ONES, LIMITS), judge(ONES, ONES * 1.01, LIMITS), judge(ONES, None, LIMITS)
+
 
 def test_a_deviation_is_waived_where_it_was_measured():
     ledger = WaiverLedger([waiver()])
-    assert ledger.record(MEAN, "deviates") == ("waived", "mean-fp16")
-    assert ledger.record(MEAN, "deviates", measured=False) == ("deviates", None)
+    assert ledger.record(MEAN, WRONG) == ("waived", "mean-fp16", ())
+    assert ledger.record(MEAN, MISSING) == ("deviates", None, ())
 
 
 def test_a_deviation_without_waiver_deviates():
     ledger = WaiverLedger([waiver()])
-    assert ledger.record(case(mode="fused"), "deviates") == ("deviates", None)
-    assert WaiverLedger().record(MEAN, "deviates") == ("deviates", None)
+    assert ledger.record(case(mode="fused"), WRONG) == ("deviates", None, ())
+    assert WaiverLedger().record(MEAN, WRONG) == ("deviates", None, ())
+
+
+def test_a_deviation_beyond_the_ceiling_deviates_and_says_so():
+    ledger = WaiverLedger([waiver(at_most=9.0)])
+    outcome, named, (reason,) = ledger.record(MEAN, WRONG)
+    assert (outcome, named) == ("deviates", None)
+    assert reason == (
+        "waiver 'mean-fp16' does not cover this: it covers errors of up to 9 times their bound, "
+        "but this one is 10 times its bound"
+    )
+    assert WaiverLedger([waiver(at_most=11.0)]).record(MEAN, WRONG).outcome == "waived"
 
 
 def test_a_conforming_case_names_its_waiver_which_is_stale_then():
     ledger = WaiverLedger([waiver()])
-    assert ledger.record(MEAN, "conforms") == ("conforms", "mean-fp16")
-    assert ledger.record(MEAN, "conforms", measured=False) == ("conforms", None)
-    assert ledger.record(case(mode="fused"), "conforms") == ("conforms", None)
+    assert ledger.record(MEAN, RIGHT) == ("conforms", "mean-fp16", ())
+    assert ledger.record(case(mode="fused"), RIGHT) == ("conforms", None, ())
     assert stale("mean-fp16", str(MEAN)).startswith(f"waiver 'mean-fp16' is stale: {MEAN} conforms")
-
-
-@pytest.mark.parametrize("outcome", ["unsupported", "broken", "measured"])
-def test_what_could_not_be_judged_is_neither_waived_nor_stale(outcome):
-    ledger = WaiverLedger([waiver()])
-    assert ledger.record(MEAN, outcome) == (outcome, None)
 
 
 def test_the_ledger_refuses_two_waivers_of_one_case():
     with refused("both match"):
-        WaiverLedger([waiver(), waiver(id="all", nodes=["*"])]).record(MEAN, "conforms")
+        WaiverLedger([waiver(), waiver(id="all", nodes=["*"])]).record(MEAN, RIGHT)
+
+
+# --- a ceiling is there
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"at_most": None}, "at_most is missing; give the largest error over its bound"),
+        ({"at_most": None, "modes": '["calibration"]'}, "at_most is missing"),
+        ({"modes": '["own", "fused"]'}, "at_least is missing; give what an output must still reach"),
+        ({"at_most": "1.0"}, "at_most is 1.0, but should be above 1, because errors up to their bound"),
+        ({"at_most": "nan"}, "at_most is nan, but should be above 1"),
+        ({"at_most": "inf"}, "at_most is inf, so that no error is too large; give at_least"),
+        ({"at_least": "{ cosine = 2.0 }"}, "cosine is 2.0, but should be above 0"),
+        ({"at_least": "{}"}, "nothing is demanded"),
+    ],
+)
+def test_a_waiver_without_an_end_is_refused(tmp_path, changes, sentence):
+    with refused(re.escape(sentence)):
+        read_text(tmp_path, table(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at_most": None, "modes": '["fused"]', "at_least": "{ psnr = 14.3 }"},
+        {"at_most": "inf", "at_least": "{ cosine = 0.5 }"},
+        {"at_most": "5.64e+03"},
+    ],
+)
+def test_a_waiver_with_an_end_is_read(tmp_path, changes):
+    assert len(read_text(tmp_path, table(**changes))) == 1

@@ -7,7 +7,7 @@ from support.records import case
 
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding, Problem
-from conformance.judging.waivers import WaiverLedger
+from conformance.judging.waivers import Waived, WaiverLedger
 from conformance.plugin.conclusion import require
 from conformance.runs.records import record_of
 
@@ -20,8 +20,8 @@ RIGHT, WRONG = judge(ONES, ONES, LIMITS), judge(ONES, 2 * ONES, LIMITS)
 class Everything(WaiverLedger):
     """A ledger whose one waiver is for every case."""
 
-    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
-        return ("waived" if outcome == "deviates" else outcome), "w"
+    def record(self, _, verdict):
+        return Waived("waived" if verdict.outcome == "deviates" else verdict.outcome, "w")
 
 
 def record(state, verdict=None, ledger=None, reason=""):
@@ -92,6 +92,22 @@ def test_the_worst_record_decides():
     ):
         name, text = outcome(waived, bad, right, unsupported)
         assert (name, sentence in text) == ("Failed", True)
+
+
+def unmodelled(verdict=RIGHT, ledger=None, **options):
+    finding = Finding(CASE, "judged", verdict, unmodelled="LRN ran in float")
+    return record_of(finding, ledger or WaiverLedger(), simulated=True, **options)
+
+
+def test_what_is_not_modelled_neither_passes_nor_hides_a_failure():
+    right = record("judged", RIGHT)
+    assert unmodelled().outcome == unmodelled(ledger=Everything()).outcome == "unmodelled"
+    assert outcome(right, unmodelled()) == ("Skipped", f"{CASE} is unmodelled: LRN ran in float")
+    assert outcome(unmodelled(), record("judged", WRONG))[0] == "Failed"
+    assert outcome(unmodelled(WRONG))[0] == "Failed"
+    assert outcome(unmodelled(WRONG, Everything()), unmodelled())[0] == "XFailed"
+    name, text = outcome(right, unmodelled(fail_unmodelled=True))
+    assert (name, text) == ("Failed", f"{CASE} is unmodelled: LRN ran in float, and --unmodelled=fail")
 
 
 def test_what_was_only_measured_is_not_judged_and_the_other_way_round():

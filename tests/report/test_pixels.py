@@ -55,6 +55,21 @@ def test_what_a_device_may_return_instead_is_none(value):
     assert not is_picture(value)
 
 
+@pytest.mark.parametrize("low_high", [(-1.0, 1.0), (0.0, 1.0), (0.0, 255.0), (3.0, 4.0)])
+def test_without_a_scale_the_range_is_drawn_from_black_to_white(low_high):
+    low, high = low_high
+    output = Output(name="o", range=low_high)
+    middle = (low + high) / 2
+    assert output_pixels(plain(low, middle, high), output)[0, 0].tolist() == [0, 128, 255]
+    eighth = difference_pixels(plain(low), plain(low + (high - low) / GAIN), output)
+    assert eighth[0, 0].tolist() == [255, 255, 255]
+
+
+def test_scale_or_offset_alone_leaves_the_range_out_of_it():
+    assert Output(name="o", range=(-1.0, 1.0), scale=0.5).shades == (0.5, 0.0)
+    assert Output(name="o", range=(-1.0, 1.0), offset=0.5).shades == (1.0, 0.5)
+
+
 def test_an_output_is_shown_as_its_network_says_and_clipped():
     assert output_pixels(plain(-1.0, 0.0, 1.0), OUTPUT)[0, 0].tolist() == [0, 128, 255]
     assert output_pixels(plain(-7.0, 7.0, 0.0), OUTPUT)[0, 0].tolist() == [0, 255, 128]

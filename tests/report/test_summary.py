@@ -39,6 +39,15 @@ def test_outcomes_are_counted():
     assert found["other"] == "1 broken, 2 unsupported"
 
 
+def test_what_is_not_modelled_is_counted_below_the_table():
+    found = [own(), record("unmodelled", case="n/b", unmodelled="LRN ran in float"), own()]
+    assert row(*found)["other"] == "1 unmodelled"
+    assert summary_lines(found)[-1] == (
+        "unmodelled: 1 of 3 results say nothing of a card, n/b first: LRN ran in float"
+    )
+    assert len(summary_lines([own()])) == 2
+
+
 def test_the_worst_node_is_named_with_its_ratio():
     assert (
         row(own(times=0.5), own("deviates", 3.0, node="b"), own(times=0.9))["worst node (error / bound)"]

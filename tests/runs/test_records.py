@@ -13,8 +13,15 @@ from support.records import case, record
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance
-from conformance.judging.waivers import WaiverLedger
-from conformance.runs.records import decode_record, encode_record, finding_of, record_of, stale_waivers
+from conformance.judging.waivers import Waived, WaiverLedger
+from conformance.runs.records import (
+    decode_record,
+    encode_record,
+    finding_of,
+    judged,
+    record_of,
+    stale_waivers,
+)
 
 CASE = case(node="a/mean")
 ONES = np.ones((1, 2, 2, 3), np.float32)
@@ -24,8 +31,24 @@ LIMITS = ErrorValues(1e-6, 1e-6, 1e-3, 1e-6)
 class EveryCase(WaiverLedger):
     """A ledger whose one waiver is for every case."""
 
-    def record(self, _, outcome, *, measured=True):  # noqa: ARG002
-        return ("waived" if outcome == "deviates" else outcome), "w"
+    def record(self, _, verdict):
+        return Waived("waived" if verdict.outcome == "deviates" else verdict.outcome, "w")
+
+
+@pytest.mark.parametrize("result", [ONES, ONES * 2])
+def test_what_is_not_modelled_stays_with_the_record(result):
+    verdict = judge(ONES, result, LIMITS)
+    finding = Finding(CASE, "judged", verdict, unmodelled="LRN ran in float")
+    made = record_of(finding, WaiverLedger(), simulated=True)
+    assert made.outcome == finding.outcome == ("unmodelled" if result is ONES else "deviates")
+    assert finding_of(decode_record(encode_record(made))) == finding
+    assert judged([made]) == (result is not ONES)
+
+
+@pytest.mark.parametrize(("outcome", "unmodelled"), [("conforms", "LRN ran in float"), ("unmodelled", "")])
+def test_what_is_not_modelled_never_conforms(outcome, unmodelled):
+    with pytest.raises(ValueError, match="what is not modelled is"):
+        record(outcome, unmodelled=unmodelled)
 
 
 def test_the_record_of_a_verdict_holds_all_of_it():

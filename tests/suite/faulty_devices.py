@@ -116,8 +116,12 @@ a_list = faulty(lambda value: value.tolist())
 nothing = faulty(lambda _: None)
 objects = faulty(lambda value: value.astype(object))
 huge_doubles = faulty(lambda value: np.full(value.shape, 1e300))
+zeroed = faulty(np.zeros_like)
+a_million_times = faulty(lambda value: 1_000_000 * value)
 noisy = faulty(_noisy(0.1))
-barely_noisy = faulty(_noisy(1e-2))
+barely_zeroed = faulty(np.zeros_like)
+a_million_times = faulty(lambda value: 1_000_000 * value)
+noisy = faulty(_noisy(1e-2))
 
 
 class _Stale:
@@ -239,6 +243,11 @@ upside_down = faulty_output(lambda value: value[:, ::-1])
 output_nan = faulty_output(lambda value: _with(value, (0, 0, 0, 0), np.nan))
 output_dropped = functools.partial(FaultyDevice, lambda results: _without(results, "out"))
 without_image = faulty_output(np.zeros_like)
+output_too_large = faulty_output(lambda value: value + np.float32(0.002))
+output_larger_by_a_third = faulty_output(lambda value: value * np.float32(4 / 3))
+output_smaller_by_a_third = faulty_output(lambda value: value * np.float32(2 / 3))
+output_larger_by_a_little = faulty_output(lambda value: value * np.float32(1.005))
+output_a_million_times = faulty_output(lambda value: 1_000_000 * value)
 
 
 class TiringDevice(FaultyDevice):

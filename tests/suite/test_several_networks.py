@@ -11,11 +11,12 @@ from conformance import cli, locations
 from conformance.runs.directory import read_environment
 
 NAMES = ("first", "second")
+DEVICE = "--device=suite.faulty_devices:output_too_large"
 ANSWERS = """range = [-1.0, 1.0]
 [output.answers]
 measure = "within"
 tolerance = 0.001
-truth = ["truth.npy", "truth.npy"]
+truth = ["truth-0.npy", "truth-1.npy"]
 
 [acceptance]
 answers = 0.5
@@ -24,18 +25,20 @@ answers = 0.5
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
-    """Two networks below one directory; the second one's answers are all wrong."""
+    """Two networks below one directory; the second one's answers are right where they hardly differ."""
     root = tmp_path_factory.mktemp("networks")
     for name in NAMES:
         shutil.copytree(kept_network().directory, root / name)
         description = root / name / "network.toml"
         description.write_text(description.read_text().replace('name = "small"', f'name = "{name}"'))
+    for name in NAMES:
+        assert cli.main(["golden", "--golden-dir", str(root / "goldens"), str(root / name)]) == 0
     text = description.read_text()
     description.write_text(text.replace("range = [-1.0, 1.0]\n\n[acceptance]\n", ANSWERS))
     assert description.read_text() != text
-    np.save(root / "second/truth.npy", np.full((1, 16, 16, 3), 5.0))
-    for name in NAMES:
-        assert cli.main(["golden", "--golden-dir", str(root / "goldens"), str(root / name)]) == 0
+    for sample in range(2):
+        golden = np.load(root / f"goldens/second/tensors/out.{sample}.npy")
+        np.save(root / f"second/truth-{sample}.npy", golden)
     return root
 
 
@@ -44,7 +47,7 @@ def run(networks, tmp_path, monkeypatch):
     monkeypatch.setattr(locations, "NETWORKS", networks)
 
     def run_with(*arguments, markers="mlu", names="all"):
-        given = (f"--network={names}", f"--golden-dir={networks / 'goldens'}", "--device=cpu")
+        given = (f"--network={names}", f"--golden-dir={networks / 'goldens'}", DEVICE)
         return run_suite(tmp_path / "run", *given, *arguments, markers=markers)
 
     return run_with
@@ -122,7 +125,7 @@ def test_what_cannot_be_meant_is_one_sentence(run, names, arguments, said):
 
 
 def test_a_truth_that_does_not_fit_stops_the_run_before_it_begins(run, networks):
-    truth = networks / "second/truth.npy"
+    truth = networks / "second/truth-1.npy"
     kept = truth.read_bytes()
     try:
         np.save(truth, np.zeros((3, 3)))
@@ -130,5 +133,26 @@ def test_a_truth_that_does_not_fit_stops_the_run_before_it_begins(run, networks)
     finally:
         truth.write_bytes(kept)
     assert result.code == 4
-    assert "truth.npy has shape (3, 3), but should have (1, 16, 16, 3)" in result.text
+    assert "truth-1.npy has shape (3, 3), but should have (1, 16, 16, 3)" in result.text
     assert not result.directory.exists()
+
+
+@pytest.mark.parametrize("command", ["golden", "prepare", "diagnose", "run"])
+def test_where_the_goldens_give_wrong_answers_no_device_is_blamed(networks, said, tmp_path, command):
+    shifted = shutil.copytree(networks, tmp_path / "networks")
+    truths = [shifted / f"second/truth-{sample}.npy" for sample in range(2)]
+    for truth in truths:
+        np.save(truth, np.roll(np.load(truth), 1))
+    given = (f"--golden-dir={shifted / 'goldens'}", shifted / "second")
+    if command == "run":
+        arguments = (given[0], f"--network-path={given[1]}")
+        result = run_suite(tmp_path / "run", DEVICE, *arguments, markers="mlu and fused")
+        code, error = result.code, result.text
+        assert not result.directory.exists()
+    else:
+        more = ("--device=cpu", "--precision=int8-fp16") if command == "diagnose" else ()
+        code, _, error = said(command, *given, *more)
+    assert code == 3
+    assert "network 'second' itself, in float64 and whatever the device, gives" in error
+    assert "right answers" in error
+    assert "but at least 50 % are accepted; correct truth or acceptance in" in error

@@ -13,6 +13,7 @@ MEANS = {
     f"norm/{name}-{precision}" for name in ("mean", "variance") for precision in ("int8-fp16", "int16-fp16")
 }
 GOOD = {"id": "running-sum", "network": "small", "nodes": ["norm/*"], "profile": "mlu270"}
+OUTPUT = {"nodes": ["out"], "operators": None, "modes": ["fused"], "precisions": ["*"], "profile": None}
 
 
 @pytest.fixture
@@ -94,7 +95,8 @@ def test_a_problem_shows_even_when_other_nodes_are_selected(judged):
 
 
 @pytest.mark.parametrize(
-    "change", [{"network": "other"}, {"profile": "mlu290"}, {"nodes": ["norm/mean"]}, {"modes": ["fused"]}]
+    "change",
+    [{"network": "other"}, {"profile": "mlu290"}, {"nodes": ["norm/mean"]}, {"modes": ["calibration"]}],
 )
 def test_a_waiver_for_something_else_does_not_excuse(judged, change):
     result = judged(GOOD | change)
@@ -165,3 +167,34 @@ def test_a_waiver_of_the_projects_own_file_for_a_network_that_does_not_exist_fai
     assert (result.code, result.failed) == (1, set())
     sentence = "waiver 'typo' is for the network 'beautigan', which does not exist (near names: beautygan)"
     assert f"FAILED: {sentence}" in result.text
+
+
+@pytest.mark.parametrize("fault", ["zeroed", "a_million_times"])
+@pytest.mark.parametrize("at_most", [1e5, 100.0])
+def test_a_waived_node_that_is_wrong_in_another_way_fails(network, tmp_path, fault, at_most):
+    waiver = GOOD | {"nodes": ["wide/Conv2D"], "operators": None, "precisions": ["*"], "profile": None}
+    path = tmp_path / "waivers.toml"
+    path.write_text(_table(waiver | {"at_most": at_most}))
+    arguments = (f"--waivers={path}", f"--device=suite.faulty_devices:{fault}")
+    result = run_suite(tmp_path / "run", *arguments, network=network)
+    assert result.code == 1
+    assert {record.node for record in result.records if record.outcome == "deviates"} == {"wide/Conv2D"}
+    assert "waiver 'running-sum' does not cover this: it covers" in result.text
+    assert not result.cases("waived")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("without_image", "it covers results down to a cosine of 0.5, but here: 0 < 0.5"),
+        ("output_a_million_times", "it covers results down to a psnr of 5, but here: -1"),
+    ],
+)
+def test_a_waived_output_that_is_wrong_in_another_way_fails(network, tmp_path, fault, sentence):
+    path = tmp_path / "waivers.toml"
+    path.write_text(_table(GOOD | OUTPUT | {"at_most": None, "at_least": {"cosine": 0.5, "psnr": 5.0}}))
+    arguments = (f"--waivers={path}", f"--device=suite.faulty_devices:{fault}")
+    result = run_suite(tmp_path / "run", *arguments, network=network, markers="mlu and fused")
+    assert result.code == 1
+    assert sentence in result.text
+    assert not result.cases("waived")

@@ -15,6 +15,7 @@ PLAIN = {
     "reason": "The running sum is kept in half.",
     "evidence": "Four of four cases deviate.",
     "owner": "these tests",
+    "at_most": 1e6,
     "expires": dt.date(2030, 1, 31),
 }
 
@@ -24,11 +25,15 @@ def waiver(**changes):
     return Waiver(**(PLAIN | changes))
 
 
+def toml(value):
+    """Return a value as TOML."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    return str(value) if isinstance(value, dt.date) else json.dumps(value)
+
+
 def waiver_toml(raw=(), **changes):
     """Return the same as TOML; None leaves a key out, ``raw`` has TOML in place of values."""
-    texts = {
-        key: str(value) if isinstance(value, dt.date) else json.dumps(value)
-        for key, value in (PLAIN | changes).items()
-    }
+    texts = {key: toml(value) for key, value in (PLAIN | changes).items()}
     lines = [f"{key} = {text}" for key, text in (texts | dict(raw)).items() if text not in (None, "null")]
     return "\n".join(["[[waiver]]", *lines, ""])

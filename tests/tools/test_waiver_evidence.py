@@ -9,7 +9,7 @@ from support.waivers import waiver, waiver_toml
 
 sys.path.insert(0, str(TOOLS))
 
-from waiver_evidence import evidence, unexplained, with_evidence
+from waiver_evidence import ceiling, evidence, unexplained, with_evidence
 
 from conformance.errors import UsageError
 from conformance.judging.bounds import ErrorValues
@@ -51,7 +51,9 @@ def test_nodes_precisions_and_factors_are_those_of_the_run():
 
 def test_outputs_say_what_they_reached_and_what_is_accepted():
     records = [fused("int8-fp16"), fused("int16-fp16", psnr=None, answers=0.875)]
-    said = evidence(waiver(nodes=["out"], operators=None, modes=["fused"]), records)
+    said = evidence(
+        waiver(nodes=["out"], operators=None, modes=["fused"], at_least=Acceptance(psnr=1.0)), records
+    )
     assert said == (
         "Reached: cosine 0.50000, 7.2 dB at int8-fp16; cosine 0.50000, 87.5% right answers at int16-fp16. "
         "Accepted: at least cosine 0.999 and 90 % right answers."
@@ -83,14 +85,30 @@ TEXT = "\n".join(
 
 
 def test_only_one_waivers_evidence_is_written_anew():
-    changed = with_evidence(TEXT, "means", "new: 2.39e+03 times")
-    assert changed == TEXT.replace('"old"', '"new: 2.39e+03 times"')
+    changed = with_evidence(TEXT, "means", "new: 2.39e+03 times", ["at_most = 4780.0"])
+    first, second = TEXT.split("[[waiver]]")[1:]
+    assert changed.split("[[waiver]]")[2] == second
+    assert 'evidence = "new: 2.39e+03 times"\nat_most = 4780.0\nowner = ' in changed
+    assert changed.count("at_most") == TEXT.count("at_most") == 2
+    again = with_evidence(changed, "means", "old", ["at_most = 5.0", "at_least = { cosine = 0.5 }"])
+    assert again.split("[[waiver]]")[1].splitlines() == [
+        line
+        for old in first.splitlines()
+        for line in ({"at_most = 1000000.0": []}.get(old, [old]))
+        + (["at_most = 5.0", "at_least = { cosine = 0.5 }"] if old == 'evidence = "old"' else [])
+    ]
+
+
+def test_the_ceiling_is_twice_what_the_run_measured():
+    assert ceiling(waiver(), RECORDS) == ["at_most = 4780.0", "at_least = { cosine = 0.999 }"]
+    outputs = waiver(nodes=["out"], operators=None, modes=["fused"], at_least=Acceptance(psnr=1.0))
+    assert ceiling(outputs, [fused("int8-fp16", cosine=0.99)]) == ["at_least = { cosine = 0.96, psnr = 1.2 }"]
 
 
 @pytest.mark.parametrize("text", [TEXT.replace('evidence = "old"\n', ""), TEXT.replace('"means"', '"mean"')])
 def test_a_waiver_without_that_line_is_an_error(text):
     with pytest.raises(UsageError, match="waiver 'means' has no line evidence"):
-        with_evidence(text, "means", "new")
+        with_evidence(text, "means", "new", [])
 
 
 @pytest.fixture
@@ -106,6 +124,7 @@ def test_the_file_stays_one_that_is_read(file):
     first, second = read_waivers(file)
     assert first.evidence.startswith("2 of 3 judged Mean nodes deviate")
     assert second.evidence == "1 of 1 judged Sum nodes deviate at int8-fp16, by 3 times their bound."
+    assert (first.at_most, second.at_most, second.at_least) == (4780.0, 6.0, Acceptance(cosine=0.999))
 
 
 def test_what_no_waiver_covers_leaves_the_file_alone(file):

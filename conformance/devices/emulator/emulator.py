@@ -37,6 +37,7 @@ class EmulatorSession(CpuSession):
         self._emulated = emulated
         guards = [] if emulated.guard is None else [emulated.guard]
         super().__init__(emulated.graph, [*self._fetches, *guards])
+        self.unmodelled = emulated.unmodelled
         self.notes = tuple(f"numerics not modelled, run in float: {name}" for name in emulated.unmodelled)
 
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:

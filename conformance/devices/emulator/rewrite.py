@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from conformance.devices.emulator import kernels
 from conformance.devices.emulator.constants import Constants, made_of
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.devices.emulator.kernels import Library
 from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.devices.emulator.reductions import Reductions
+from conformance.devices.emulator.rounding import Rounding
+from conformance.devices.emulator.switched_operators import SwitchedOperators
 from conformance.errors import UsageError
 from conformance.graph.dataflow import TensorType, tensor_types
-from conformance.graph.editing import cast, copied, plain
-from conformance.graph.frozen import INPUT_OPERATORS, FrozenGraph, Node, data_inputs, output_index, producer
+from conformance.graph.editing import copied, plain
+from conformance.graph.frozen import FrozenGraph, Node, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
-from conformance.graph.retype import attribute, to_float64
+from conformance.graph.retype import to_float64
 from conformance.numerics.half import round_to_half
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ if TYPE_CHECKING:
 FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
 
-
-PRODUCTS = frozenset({"Mul", "Square", "SquaredDifference"})
-"""Elementwise operators whose result is a product."""
-
-LARGE = 2**18
-"""Elements from which an operator and its rounding are compiled together, for its own shape."""
 
 CONTROL = frozenset({"Enter", "Switch"})
 """Operators after which a node may run more than once, or not at all: what guards it could not be fetched."""
@@ -175,10 +169,11 @@ class _Rewriter:
         self.reductions = Reductions(
             self.graph, self.types, precision, profile, self.library, self.dtype, inner, self.kept_wide
         )
+        self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
         self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
-        self.renamed: dict[str, str] = {}
         self.unmodelled: list[str] = list(narrow)
+        self.switched = SwitchedOperators(self.rounding, self.fixed_point, self.unmodelled)
 
     def rewritten(self) -> EmulatedGraph:
         """Return the whole graph, rewritten."""
@@ -209,8 +204,11 @@ class _Rewriter:
             return [node]
         if node.name in self.on_host:
             return self._on_the_host(node)
-        rewrite = self.of_operator.get(node.op) or self.of_emulation[known(node.op).emulation]
-        return rewrite(self, node)
+        if node.op == "Const":
+            return self._constant(node)
+        if node.op in SwitchedOperators.of_operator:
+            return self.switched.rewrite(node)
+        return self.of_emulation[known(node.op).emulation](self, node)
 
     def _on_the_host(self, node: Node) -> list[Node]:
         """Return the node as TensorFlow computes it, from constants that the host keeps, stored once."""
@@ -222,7 +220,7 @@ class _Rewriter:
                 inputs[index] = name
                 if source in self.graph.arrays:
                     self.constants.arrays[name] = self.graph.arrays[source]
-        return [*kept, *self._rounded(copied(node, inputs=inputs))]
+        return [*kept, *self.rounding.rounded(copied(node, inputs=inputs))]
 
     def _in_frame(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, with its constants in the loop that a TensorFlow 1 node runs in.
@@ -236,26 +234,9 @@ class _Rewriter:
         return [copied(part, inputs=[*part.input, after]) if part.op == "Const" else part for part in nodes]
 
     def _touches_float(self, node: Node) -> bool:
-        tensors = [*self.types[node.name], *(self._type(tensor) for tensor in data_inputs(node))]
-        return any(self._is_float(tensor) for tensor in tensors)
-
-    def _is_float(self, tensor: TensorType) -> bool:
-        """Whether a tensor holds the network's float32; other float types are run as the graph says."""
-        return bool(tensor.dtype == self.dtype)
-
-    def _computes(self, node: Node) -> bool:
-        """Whether a float output can hold values that are not of the precision's float type yet."""
-        if not any(self._is_float(tensor) for tensor in self.types[node.name]):
-            return False
-        if node.op not in EXACT:
-            return True
-        if node.op == "Cast":
-            return not self._is_float(self._type(node.input[0]))
-        wide = any(producer(tensor) in self.kept_wide for tensor in node.input)
-        return wide and node.name not in self.kept_wide
-
-    def _type(self, tensor: str) -> TensorType:
-        return self.types[producer(tensor)][output_index(tensor)]
+        rounding = self.rounding
+        tensors = [*self.types[node.name], *(rounding.type_of(tensor) for tensor in data_inputs(node))]
+        return any(rounding.is_float(tensor) for tensor in tensors)
 
     def _in_fixed_point(self, node: Node) -> list[Node]:
         return self.fixed_point.rewrite(node)
@@ -265,78 +246,15 @@ class _Rewriter:
         return self._not_modelled(node) if reduced is None else reduced
 
     def _stock(self, node: Node) -> list[Node]:
-        """Return the node as TensorFlow computes it, its results rounded where that can change them."""
-        return self._rounded(node) if self._computes(node) else [node]
+        return self.rounding.stock(node)
+
+    def _in_float64(self, node: Node) -> list[Node]:
+        return self.rounding.in_float64(node)
 
     def _not_modelled(self, node: Node) -> list[Node]:
-        if self._computes(node):
+        if self.rounding.computes(node):
             self.unmodelled.append(node.name)
-        return self._stock(node)
-
-    def _resized(self, node: Node) -> list[Node]:
-        resized = copied(node)
-        if self.profile.resize_nearest == "half-pixel" and not attribute(node, "align_corners").b:
-            resized.attr["half_pixel_centers"].b = True
-        return [resized]
-
-    def _depthwise(self, node: Node) -> list[Node]:
-        """Return a depthwise convolution in fixed point, or in floats: a sum in float64, rounded once."""
-        if self.profile.depthwise_convolution == "fixed-point":
-            return self._in_fixed_point(node)
-        if self.fixed_point.rounds_partial_sums:
-            self.unmodelled.append(node.name)
-        return self._in_float64(node)
-
-    def _divided(self, node: Node) -> list[Node]:
-        if self.profile.real_div == "quotient":
-            return self._stock(node)
-        return [self._by_kernel(node, kernels.divided, float_bits=self._stored_bits(node))]
-
-    def _round(self, node: Node) -> list[Node]:
-        if self.profile.round == "plain":
-            return self._stock(node)
-        return [self._by_kernel(node, kernels.rounded_through_half)]
-
-    def _by_kernel(self, node: Node, kernel: Callable[..., Any], **settings: Any) -> Node:
-        """Return a node that runs an elementwise kernel on the inputs of ``node``."""
-        signature = (self.dtype,) * len(data_inputs(node))
-        return self.library.call(
-            node.name, kernel, node.input, signature, self.dtype, profile=self.profile, **settings
-        )
-
-    def _stored_bits(self, node: Node) -> int:
-        """Return the bits that a result is rounded to."""
-        return 32 if node.name in self.kept_wide else self.precision.float_bits
-
-    def _top_k(self, node: Node) -> list[Node]:
-        """Return the smallest values for the largest, where their order is not asked for."""
-        if self.profile.top_k_unsorted == "largest" or attribute(node, "sorted").b:
-            return self._stock(node)
-        turned = plain(f"{node.name}/negated", "Neg", node.input[:1], T=self.dtype)
-        found = copied(node, name=f"{node.name}/smallest", inputs=[turned.name, *node.input[1:]])
-        self.renamed[f"{node.name}:1"] = f"{found.name}:1"
-        return [turned, found, plain(node.name, "Neg", [found.name], T=self.dtype)]
-
-    def _cropped(self, node: Node) -> list[Node]:
-        cropped = copied(node)
-        if self.profile.crop_and_resize == "plain-bilinear":
-            cropped.attr["method"].s, cropped.attr["extrapolation_value"].f = b"bilinear", 0.0
-        return self._not_modelled(cropped)
-
-    def _tanh(self, node: Node) -> list[Node]:
-        if self.profile.tanh == "exact":
-            return self._in_float64(node)
-        tabulated = self.library.call(
-            node.name,
-            kernels.tabulated_tanh,
-            node.input,
-            (self.dtype,),
-            self.dtype,
-            entries=int(self.profile.tanh.removeprefix("table-")),
-            float_bits=self.precision.float_bits,
-            profile=self.profile,
-        )
-        return [tabulated]
+        return self.rounding.stock(node)
 
     def _constant(self, node: Node) -> list[Node]:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
@@ -356,84 +274,8 @@ class _Rewriter:
         )
         return [self.constants.like(node, rounded)]
 
-    def _rounded(self, node: Node) -> list[Node]:
-        """Return the node as TensorFlow computes it, and a rounding of each float output."""
-        exact_type = self.precision.float_bits == 32 and self.dtype == tensorflow().float32
-        if exact_type or node.name in self.kept_wide:
-            return [node]
-        if node.op in INPUT_OPERATORS:
-            self.renamed[node.name] = self.renamed[f"{node.name}:0"] = f"{node.name}/stored"
-            return [node, *self._rounding(f"{node.name}/stored", node.name)]
-        if self._is_large(node) and node.op in kernels.OF_TWO:
-            return [self._computed_and_rounded(node)]
-        nodes = [copied(node, name=f"{node.name}/exact")]
-        for index, kind in enumerate(self.types[node.name]):
-            source = f"{node.name}/exact:{index}"
-            outer = node.name if index == 0 else f"{node.name}/rounded_{index}"
-            self.renamed[f"{node.name}:{index}"] = outer
-            if self._is_float(kind):
-                nodes += self._rounding(outer, source, profile=self._rounding_of(node))
-            else:
-                nodes.append(plain(outer, "Identity", [source], T=kind.dtype))
-        return nodes
-
-    def _is_large(self, node: Node) -> bool:
-        """Whether a pass over a float32 result takes longer than compiling for its shape and operator."""
-        shape = self.types[node.name][0].shape
-        known = self._is_float(self.types[node.name][0]) and self.dtype == tensorflow().float32
-        return known and shape is not None and math.prod(length or 1 for length in shape) >= LARGE
-
-    def _computed_and_rounded(self, node: Node) -> Node:
-        """Return a node that computes and rounds in one pass over memory."""
-        return self.library.call(
-            node.name,
-            kernels.computed_and_rounded,
-            list(node.input),
-            (self.dtype, self.dtype),
-            self.dtype,
-            operator=node.op,
-            float_bits=self.precision.float_bits,
-            profile=self._rounding_of(node),
-        )
-
-    def _rounding_of(self, node: Node) -> Profile:
-        return self.profile.of_products if node.op in PRODUCTS else self.profile
-
-    def _rounding(
-        self, name: str, source: str, dtype: Any = None, profile: Profile | None = None
-    ) -> list[Node]:
-        """Return nodes that round ``source``, of ``dtype``, to the float type, or to fp32 if not stored."""
-        dtype = dtype or self.dtype
-        if name in self.kept_wide or self.precision.float_bits == 32:
-            narrow = tensorflow().float32  # as which TensorFlow's own kernel rounds once
-            if self.dtype == narrow:
-                return [cast(name, source, dtype, narrow)]
-            inner = cast(f"{name}/narrow", source, dtype, narrow)
-            return [inner, cast(name, inner.name, narrow, self.dtype)]
-        rounding = self.library.call(
-            name,
-            kernels.rounded,
-            [source],
-            (dtype,),
-            self.dtype,
-            float_bits=self.precision.float_bits,
-            profile=profile or self.profile,
-            out=self.dtype.name,
-        )
-        return [rounding]
-
-    def _in_float64(self, node: Node) -> list[Node]:
-        """Return the function computed in float64, exact to far below float32, and rounded once."""
-        double = tensorflow().float64
-        data = data_inputs(node)
-        wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(data)]
-        inputs = [*(part.name for part in wide), *node.input[len(data) :]]
-        exact = copied(node, name=f"{node.name}/exact", inputs=inputs)
-        exact.attr["T"].type = double.as_datatype_enum
-        return [*wide, exact, *self._rounding(node.name, exact.name, double)]
-
     def _source(self, tensor: str, reader: Node) -> str:
-        renamed = self.renamed.get(tensor, tensor)
+        renamed = self.rounding.renamed.get(tensor, tensor)
         rounds = reader.name == renamed or reader.name.startswith(f"{renamed}/")
         return tensor if rounds else renamed
 
@@ -447,17 +289,3 @@ class _Rewriter:
         None: _not_modelled,
     }
     """What rewrites the operators of a kind of emulation."""
-
-    of_operator: ClassVar[Mapping[str, Callable[[_Rewriter, Node], list[Node]]]] = {
-        "Const": _constant,
-        "CropAndResize": _cropped,
-        "DepthwiseConv2dNative": _depthwise,
-        "Div": _divided,
-        "RealDiv": _divided,
-        "ResizeNearestNeighbor": _resized,
-        "Round": _round,
-        "Tanh": _tanh,
-        "TopK": _top_k,
-        "TopKV2": _top_k,
-    }
-    """What rewrites an operator that a switch of the profile, or nothing but the float type, changes."""

@@ -61,6 +61,7 @@ class IsolatedSession:
             "notes": list(session.notes),
             "problems": declared | self._unsendable,
             "incidents": list(session.incidents),
+            "unmodelled": list(session.unmodelled),
         }
 
     def close(self) -> None:

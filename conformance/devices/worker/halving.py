@@ -73,6 +73,11 @@ class SurvivingSession(SessionBase):
         return tuple(dict.fromkeys([*self._notes, *notes, *parts]))
 
     @property
+    def unmodelled(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the parts say that they do not model."""
+        return tuple(dict.fromkeys(name for part in self._parts for name in part.unmodelled))
+
+    @property
     def device_seconds(self) -> float:
         """Device time of the last run, in seconds, summed over the parts."""
         return self._seconds

@@ -38,6 +38,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     problems: dict[str, Refusal] = {}
     incidents: list[str] = []
+    unmodelled: list[str] = []
 
 
 class Ran(Facts, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ class RemoteSession:
         opening: what the request to open says besides.
 
     Attributes:
-        notes, problems, incidents: what the worker says of the session, as a session itself does.
+        notes, problems, incidents, unmodelled: what the worker says of the session, as a session itself does.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class RemoteSession:
         self.notes: tuple[str, ...] = ()
         self.problems: dict[str, DeviceError] = {}
         self.incidents: tuple[str, ...] = ()
+        self.unmodelled: tuple[str, ...] = ()
         self._host, self._launch, self._opening = host, launch, opening
         self._generation = 0
         self._number = next(NUMBERS)
@@ -129,6 +131,7 @@ class RemoteSession:
 
     def _take_over(self, facts: Facts) -> None:
         self.notes, self.incidents = tuple(facts.notes), tuple(facts.incidents)
+        self.unmodelled = tuple(facts.unmodelled)
         self.problems = {
             name: (Unsupported if refusal.kind == "unsupported" else DeviceError)(refusal.error)
             for name, refusal in facts.problems.items()

@@ -8,6 +8,7 @@ from support.emulation import frozen, placeholder, run
 
 from conformance.devices.emulator.reductions import Reductions
 from conformance.devices.emulator.rewrite import _Rewriter
+from conformance.devices.emulator.switched_operators import SwitchedOperators
 from conformance.graph.operators import OPERATORS, PRODUCT_SUMS, Emulation, known
 
 X = np.random.default_rng(7).uniform(0.1, 1, (2, 4, 4, 3)).astype(np.float32)
@@ -25,7 +26,7 @@ def test_every_running_sum_has_a_rewriting_and_the_other_way_round():
 
 def test_an_operator_with_a_rewriting_of_its_own_is_modelled():
     """But for CropAndResize: a switch says what of its attributes counts, and nothing how it interpolates."""
-    unmodelled = [op for op in _Rewriter.of_operator if known(op).emulation is None]
+    unmodelled = [op for op in SwitchedOperators.of_operator if known(op).emulation is None]
     assert unmodelled == ["CropAndResize"]
 
 

@@ -26,6 +26,7 @@ STANDINGS: dict[Outcome, Standing] = {
     "deviates": "wrong",
     "broken": "wrong",
     "unsupported": "none",
+    "unmodelled": "none",
 }
 """Every outcome that a record can have."""
 CHANGES: dict[tuple[Standing, Standing], Change] = {
@@ -172,5 +173,7 @@ def _outcomes(records: Mapping[int, Record]) -> str:
 def _why(records: Mapping[int, Record]) -> str:
     """Return the reason of the first record that has one."""
     reasons = [record.reasons[0] for record in records.values() if record.reasons]
-    notes = [note for record in records.values() if record.outcome == "unsupported" for note in record.notes]
+    notes = [
+        note for record in records.values() if STANDINGS[record.outcome] == "none" for note in record.notes
+    ]
     return "".join(f" ({reason})" for reason in [*reasons, *notes][:1])

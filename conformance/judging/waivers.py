@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
+SAID = ("reason", "evidence", "owner", "expires")
+"""What of a waiver is for people: it makes no other verdict."""
+
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One known deviation.
@@ -140,7 +143,7 @@ def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) 
 def scope_sha256(waivers: Iterable[Waiver]) -> str:
     """Return the SHA-256 of what waivers cover; who owns them, and until when, makes no other verdict."""
     scopes = [
-        (waiver.id, waiver.network, waiver.nodes, waiver.operators, waiver.precisions, waiver.modes)
+        {name: value for name, value in msgspec.structs.asdict(waiver).items() if name not in SAID}
         for waiver in sorted(waivers, key=lambda waiver: (waiver.network, waiver.id))
     ]
     return sha256(msgspec.json.encode(scopes))

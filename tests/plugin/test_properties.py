@@ -49,7 +49,7 @@ def test_a_waived_case_says_its_figure(network, tmp_path):
     waivers = tmp_path / "waivers.toml"
     waivers.write_text(
         '[[waiver]]\nid = "w"\nnetwork = "small"\nnodes = ["wide/Conv2D"]\nprecisions = ["int8-fp16"]\n'
-        'modes = ["own"]\nreason = "r"\nevidence = "e"\nowner = "o"\nexpires = 2999-01-01\n'
+        'modes = ["own"]\nreason = "r"\nevidence = "e"\nowner = "o"\nat_most = 99.0\nexpires = 2999-01-01\n'
     )
     result = run_suite(
         tmp_path / "run",

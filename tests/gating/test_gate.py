@@ -176,7 +176,8 @@ def test_every_outcome_has_a_standing():
 
 @pytest.mark.parametrize("outcome", ["unsupported", "unmodelled", "broken", "waived"])
 def test_what_conformed_and_is_anything_else_now_regressed(judge, outcome):
-    found = judge(three(mean8=own("mean", "Mean", "int8-fp16", outcome=outcome)))
+    what = "Foo" if outcome == "unmodelled" else ""
+    found = judge(three(mean8=own("mean", "Mean", "int8-fp16", outcome=outcome, unmodelled=what)))
     assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
 
 

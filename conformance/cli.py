@@ -18,12 +18,15 @@ from conformance.commands import (
     gate,
     golden,
     init,
+    judge,
     merge,
     nodes,
     prepare,
     quantize,
     show,
     test,
+    track,
+    waive,
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
@@ -48,6 +51,9 @@ COMMANDS = (
     diagnose,
     show,
     annotate,
+    track,
+    judge,
+    waive,
 )
 """In the order of the help; the contract of such a module stands in ``conformance.commands``."""
 EXIT_INTERRUPTED = 130

@@ -24,6 +24,7 @@ SLOW = (
     *(f"devices/emulator/test_{name}.py" for name in ("determinism", "graphs", "partial_sums", "pooling")),
     *(f"diagnosis/test_{name}.py" for name in ("counterfactual", "planted_faults", "repairs", "from_run")),
     *(f"commands/test_{name}.py" for name in ("annotate", "init", "prepare", "show", "test")),
+    "history/test_ten_thousand_runs.py",
     *("networks/test_beautygan_weights.py", "tools/test_training.py", "plugin/test_run_directory.py"),
     *("tools/test_cost_table.py", "tools/test_measuring.py"),
     *("test_golden_processes.py", "test_packaging.py"),

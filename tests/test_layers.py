@@ -28,7 +28,9 @@ LAYERS = (
     ("evaluation",),
     ("runs",),
     ("dumps",),
-    ("gating", "report"),
+    ("gating",),
+    ("history",),
+    ("report",),
     ("diagnosis",),
     ("commands",),
     ("cli", "plugin", "suite"),
@@ -41,7 +43,7 @@ NEIGHBOURS = (
     ("devices",),
     ("expected",),
     ("evaluation", "runs"),
-    ("diagnosis", "dumps", "gating", "report"),
+    ("diagnosis", "dumps", "gating", "history", "report"),
     ("commands", "plugin", "suite"),
 )
 """Folders that a reader has open together."""

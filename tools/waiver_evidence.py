@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.judging.bounds import excess
-from conformance.judging.cases import Case
 from conformance.judging.ceilings import ceiling_lines, measured_ceilings
 from conformance.judging.waivers import match
+from conformance.runs.waiver_evidence import case_of, evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ def evidence(waiver: Waiver, records: Sequence[Record]) -> str:
         UsageError: nothing that it covers deviates, or something that it covers conforms.
     """
     covered = _covered(waiver, records)
-    return " ".join([*_own(covered, records), *_fused(covered)])
+    return evidence_of(covered, records)
 
 
 def ceiling(waiver: Waiver, records: Sequence[Record]) -> list[str]:
@@ -78,42 +77,3 @@ def with_evidence(text: str, waiver_id: str, sentence: str, ceiling: Sequence[st
     if table is None or count != 1:
         raise UsageError(f'waiver {waiver_id!r} has no line evidence = "…" after its id; write one')
     return text[: table.start()] + changed + text[table.end() :]
-
-
-def case_of(record: Record) -> Case:
-    """Return the case of a record."""
-    return Case(**{name: getattr(record, name) for name in Case.__struct_fields__})
-
-
-def _own(covered: Sequence[Record], records: Sequence[Record]) -> list[str]:
-    """Return how many nodes deviate by themselves, of how many of their kind, and how far."""
-    own = [record for record in covered if record.mode == "own"]
-    if not own:
-        return []
-    precisions = list(dict.fromkeys(record.precision for record in own))
-    operators = sorted({record.op for record in own})
-    kind = {record.node for record in records if record.mode == "own" and record.op in operators}
-    factors = sorted(excess(record.needed, record.bounds) for record in own)
-    span = " to ".join(dict.fromkeys(f"{factor:.3g}" for factor in (factors[0], factors[-1])))
-    count = f"{len({record.node for record in own})} of {len(kind)} judged {', '.join(operators)} nodes"
-    return [f"{count} deviate at {' and '.join(precisions)}, by {span} times their bound."]
-
-
-def _fused(covered: Sequence[Record]) -> list[str]:
-    """Return what the fused outputs reach at each precision, and what is accepted."""
-    fused = [record for record in covered if record.mode == "fused" and record.acceptance is not None]
-    if not fused:
-        return []
-    reached = dict.fromkeys(f"{_reached(record)} at {record.precision}" for record in fused)
-    accepted = next(record.acceptance.in_words for record in fused if record.acceptance is not None)
-    return [f"Reached: {'; '.join(reached)}. Accepted: at least {accepted}."]
-
-
-def _reached(record: Record) -> str:
-    found = record.reached
-    if found is None:
-        return "nothing that can be compared"
-    texts = [] if found.cosine is None else [f"cosine {found.cosine:.5f}"]
-    texts += [] if found.psnr is None else [f"{found.psnr:.1f} dB"]
-    texts += [] if found.answers is None else [f"{found.answers:.1%} right answers"]
-    return ", ".join(texts)

@@ -14,16 +14,13 @@ from conformance.commands.arguments import (
     network_of,
     sample_number,
 )
-from conformance.commands.printing import note, progress, say
+from conformance.commands.printing import STANDARD_OUTPUT, note, progress, say, write_json
 from conformance.errors import UsageError
-from conformance.files import json_text, write_json_atomically
 
 if TYPE_CHECKING:
     from conformance.commands import Commands
     from conformance.dumps.comparison_report import ComparisonReport
     from conformance.dumps.tensors import Side
-
-STANDARD_OUTPUT = "-"
 
 
 def add(commands: Commands) -> None:
@@ -82,7 +79,7 @@ def compare(options: argparse.Namespace) -> None:
     if options.json != STANDARD_OUTPUT:
         _print(found, options)
     if options.json is not None:
-        _write(found, options.json)
+        write_json(found, options.json)
     found.conclude()
     note(f"{len(found.tensors)} compared, {'all within the limits' if limits else 'no limits were given'}")
 
@@ -110,10 +107,3 @@ def _print(found: ComparisonReport, options: argparse.Namespace) -> None:
             say(line)
     for line in (*found.notes, *remarks(worst[options.histograms :])):
         note(line)
-
-
-def _write(found: ComparisonReport, target: str) -> None:
-    if target == STANDARD_OUTPUT:
-        say(json_text(found))
-    else:
-        write_json_atomically(Path(target), found)

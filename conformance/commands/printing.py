@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+from conformance.files import json_text, write_json_atomically
 from conformance.progress import Progress
+
+STANDARD_OUTPUT = "-"
+"""In place of a file's name."""
 
 
 def say(text: str) -> None:
@@ -23,3 +28,11 @@ def progress() -> Progress:
         lambda text: print(text, end="", file=sys.stderr, flush=True),
         terminal=sys.stderr.isatty(),
     )
+
+
+def write_json(value: object, target: str) -> None:
+    """Write a value as JSON to a file, whole or not at all, or print it."""
+    if target == STANDARD_OUTPUT:
+        say(json_text(value))
+    else:
+        write_json_atomically(Path(target), value)

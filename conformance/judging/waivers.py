@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from conformance.judging.cases import Case, Outcome
     from conformance.judging.verdicts import Verdict
 
+NOT_COVERED = "does not cover this"
 Globs = Annotated[list[Text], msgspec.Meta(min_length=1)]
-
-SAID = ("reason", "evidence", "owner", "expires")
-"""What of a waiver is for people: it makes no other verdict."""
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,18 +115,39 @@ class _WaiverFile(msgspec.Struct, forbid_unknown_fields=True):
     waiver: list[Waiver] = []
 
 
+class _UnreadWaivers(msgspec.Struct):
+    waiver: list[dict[str, Any]] = []
+
+
+FILLED_BY_A_PERSON = {
+    "owner": "who gets the deviation repaired",
+    "expires": "the last day on which the waiver holds, such as 2027-11-30",
+}
+
+
 def read_waivers(path: Path) -> list[Waiver]:
     """Read a ``fixtures/waivers/<device>.toml``: a list of ``[[waiver]]`` tables.
 
     Raises:
         UsageError: it cannot be read, a key is missing, unknown, empty or wrong, or an id is used twice.
     """
+    _require_filled(path)
     waivers = read_toml(path, _WaiverFile, "waiver file").waiver
     ids = [waiver.id for waiver in waivers]
     for waiver_id in ids:
         if ids.count(waiver_id) > 1:
             raise UsageError(f"waiver file {path} uses the id {waiver_id!r} twice; give every waiver its own")
     return waivers
+
+
+def _require_filled(path: Path) -> None:
+    """Refuse what ``mlu-conformance waive`` leaves for a person to fill in, in words of its own."""
+    for waiver in read_toml(path, _UnreadWaivers, "waiver file").waiver:
+        for name, asked in FILLED_BY_A_PERSON.items():
+            if str(waiver.get(name, asked)).strip() == "":
+                raise UsageError(
+                    f"waiver {waiver.get('id', '')!r} in {path} has an empty {name}; write {asked}"
+                )
 
 
 def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) -> list[Waiver]:
@@ -143,7 +162,10 @@ def applicable(waivers: Iterable[Waiver], *, network: str, profile: str | None) 
 def scope_sha256(waivers: Iterable[Waiver]) -> str:
     """Return the SHA-256 of what waivers cover; who owns them, and until when, makes no other verdict."""
     scopes = [
-        {name: value for name, value in msgspec.structs.asdict(waiver).items() if name not in SAID}
+        (
+            *(waiver.id, waiver.network, waiver.nodes, waiver.operators, waiver.precisions, waiver.modes),
+            *(waiver.at_most, waiver.at_least),
+        )
         for waiver in sorted(waivers, key=lambda waiver: (waiver.network, waiver.id))
     ]
     return sha256(msgspec.json.encode(scopes))
@@ -207,6 +229,11 @@ def stale(waiver: str, case: str) -> str:
     return f"waiver {waiver!r} is stale: {case} conforms; remove the waiver or narrow it to what deviates"
 
 
+def is_of_waiver(reason: str) -> bool:
+    """Whether a sentence says why a waiver does not cover a deviation; it is none of the verdict's own."""
+    return reason.startswith("waiver ") and f" {NOT_COVERED}: " in reason
+
+
 class Waived(NamedTuple):
     """What waivers make of a verdict: the outcome, the waiver's id, and why a waiver does not cover it."""
 
@@ -241,6 +268,6 @@ class WaiverLedger:
             return Waived(
                 "deviates",
                 None,
-                tuple(f"waiver {waiver.id!r} does not cover this: {text}" for text in reasons),
+                tuple(f"waiver {waiver.id!r} {NOT_COVERED}: {text}" for text in reasons),
             )
         return Waived("waived", waiver.id)

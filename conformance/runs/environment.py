@@ -126,6 +126,24 @@ class EndOfRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sha256: dict[str, str]
 
 
+class JudgedFrom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The run whose kept figures were judged again: nothing of this one was measured anew.
+
+    Attributes:
+        run: its directory.
+        records_sha256: of its records.
+        version: of the project that judged again.
+        judged: when that was.
+        rules: files that it was held to instead: ``margins``, ``waivers``, ``acceptance of`` a network.
+    """
+
+    run: str
+    records_sha256: str
+    version: str
+    judged: dt.datetime
+    rules: dict[str, str]
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reader needs to repeat a run, or to doubt it.
 
@@ -145,6 +163,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         held_to: SHA-256 of what decides a verdict beside the device, by what it is: graphs, goldens, scales,
             attainable errors, margins, waivers; empty in older runs.
         ended: how it ended; not there while it lasts, if its process died, and in older runs.
+        judged_from: the run whose figures were judged again, if this is such a judgement.
         shard: which shard of what it judged, if it was one.
         shards: of what it was merged, if it was; ``python``, ``machine``, paths among the options and
             ``device`` are then those of the first one.
@@ -164,6 +183,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seconds: dict[str, float] = {}
     held_to: dict[str, str] = {}
     ended: EndOfRun | msgspec.UnsetType = msgspec.UNSET
+    judged_from: JudgedFrom | msgspec.UnsetType = msgspec.UNSET
     shard: ShardOfRun | msgspec.UnsetType = msgspec.UNSET
     shards: list[MergedShard] | msgspec.UnsetType = msgspec.UNSET
 

@@ -14,8 +14,13 @@ from conformance.files import sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from conformance.expected.attainable import AttainableFile
     from conformance.expected.expectations import Expectations
     from conformance.options import Settings
+
+
+BOUNDS = "bounds"
+"""What the attainable errors of a network are called."""
 
 
 def held_to(settings: Settings, expectations: Mapping[str, Expectations]) -> dict[str, str]:
@@ -38,9 +43,9 @@ def held_to(settings: Settings, expectations: Mapping[str, Expectations]) -> dic
     word = settings.profile.partition(",")[0]
     profile = Path(word) if word.endswith(".toml") else locations.DEVICES / f"{word}.toml"
     return found | {
-        "waivers": _of_files(waivers),
-        "margins": _of_files([locations.MARGINS]),
-        "profile": _of_files([profile] if profile.is_file() else []),
+        "waivers": files_sha256(waivers),
+        "margins": files_sha256([locations.MARGINS]),
+        "profile": files_sha256([profile] if profile.is_file() else []),
     }
 
 
@@ -56,19 +61,25 @@ def _of_network(expected: Expectations) -> dict[str, str]:
     return {
         "graph": made_from.graph_sha256,
         "inputs": made_from.input_sha256,
-        "goldens": _of_values(manifest.nodes),
+        "goldens": values_sha256(manifest.nodes),
         **{f"{width} scales": found for width, found in sorted(expected.attainable.scales_sha256.items())},
-        "bounds": _of_values([expected.attainable.operators, expected.attainable.nodes]),
-        "description": _of_values(network.description),
-        "truths": _of_files(truths),
+        BOUNDS: bounds_sha256(expected.attainable),
+        "description": values_sha256(network.description),
+        "truths": files_sha256(truths),
     }
 
 
-def _of_values(values: object) -> str:
+def bounds_sha256(attainable: AttainableFile) -> str:
+    """Return the SHA-256 of what bounds are derived from, beside the margins."""
+    return values_sha256([attainable.operators, attainable.nodes])
+
+
+def values_sha256(values: object) -> str:
+    """Return the SHA-256 of values, as JSON."""
     return sha256(msgspec.json.encode(values))
 
 
-def _of_files(paths: Iterable[Path]) -> str:
+def files_sha256(paths: Iterable[Path]) -> str:
     """Return the SHA-256 of the contents of files, one after the other."""
     total = hashlib.sha256()
     for path in paths:

@@ -24,6 +24,13 @@ def network_of_run(environment: Environment, run: Path, name: str | None = None)
     Raises:
         UsageError: there is no such network, or the run judged another graph than it has now.
     """
+    network = found_network(environment, run, name)
+    _check_graph(_chosen(environment.networks, run, name), network, run)
+    return network
+
+
+def found_network(environment: Environment, run: Path, name: str | None = None) -> Network:
+    """Return a network of a finished run as :func:`network_of_run`, its graph unread and unchecked."""
     judged = _chosen(environment.networks, run, name)
     network = _found(judged, run)
     if network.name != judged.name:
@@ -31,7 +38,6 @@ def network_of_run(environment: Environment, run: Path, name: str | None = None)
             f"run {run} judged network {judged.name!r}, but {network.directory} is {network.name!r} now; "
             "repeat the run"
         )
-    _check_graph(judged, network, run)
     return network
 
 

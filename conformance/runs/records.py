@@ -11,7 +11,7 @@ from conformance.judging.bounds import ErrorValues, Text
 from conformance.judging.cases import Case, Mode, Outcome
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
-from conformance.judging.waivers import Waived, stale
+from conformance.judging.waivers import Waived, is_of_waiver, stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -157,10 +157,9 @@ def finding_of(record: Record) -> Finding:
     if state in ("unsupported", "broken"):
         return Finding(case, state, reason="; ".join([*record.reasons, *record.notes]))
     right = record.outcome in ("conforms", "measured", "unmodelled")
-    verdict = Verdict(
-        outcome="conforms" if right else "deviates",
-        **{name: getattr(record, name) for name in _VERDICT_FIELDS},
-    )
+    said = {name: getattr(record, name) for name in _VERDICT_FIELDS}
+    said["reasons"] = [] if right else [reason for reason in record.reasons if not is_of_waiver(reason)]
+    verdict = Verdict(outcome="conforms" if right else "deviates", **said)
     return Finding(
         case,
         state,

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.devices.base import DeviceInfo
-    from conformance.goldens import GoldenNode
+    from conformance.goldens import GoldenNode, Manifest
     from conformance.judging.cases import Mode
     from conformance.judging.waivers import Waiver
+    from conformance.networks import Network
     from conformance.runs.plan import NetworkPlan
 
 
@@ -32,7 +33,9 @@ def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:
     path = _path(plan, info)
     if path is None:
         return []
-    waivers = applicable(read_waivers(path), network=plan.network.name, profile=_profile(info) or None)
+    waivers = applicable(
+        read_waivers(path), network=plan.network.name, profile=plain_profile(info.profile) or None
+    )
     for case in cases(plan):
         match(waivers, case)
     return waivers
@@ -51,19 +54,24 @@ def waiver_problems(plan: NetworkPlan, info: DeviceInfo, waivers: list[Waiver], 
 
 def cases(plan: NetworkPlan) -> Iterator[Case]:
     """Yield every case that could be judged for the plan's network, whatever was selected."""
-    outputs = {output.name for output in plan.network.outputs}
-    for node in plan.manifest.nodes:
+    return known_cases(plan.network, plan.manifest)
+
+
+def known_cases(network: Network, manifest: Manifest) -> Iterator[Case]:
+    """Yield every case that could be judged for a network with this manifest of goldens."""
+    outputs = {output.name for output in network.outputs}
+    for node in manifest.nodes:
         modes: tuple[Mode, ...] = ("own", "chained", "fused") if node.name in outputs else ("own", "chained")
         for precision in map(str, PRECISIONS):
             for mode in modes:
-                yield _case(plan, node, precision, mode)
+                yield _case(network.name, node, precision, mode)
         if node.op in PRODUCT_SUMS:
             for bits in FIXED_BITS:
-                yield _case(plan, node, f"int{bits}", "calibration")
+                yield _case(network.name, node, f"int{bits}", "calibration")
 
 
-def _case(plan: NetworkPlan, node: GoldenNode, precision: str, mode: Mode) -> Case:
-    return Case(network=plan.network.name, node=node.name, op=node.op, precision=precision, mode=mode)
+def _case(network: str, node: GoldenNode, precision: str, mode: Mode) -> Case:
+    return Case(network=network, node=node.name, op=node.op, precision=precision, mode=mode)
 
 
 def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
@@ -71,10 +79,15 @@ def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
     settings = plan.settings
     if settings.no_waivers:
         return None
-    path = locations.WAIVERS / f"{_profile(info) or info.kind}.toml"
-    return settings.waivers or (path if path.exists() else None)
+    return settings.waivers or default_waivers(info.profile, info.kind)
 
 
-def _profile(info: DeviceInfo) -> str:
-    """Return the profile's name without the switches that were turned."""
-    return info.profile.partition(",")[0]
+def default_waivers(profile: str, kind: str) -> Path | None:
+    """Return the project's waiver file for a profile, or a device without one; None where there is none."""
+    path = locations.WAIVERS / f"{plain_profile(profile) or kind}.toml"
+    return path if path.exists() else None
+
+
+def plain_profile(profile: str) -> str:
+    """Return a profile's name without the switches that were turned."""
+    return profile.partition(",")[0]

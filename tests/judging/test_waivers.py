@@ -77,7 +77,6 @@ def test_every_key_but_operators_and_ceiling_is_required(tmp_path, key):
         ("reason", '""'),
         ("reason", '"  "'),
         ("evidence", '""'),
-        ("owner", '"\\t"'),
         ("network", '""'),
         ("nodes", "[]"),
         ("nodes", '[""]'),

@@ -151,7 +151,7 @@ class FixedPoint:
 
     def _in_integers(self, node: Node, filters: Array, factors: tuple[float, float]) -> list[Node] | None:
         """Return nodes that take over ``node`` by integer kernels, or None where float kernels must."""
-        if self.integers_from is None or node.name in self.in_floats:
+        if self.integers_from is None or node.name in self.in_floats or _strides_differ(node):
             return None
         source = node.input[known(node.op).data_arguments[0]]
         convolution = as_convolution(node, filters, static_shapes(self.types))
@@ -180,7 +180,7 @@ class FixedPoint:
 
     def _groups(self, node: Node, filters: Array, largest_sum: int) -> list[slice]:
         """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
-        if self._broadcasts(node, filters):
+        if self._broadcasts(node, filters) or _strides_differ(node):
             return []
         if largest_sum <= FLOAT32_EXACT:
             return [slice(None)]
@@ -291,9 +291,17 @@ class FixedPoint:
         return [scalar, rescaling]
 
 
-def _shifted(axis: int, moved: int) -> int:
-    """Return where ``axis`` is after ``moved`` went to the front."""
-    return axis + 1 if axis < moved else axis
+def _strides_differ(node: Node) -> bool:
+    """Whether strides along rows and columns differ: oneDNN's kernels then may be wrong.
+
+    Found with TensorFlow 2.21: one input channel, strides of (1, 2) and an output one column wide, as of a
+    filter of (1, 2) on (3, 3); rows come out two apart.
+    """
+    if known(node.op).window_axes != 2:
+        return False
+    rows = 1 if attribute(node, "data_format").s == b"NHWC" else 2
+    strides = attribute(node, "strides").list.i
+    return bool(strides[rows] != strides[rows + 1])
 
 
 def _added(name: str, sums: list[str], work: str) -> list[Node]:

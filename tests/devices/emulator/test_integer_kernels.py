@@ -14,6 +14,7 @@ from conformance.devices.emulator import integer_kernels
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.graph.execution import GraphRunner
 from conformance.machine import instructions
+from conformance.numerics.fixed_point import quantize
 from conformance.precision import PRECISIONS
 
 FAST = {"AVX-512 VNNI", "AMX"}
@@ -105,6 +106,27 @@ def test_a_convolution_has_the_same_bits_on_every_path(data):
 
 
 @pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("integers", [True, False])
+def test_strides_of_which_onednn_makes_something_else(integers):
+    """TensorFlow 2.21's float32 convolution of one channel gives rows two apart here."""
+    random = np.random.default_rng(0)
+    filters, x = numbers(random, (1, 2, 1, 1), "normal"), numbers(random, (2, 3, 3, 1), "normal")
+
+    def build(tf):
+        fed = placeholder(tf, shape=(None, 3, 3, 1))
+        tf.nn.conv2d(fed, tf.constant(filters), (1, 2), "VALID", name="o")
+
+    graph = frozen(build, "o")
+    scales = naive_scales(graph, {"x": x}, 8)
+    found = results(graph, {"x": x}, PRECISIONS[1], scales, integers=integers)["o"]
+    factors = [float(np.float32(scales.scales[f"o/{which}"])) for which in ("input", "filter")]
+    data, taps = (quantize(values, scale, 8) for values, scale in zip((x, filters), factors, strict=True))
+    sums = data[:, :, 0] * taps[0, 0, 0] + data[:, :, 1] * taps[0, 1, 0]
+    wanted = (sums / (factors[0] * factors[1])).astype(np.float32)
+    assert found[:, :, 0].tobytes() == wanted.tobytes()
+
+
+@pytest.mark.usefixtures("kernels")
 @settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_matmuls_and_transposed_convolutions_have_the_same_bits_on_every_path(data):
@@ -171,6 +193,7 @@ from conformance import locations
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import open_device
 from conformance.networks import find_network
+from conformance.numerics.fixed_point import quantize
 from conformance.precision import PRECISIONS
 from conformance.quantization.files import read_scales
 

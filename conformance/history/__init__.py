@@ -1,0 +1,1 @@
+"""The history of runs: what changed between them, when, and what else changed there."""

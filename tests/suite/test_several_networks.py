@@ -81,9 +81,9 @@ def test_what_one_network_demands_is_not_asked_of_the_other(run):
     ]
 
 
-def test_one_of_them_alone_has_the_cases_that_it_has_always_had(run):
+def test_one_of_them_alone_has_cases_of_the_same_names(run):
     result = run(names="first", markers="mlu and own and int8 and fp16")
-    assert "out-int8-fp16" in result.outcomes
+    assert "first/out-int8-fp16" in result.outcomes
     assert {record.network for record in result.records} == {"first"}
 
 

@@ -30,7 +30,7 @@ def test_a_clean_device_passes_everything_and_every_output_is_judged(run):
 
 def test_tests_run_from_the_finest_judgement_on_and_what_was_judged_is_timed_at_once(run):
     names = list(run("FaultyDevice", markers="mlu").outcomes)
-    chained, *fused = ([f"{test}[{precision}]" for precision in PRECISIONS] for test in WHOLE_TESTS)
+    chained, *fused = ([f"{test}[small-{precision}]" for precision in PRECISIONS] for test in WHOLE_TESTS)
     pairs = [name for pair in zip(*fused, strict=True) for name in pair]
     assert names[4 * KEY_NODES :] == [*chained, *pairs, *CALIBRATION]
     for place, precision in enumerate(PRECISIONS):
@@ -49,7 +49,9 @@ def test_tests_run_from_the_finest_judgement_on_and_what_was_judged_is_timed_at_
 def test_a_wrong_output_fails_the_fused_and_the_timed_test(run, device, sentence):
     result = run(device, markers="mlu and fused")
     assert result.code == 1
-    assert result.failed == {f"{test}[small-{precision}]" for test in WHOLE_TESTS[1:] for precision in PRECISIONS}
+    assert result.failed == {
+        f"{test}[small-{precision}]" for test in WHOLE_TESTS[1:] for precision in PRECISIONS
+    }
     assert all(sentence in "; ".join(record.reasons) for record in result.records)
     assert [record.outcome for record in result.records] == ["deviates"] * 8
 

@@ -119,9 +119,7 @@ huge_doubles = faulty(lambda value: np.full(value.shape, 1e300))
 zeroed = faulty(np.zeros_like)
 a_million_times = faulty(lambda value: 1_000_000 * value)
 noisy = faulty(_noisy(0.1))
-barely_zeroed = faulty(np.zeros_like)
-a_million_times = faulty(lambda value: 1_000_000 * value)
-noisy = faulty(_noisy(1e-2))
+barely_noisy = faulty(_noisy(1e-2))
 
 
 class _Stale:

@@ -171,7 +171,7 @@ class Expectations:
             verdict = judge_conformity(compared, cost, str(precision))
         else:
             verdict = judge_comparisons(compared, self.bound(node, precision))
-        unit = rounding_error(attainable, operators, self._margins)
+        unit: ErrorValues | None = rounding_error(attainable, operators, self._margins)
         if verdict.conformity is not None and verdict.conformity.found is not None:
             unit = verdict.bounds  # differences are from an ideal device
         return msgspec.structs.replace(verdict, attainable=unit, cost=cost)

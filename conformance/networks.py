@@ -20,6 +20,7 @@ from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.own_scales import without_scales
+from conformance.graph.side_effects import refuse_side_effects
 from conformance.network_file import FILE, Description, Input, Output
 from conformance.weights import filled, restored
 
@@ -43,14 +44,15 @@ class Network:
         weights: a checkpoint (a directory, a prefix or a SavedModel) whose variables take the place of the
             network's own weights. The network is then called ``<name>-<digest>`` after the checkpoint, so
             that what is made for it (goldens, bounds, scales, records) never meets that of other weights.
+        trusted: whether its graph may reach outside of itself; see :mod:`conformance.graph.side_effects`.
 
     Raises:
         UsageError: ``network.toml`` is missing or malformed, inputs have different numbers of samples, or
             there is no such checkpoint.
     """
 
-    def __init__(self, directory: Path, weights: Path | None = None) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, weights: Path | None = None, *, trusted: bool = False) -> None:
+        self.directory, self.trusted = directory, trusted
         self.description = read_toml(directory / FILE, Description, "network")
         self.weights = None if weights is None else find_checkpoint(weights)
         self.name = self.description.network.name
@@ -72,7 +74,11 @@ class Network:
 
     def with_weights(self, weights: Path) -> Network:
         """Return this network with the variables of a checkpoint in place of its own weights."""
-        return Network(self.directory, weights)
+        return Network(self.directory, weights, trusted=self.trusted)
+
+    def trusting(self, given: bool = True) -> Network:  # noqa: FBT001, FBT002 - --trust-graph, as it is given
+        """Return this network, whose graph may reach outside of itself where the user trusts it."""
+        return Network(self.directory, self.weights, trusted=True) if given else self
 
     @functools.cached_property
     def weights_origin(self) -> str:
@@ -92,10 +98,13 @@ class Network:
         """The frozen graph, pruned to the outputs, with its weights.
 
         Raises:
-            UsageError: graph, weights, inputs and description do not fit each other.
+            UsageError: graph, weights, inputs and description do not fit each other, or the graph reaches
+                outside of itself.
         """
         path = self._beside(self.description.network.graph, "graph")
         graph = load_frozen_graph(path, [output.name for output in self.outputs])
+        if not self.trusted:
+            refuse_side_effects(graph)
         fed = {entry.name for entry in self.description.input}
         if fed != set(graph.inputs):
             wrong = ", ".join(sorted(fed ^ set(graph.inputs)))

@@ -93,6 +93,7 @@ class Plan:
                     "name one"
                 )
             networks = [networks[0].with_weights(settings.weights)]
+        networks = [network.trusting(settings.trust_graph) for network in networks]
         self.parts = {network.name: NetworkPlan(network, settings) for network in networks}
 
     @property

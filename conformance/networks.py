@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import shlex
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from conformance.graph.dataflow import placeholder_type
 from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.own_scales import without_scales
 from conformance.graph.side_effects import refuse_side_effects
+from conformance.graph.wholeness import check_whole
 from conformance.network_file import FILE, Description, Input, Output
+from conformance.npy import read_npy
 from conformance.weights import filled, restored
 
 if TYPE_CHECKING:
@@ -105,6 +108,7 @@ class Network:
         graph = load_frozen_graph(path, [output.name for output in self.outputs])
         if not self.trusted:
             refuse_side_effects(graph)
+        check_whole(graph)
         fed = {entry.name for entry in self.description.input}
         if fed != set(graph.inputs):
             wrong = ", ".join(sorted(fed ^ set(graph.inputs)))
@@ -215,7 +219,7 @@ def _shown(shape: tuple[int | None, ...]) -> str:
 def _read_array(path: Path, what: str = "input") -> Array:
     try:
         with path.open("rb") as file:
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            array = read_npy(file)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"{what} {path} cannot be read as .npy: {error}") from error
     if array.dtype.kind not in "fiub" or not array.size:
@@ -228,17 +232,25 @@ def _read_image(path: Path, entry: Input) -> Array:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))[None]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is demanded below
+            image = Image.open(path)
+        with image:
+            _check_size(image.size, path, entry)  # before its pixels take memory
+            return np.asarray(image.convert("RGB"))[None]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UsageError(f"input {path} cannot be read as an image: {error}") from error
-    if entry.size is None or pixels.shape[1:3] != tuple(entry.size):
+
+
+def _check_size(found: tuple[int, int], path: Path, entry: Input) -> None:
+    """Demand the size of a picture, given as width and height."""
+    width, height = found
+    if entry.size is None or (height, width) != tuple(entry.size):
         wanted = "a `size`" if entry.size is None else "x".join(map(str, entry.size))
         raise UsageError(
-            f"input {path} is {pixels.shape[1]}x{pixels.shape[2]} (height x width), but input "
-            f"{entry.name!r} wants {wanted}; resize the picture or mend {FILE}"
+            f"input {path} is {height}x{width} (height x width), but input {entry.name!r} wants {wanted}; "
+            f"resize the picture or mend {FILE}"
         )
-    return pixels
 
 
 def network_at(path: Path) -> Network:

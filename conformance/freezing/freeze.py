@@ -54,6 +54,7 @@ from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.own_scales import told_scales
 from conformance.graph.side_effects import refuse_side_effects
 from conformance.graph.vendor_nodes import with_plain_nodes
+from conformance.graph.wholeness import check_order_and_constants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -147,7 +148,9 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
         raise UsageError(
             f"--graph {request.graph} means nothing for {path}, which is a graph itself; drop it"
         )
-    whole = with_plain_nodes(_frozen_already(path))
+    whole = _frozen_already(path)
+    check_order_and_constants(whole)
+    whole = with_plain_nodes(whole)
     outputs = [_node_of(tensor) for tensor in request.outputs]
     if not outputs:
         fed = map(placeholder_name, request.inputs)

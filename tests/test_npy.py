@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from conformance.npy import npy_of
+from conformance.npy import map_npy, mapped, npy_of
 
 KINDS = st.sampled_from(["<f4", ">f8", "<f2", "<i8", "u1", "?", "<c8", "<U3"])
 
@@ -54,3 +55,27 @@ def test_objects_are_not_unpickled():
     np.save(file, np.array([print], object), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle"):
         npy_of(file.getvalue())
+
+
+@given(arrays.arrays(KINDS, arrays.array_shapes(min_dims=0, min_side=0)), st.booleans())
+def test_what_is_saved_is_mapped(tmp_path_factory, array, across):
+    path = tmp_path_factory.getbasetemp() / "mapped.npy"
+    path.write_bytes(saved(array.T if across else array))
+    np.testing.assert_array_equal(map_npy(path), array.T if across else array, strict=True)
+
+
+@pytest.mark.parametrize("data", [b"", b"golden", saved(np.arange(6.0))[:-1], saved(np.arange(6.0))[:100]])
+def test_what_is_no_array_is_not_mapped(tmp_path, data):
+    (tmp_path / "x.npy").write_bytes(data)
+    with pytest.raises((ValueError, EOFError)):
+        map_npy(tmp_path / "x.npy")
+
+
+def test_what_cannot_be_mapped_says_why(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        map_npy(tmp_path / "x.npy")
+    reading, writing = os.pipe()
+    with pytest.raises(OSError, match="No such device"):
+        mapped(reading, 10)
+    os.close(reading)
+    os.close(writing)

@@ -70,6 +70,7 @@ class Run:
                 fuse=not plan.settings.layer_by_layer,
                 stopwatch=self.stopwatch,
                 keep_fused=True,
+                repeat=plan.settings.repeat,
             )
             for name, expected in expectations.items()
         }
@@ -116,10 +117,10 @@ class Run:
         """
         for finding in findings:
             case = finding.case
-            if case.mode == "own":
-                self._judged.setdefault((case.network, case.precision), {})[case.node] = None
             said = finding.verdict.notes if finding.verdict and case.mode == "fused" else []
             self._device_notes |= dict.fromkeys([*finding.notes, *said])
+            if case.mode == "own":
+                self._judged.setdefault((case.network, case.precision), {})[case.node] = None
         records = [self._recorded(finding, suffix) for finding in findings]
         self._recorded_now += records
         with self.stopwatch.during("write"):

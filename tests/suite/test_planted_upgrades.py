@@ -97,7 +97,9 @@ def test_a_baseline_that_does_not_fit_stops_the_run_before_it_begins(judged, net
     before = toml.read_text()
     toml.write_text(before.replace("psnr = 20.0", "psnr = 21.0"))
     try:
-        result = run_suite(tmp_path / "run", "--device=cpu", f"--baseline={judged.baseline}", network=network)
+        result = run_suite(
+            tmp_path / "run", "--profile=ideal", f"--baseline={judged.baseline}", network=network
+        )
     finally:
         toml.write_text(before)
     assert (result.code, result.outcomes) == (4, {})

@@ -43,8 +43,8 @@ def whole(network, tmp_path_factory):
     options = {"network": network, "markers": "mlu and not calibration"}
     own_file = f"--benchmark-json={directory / 'own.json'}"
     return (
-        run_suite(directory / "two", "--device=cpu", own_file, workers=2, **options),
-        run_suite(directory / "one", "--device=cpu", **options),
+        run_suite(directory / "two", "--profile=ideal", own_file, workers=2, **options),
+        run_suite(directory / "one", "--profile=ideal", **options),
     )
 
 

@@ -90,17 +90,22 @@ class ContractNetwork:
         return calibrate(largest_magnitudes(self.whole.graph, self.whole.feeds), bits)
 
     @functools.cache  # noqa: B019
+    def ideal(self, program: Program, precision: Precision) -> list[dict[str, Array]]:
+        """Return what the ideal device gives, sample by sample."""
+        scales = self.scales(precision.fixed_bits)
+        with self._ideal.open(
+            program.graph, program.fetches, precision=precision, scales=scales, fuse=False
+        ) as session:
+            return [session.run(feeds) for feeds in program.feeds]
+
+    @functools.cache  # noqa: B019
     def limits(self, program: Program, precision: Precision) -> Mapping[str, ErrorValues]:
         """Return each node's bound: what the ideal device attains on the same graph and feeds, with margins.
 
         Nothing is allowed for summing in float32: every sum of the network is one of fixed-point numbers,
         whose quantisation adds far more than that.
         """
-        scales = self.scales(precision.fixed_bits)
-        with self._ideal.open(
-            program.graph, program.fetches, precision=precision, scales=scales, fuse=False
-        ) as session:
-            runs = [session.run(feeds) for feeds in program.feeds]
+        runs = self.ideal(program, precision)
         return {
             node: bound(
                 attained(self.goldens[node], [run[node] for run in runs]),

@@ -1,7 +1,9 @@
 """Goldens: right, made once, verified each time; whatever is damaged, foreign or half-written is detected."""
 
+import gc
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from support.refusals import refused
 from support.small_goldens import CONV, ensure, file_of, make, opened, tensors
 from support.toy_network import write_toy
 
-from conformance.errors import EXIT_INFRASTRUCTURE, GoldenError
+from conformance import cli
+from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, GoldenError
 from conformance.goldens import MANIFEST, GoldenStore
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
@@ -81,9 +84,26 @@ def test_creating_again_gives_the_same_manifest(root):
 
 
 def test_goldens_are_read_only_maps(root):
-    value = ensure(root).get(CONV, 0)
-    assert isinstance(value, np.memmap)
+    store = ensure(root)
+    value = store.get(CONV, 0)
     assert not value.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        value[...] = 0
+    with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+        value.flags.writeable = True
+
+
+def test_goldens_hold_no_descriptors(root):
+    """A golden each for two networks of 500 nodes would be more than a process may have by default."""
+    before = set(Path("/proc/self/fd").iterdir())
+    store = ensure(root)
+    values = [store.get(node.name, sample) for node in store.manifest.key for sample in (0, 1)]
+    assert len(set(Path("/proc/self/fd").iterdir()) - before) < 3 < len(values)
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").count(str(tensors(root)))
+    assert maps == len(values)
+    del values, store
+    gc.collect()
+    assert str(tensors(root)) not in Path("/proc/self/maps").read_text(encoding="utf-8")
 
 
 def test_missing_tensors_are_made_and_reported(root):
@@ -281,6 +301,36 @@ def test_making_goldens_of_a_changed_network_leaves_none_of_the_old(root):
     opened(root).create()
     store = ensure(root)
     store.ensure(judgeable_nodes(store.network.graph))
+
+
+def test_what_the_suite_did_not_write_is_never_deleted(root):
+    """Not even where its own files lie, whatever these are called."""
+    foreign = ["notes.txt", "other.npy", "other.0.npy", ".notes.part", ".conv.part", "deep/note.0.npy"]
+    for name in foreign:
+        (tensors(root) / name).parent.mkdir(exist_ok=True)
+        (tensors(root) / name).write_text("mine", encoding="utf-8")
+    half = tensors(root) / ".score.0.npy.abcd_123.part"
+    half.write_text("half", encoding="utf-8")
+    opened(root).create()
+    assert all((tensors(root) / name).read_text(encoding="utf-8") == "mine" for name in foreign)
+    assert not half.exists()
+
+
+def test_a_damaged_manifest_is_made_anew(root):
+    (root / "goldens/small" / MANIFEST).write_text("{", encoding="utf-8")
+    opened(root).create()
+    ensure(root)
+
+
+@pytest.mark.parametrize("name", [".", "..", "../..", "small/../.."])
+def test_a_name_cannot_lead_out_of_the_golden_directory(root, name):
+    beside = root / "tensors/mine.0.npy"
+    beside.parent.mkdir()
+    beside.write_text("mine", encoding="utf-8")
+    toml = root / "small/network.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace('"small"', f'"{name}"'), encoding="utf-8")
+    assert cli.main(["golden", str(root / "small"), "--golden-dir", str(root / "goldens")]) == EXIT_USAGE
+    assert beside.read_text(encoding="utf-8") == "mine"
 
 
 def test_a_network_that_gives_no_numbers(root):

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
     ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
-    ("shard",),
-    ("files", "golden_places", "options", "precision"),
+    ("exit_guard", "shard"),
+    ("files", "golden_places", "npy", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),
     ("quantization", "freezing"),

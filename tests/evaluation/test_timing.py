@@ -15,12 +15,13 @@ INT8 = parse_precision("int8-fp16")
 class PacedDevice:
     """Says that its runs took these seconds; ``None`` means that it breaks."""
 
-    def __init__(self, *seconds, simulated=True, opening=None):
+    def __init__(self, *seconds, simulated=True, opening=None, model="P1"):
+        self._model = model
         self.seconds, self.fed, self.opened, self.closed = iter(seconds), [], 0, 0
         self._simulated, self._opening = simulated, opening
 
     def info(self):
-        return DeviceInfo(kind="paced", model="P1", simulated=self._simulated)
+        return DeviceInfo(kind="paced", model=self._model, simulated=self._simulated)
 
     def open(self, graph, fetches, *, precision, scales, fuse=True):
         if self._opening:
@@ -90,6 +91,11 @@ def test_the_samples_take_turns_and_each_output_is_compared_with_its_own_golden(
         (PacedDevice(1.0, 1.0, None), "broken", "the device raised OSError: overheated"),
         (PacedDevice(1.0, 0.0), "broken", "took 0.0 seconds, so there is no speed to judge"),
         (PacedDevice(1.0, -1.0), "broken", "should give a number >= 0"),
+        (
+            PacedDevice(1.0, 1.0, 1e-12, model="MLU270"),
+            "broken",
+            "took 1e-12 seconds, but one core of an MLU270",
+        ),
     ],
 )
 def test_a_device_that_gives_no_time_ends_the_benchmark_and_is_a_finding(device, state, reason):

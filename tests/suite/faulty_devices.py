@@ -3,7 +3,9 @@
 Each wraps a device that conforms: the emulator of ideal arithmetic.
 """
 
+import ctypes
 import functools
+import os
 import types
 
 import numpy as np
@@ -266,3 +268,9 @@ class TiringDevice(FaultyDevice):
 
         session = self._inner.open(graph, fetches, precision=precision, scales=scales, fuse=fuse)
         return FaultySession(session, fault)
+
+
+# Faults that end the process as if all were well
+
+leaves_by_c = functools.partial(FaultyDevice, lambda _: ctypes.CDLL(None).exit(0))
+leaves_by_python = functools.partial(FaultyDevice, lambda _: os._exit(0))

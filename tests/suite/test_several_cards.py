@@ -83,7 +83,7 @@ def test_times_of_both_workers_are_in_one_file(whole):
         figures = first.pop("stats"), second.pop("stats")
         assert first == second
         assert figures[0].keys() == figures[1].keys()
-        assert len(figures[0]["data"]) == figures[0]["rounds"] == 3
+        assert len(figures[0]["data"]) == figures[0]["rounds"] == 5
         (record,) = [
             item
             for item in whole[0].records

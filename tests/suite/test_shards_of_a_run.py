@@ -65,7 +65,7 @@ def test_the_environment_is_that_of_one_run_and_names_the_shards(judged, merged)
     one, shards = (read_environment(judged[0].directory), [read_environment(x.directory) for x in judged[1]])
     found = read_environment(merged[1])
     differing = {name for name in one.__struct_fields__ if getattr(one, name) != getattr(found, name)}
-    assert differing == {"started", "options", "devices", "seconds", "shards"}
+    assert differing == {"started", "options", "devices", "seconds", "shards", "ended"}
     assert found.seconds.keys() == one.seconds.keys()
     assert found.options == one.options | {"run_dir": str(merged[1])}
     assert found.started == min(shard.started for shard in shards)

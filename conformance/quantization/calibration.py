@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError
+from conformance.graph.composing import reference_graph
 from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import reduced
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
 from conformance.graph.operators import FLOAT_PRODUCTS, PRODUCT_SUMS, known
 from conformance.graph.own_scales import own_scales
-from conformance.graph.retype import to_float64
 from conformance.quantization.parameter_file import QuantizationScales, as_written, check_against
 from conformance.quantization.scale_rules import LARGEST, RULES
 
@@ -103,7 +103,7 @@ def largest_magnitudes(
                 f"{key!r} in {graph.source} cannot be calibrated: {tensor!r} lies inside a TensorFlow 1 loop "
                 "or branch, where values cannot be seen; unroll the loop before freezing"
             )
-    wide, _ = to_float64(graph)
+    wide, _ = reference_graph(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
     fetches = [f"{RANGE_PREFIX}{key}{end}" for key in tensors for end in ENDS]
     measuring = wide.replaced([*wide.nodes.values(), *ranges], outputs=fetches).prune(fetches)

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from conformance.devices.emulator.composed_operators import compositions_of
 from conformance.devices.emulator.constants import Constants, made_of
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.devices.emulator.kernels import Library
@@ -18,12 +19,12 @@ from conformance.devices.emulator.reductions import Reductions
 from conformance.devices.emulator.rounding import Rounding
 from conformance.devices.emulator.switched_operators import SwitchedOperators
 from conformance.errors import UsageError
+from conformance.graph.composing import INSIDE, composed, composed_in_float64
 from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import FrozenGraph, Node, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
-from conformance.graph.retype import to_float64
 from conformance.numerics.half import round_to_half
 
 if TYPE_CHECKING:
@@ -142,7 +143,11 @@ class _Rewriter:
         in_floats: frozenset[str],
     ) -> None:
         wide = profile.arithmetic == "float64"
-        self.graph, narrow = to_float64(graph) if wide else (graph, ())
+        self.compositions = compositions_of(graph, precision, profile, on_host)
+        if wide:
+            self.graph, narrow = composed_in_float64(graph, self.compositions)
+        else:
+            self.graph, narrow = composed(graph, self.compositions), ()
         self.dtype = tensorflow().float64 if wide else tensorflow().float32
         self.types: dict[str, list[TensorType]] = tensor_types(self.graph)
         self.precision, self.profile = precision, profile
@@ -161,7 +166,7 @@ class _Rewriter:
             in_floats,
         )
         fused = fuse and profile.fused_intermediates == "fp32"
-        self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
+        self.kept_wide = unstored(graph, fetches | on_host) if fused else frozenset()
         inner = {
             name: 32 if name in self.kept_wide else precision.float_bits
             for name in read_once(self.graph) - fetches - on_host
@@ -170,6 +175,7 @@ class _Rewriter:
             self.graph, self.types, precision, profile, self.library, self.dtype, inner, self.kept_wide
         )
         self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
+        self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host = on_host
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.unmodelled: list[str] = list(narrow)
@@ -200,7 +206,9 @@ class _Rewriter:
 
     def _node(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, under its name."""
-        if not self._touches_float(node):
+        if node.name in self.compositions:
+            return self.rounding.rounding(node.name, node.input[0], tensorflow().float64)
+        if not self._touches_float(node) or node.name.startswith(self.inside):
             return [node]
         if node.name in self.on_host:
             return self._on_the_host(node)
@@ -283,6 +291,7 @@ class _Rewriter:
         "fixed point": _in_fixed_point,
         "running sum": _reduced,
         "float64": _in_float64,
+        "composed": _not_modelled,
         "rounded": _stock,
         "exact": _stock,
         "stored": _stock,

@@ -24,6 +24,7 @@ from conformance.commands import (
     prepare,
     quantize,
     report,
+    sensitivity,
     show,
     test,
     track,
@@ -31,6 +32,7 @@ from conformance.commands import (
 )
 from conformance.commands.arguments import Once, with_environment
 from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
+from conformance.exit_guard import ExitGuard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,7 @@ COMMANDS = (
     dump,
     compare,
     diagnose,
+    sensitivity,
     show,
     annotate,
     track,
@@ -87,6 +90,20 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
+    guard = ExitGuard()
+    try:
+        code = _code(options)
+    except SystemExit:  # of something that runs inside: the guard makes it 3
+        raise
+    except BaseException:
+        guard.disarm()
+        raise
+    guard.disarm()
+    return code
+
+
+def _code(options: argparse.Namespace) -> int:
+    """Run the command and return its exit code, with one sentence for what went wrong."""
     try:
         code = options.command(with_environment(options, os.environ)) or EXIT_FINE
         sys.stdout.flush()

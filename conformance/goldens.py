@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import platform
+import re
 import shlex
 import urllib.parse
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ import msgspec
 import numpy as np
 
 from conformance import locations
-from conformance.errors import GoldenError, near_names
+from conformance.errors import GoldenError, UsageError, near_names
 from conformance.files import read_json, write_atomically, write_json_atomically, write_json_table_atomically
 from conformance.fingerprints import (
     Fingerprint,
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 ACCEPTED = "accepted.json"
+TENSOR = re.compile(r"(?P<node>.+)\.[0-9]+\.npy")
+"""The file of a tensor; see :func:`_file`."""
+HALF = re.compile(r"\..+\.(npy|json)\.[a-z0-9_]{8}\.part")
+"""A file of these that was not written to its end."""
 
 
 class GoldenNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -197,7 +202,7 @@ class GoldenStore:
     def create(self) -> Manifest:
         """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node.
 
-        Tensors of an older manifest are deleted.
+        Tensors of an older manifest are deleted, and nothing else: other files that lie there stay.
 
         Raises:
             GoldenError: a tensor is empty or not finite, or the directory cannot be written.
@@ -209,7 +214,7 @@ class GoldenStore:
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
         self._mapped.clear()
         with self._locked():
-            self._delete("*")
+            self._delete_tensors({*names, *self._old_names()})
             for sample, part in self.computed(names):
                 for name, value in part.items():
                     prints[name].append(fingerprint(value, f"the golden of {name!r} on sample {sample}"))
@@ -228,7 +233,7 @@ class GoldenStore:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.directory / f".{TENSORS}.lock"):
-                self._delete(".*.part")
+                self._delete_halves()
                 yield
         except OSError as error:
             raise GoldenError(
@@ -236,9 +241,25 @@ class GoldenStore:
                 "place with --golden-dir"
             ) from error
 
-    def _delete(self, pattern: str) -> None:
-        for path in (self.directory / TENSORS).glob(pattern):
-            path.unlink()
+    def _delete_halves(self) -> None:
+        """Delete what :func:`conformance.files.write_atomically` left of a process that was killed."""
+        for path in (self.directory / TENSORS).glob(".*.part"):
+            if HALF.fullmatch(path.name) and path.is_file():
+                path.unlink()
+
+    def _delete_tensors(self, nodes: set[str]) -> None:
+        """Delete the tensors of nodes, and the list of those that were accepted."""
+        for path in (self.directory / TENSORS).glob("*"):
+            found = TENSOR.fullmatch(path.name)
+            if path.name == ACCEPTED or (found and urllib.parse.unquote(found["node"]) in nodes):
+                path.unlink()
+
+    def _old_names(self) -> set[str]:
+        """Return the nodes of the manifest that is there; of a damaged one nobody knows them."""
+        try:
+            return set(read_json(self.directory / MANIFEST, Manifest, "golden manifest").by_name)
+        except UsageError:
+            return set()
 
     def _missing(self, wanted: Iterable[GoldenNode]) -> list[str]:
         samples = range(self.network.samples)

@@ -15,7 +15,9 @@ from conformance.weights import Weights
 FILE = "network.toml"
 
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
-"""What a network may be called: its name is one of files, too."""
+"""Of what the name of a network may be made."""
+LONGEST_NAME = 100
+"""Characters of it: files and directories are called after it, with more behind."""
 
 
 def _node(name: str) -> str:
@@ -44,6 +46,10 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"name {self.name!r} may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else")
+        if self.name[0] in ".-":  # a directory, hidden, or an option of a command
+            raise ValueError(f"name {self.name!r} may not start with {self.name[0]!r}")
+        if len(self.name) > LONGEST_NAME:
+            raise ValueError(f"name {self.name!r} is longer than {LONGEST_NAME} characters")
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):

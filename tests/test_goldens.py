@@ -11,7 +11,8 @@ from support.refusals import refused
 from support.small_goldens import CONV, ensure, file_of, make, opened, tensors
 from support.toy_network import write_toy
 
-from conformance.errors import EXIT_INFRASTRUCTURE, GoldenError
+from conformance import cli
+from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, GoldenError
 from conformance.goldens import MANIFEST, GoldenStore
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
@@ -281,6 +282,36 @@ def test_making_goldens_of_a_changed_network_leaves_none_of_the_old(root):
     opened(root).create()
     store = ensure(root)
     store.ensure(judgeable_nodes(store.network.graph))
+
+
+def test_what_the_suite_did_not_write_is_never_deleted(root):
+    """Not even where its own files lie, whatever these are called."""
+    foreign = ["notes.txt", "other.npy", "other.0.npy", ".notes.part", ".conv.part", "deep/note.0.npy"]
+    for name in foreign:
+        (tensors(root) / name).parent.mkdir(exist_ok=True)
+        (tensors(root) / name).write_text("mine", encoding="utf-8")
+    half = tensors(root) / ".score.0.npy.abcd_123.part"
+    half.write_text("half", encoding="utf-8")
+    opened(root).create()
+    assert all((tensors(root) / name).read_text(encoding="utf-8") == "mine" for name in foreign)
+    assert not half.exists()
+
+
+def test_a_damaged_manifest_is_made_anew(root):
+    (root / "goldens/small" / MANIFEST).write_text("{", encoding="utf-8")
+    opened(root).create()
+    ensure(root)
+
+
+@pytest.mark.parametrize("name", [".", "..", "../..", "small/../.."])
+def test_a_name_cannot_lead_out_of_the_golden_directory(root, name):
+    beside = root / "tensors/mine.0.npy"
+    beside.parent.mkdir()
+    beside.write_text("mine", encoding="utf-8")
+    toml = root / "small/network.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace('"small"', f'"{name}"'), encoding="utf-8")
+    assert cli.main(["golden", str(root / "small"), "--golden-dir", str(root / "goldens")]) == EXIT_USAGE
+    assert beside.read_text(encoding="utf-8") == "mine"
 
 
 def test_a_network_that_gives_no_numbers(root):

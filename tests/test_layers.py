@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
     ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
-    ("shard",),
+    ("exit_guard", "shard"),
     ("files", "golden_places", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),

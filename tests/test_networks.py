@@ -104,8 +104,15 @@ BAD_DESCRIPTIONS = [
             f'name = "{name}"',
             f"name '{name}' may hold a-z, A-Z, 0-9, '_', '.' and '-', and nothing else",
         )
-        for name in ("../small", "my network", "", "größe")
+        for name in ("../small", "my network", "", "größe", "/small")
     ),
+    *(
+        ('name = "small"', f'name = "{name}"', f"name '{name}' may not start with '{name[0]}'")
+        for name in (".", "..", ".git", "--help")
+    ),
+    ('name = "small"', r'name = "small\n"', "may hold a-z, A-Z, 0-9"),
+    ('name = "small"', r'name = "small\u0000"', "may hold a-z, A-Z, 0-9"),
+    ('name = "small"', f'name = "{"a" * 101}"', "name 'a+' is longer than 100 characters"),
     (
         "[acceptance]\ncosine = 0.999\npsnr = 40.0\n",
         "",

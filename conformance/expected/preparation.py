@@ -128,7 +128,9 @@ def _stale_bounds(store: GoldenStore) -> str:
     except ConformanceError:
         return "they are of other scales"
     names = {node.name for node in store.manifest.nodes}
-    return "" if attainable.nodes.keys() == names else "they are of other nodes"
+    if attainable.nodes.keys() != names:
+        return "they are of other nodes"
+    return "" if attainable.right.keys() == names and attainable.fused else "they are of an earlier version"
 
 
 def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:

@@ -183,8 +183,8 @@ def _drift(before: Mapping[int, Record], after: Mapping[int, Record]) -> Drift:
     judged = any_of(after).mode != "chained"
     return Drift(
         **named(any_of(after)),
-        before=_share(before.values()),
-        after=_share(after.values()),
+        before=share(before.values()),
+        after=share(after.values()),
         criterion=None if worst is None else worst.criterion,
         error_before=None if worst is None else worst.before,
         error_after=None if worst is None else worst.after,
@@ -194,10 +194,10 @@ def _drift(before: Mapping[int, Record], after: Mapping[int, Record]) -> Drift:
     )
 
 
-def _share(records: Iterable[Record]) -> float | None:
+def share(records: Iterable[Record]) -> float | None:
     """Return the worst error over its bound, of an output what it misses over what it may; None without."""
     found = [_share_of(record) for record in records]
-    known = [share for share in found if share is not None and math.isfinite(share)]
+    known = [value for value in found if value is not None and math.isfinite(value)]
     return max(known, default=None)
 
 

@@ -19,7 +19,7 @@ from conformance.freezing.freeze import freeze
 from conformance.graph.array_files import array_directory
 from conformance.initialising.description import description
 from conformance.initialising.random_inputs import random_samples
-from conformance.network_file import FILE
+from conformance.network_file import FILE, LONGEST_NAME
 from conformance.networks import network_names
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def _beside(source: Path) -> Path:
 
 def _name_of(directory: Path) -> str:
     """Return a name for the network that none of the project's own has."""
-    name = NOT_IN_NAMES.sub("-", directory.resolve().name) or "network"
+    plain = NOT_IN_NAMES.sub("-", directory.resolve().name).lstrip(".-")
+    name = plain[: LONGEST_NAME - len("-2")] or "network"
     return f"{name}-2" if name in network_names(locations.NETWORKS) else name
 
 

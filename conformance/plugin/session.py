@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
+from conformance.exit_guard import ExitGuard
 from conformance.plugin.benchmark_comparison import take_regressions
 from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
@@ -28,14 +29,30 @@ if TYPE_CHECKING:
     from conformance.runs.plan import Plan
 
 STARTED = pytest.StashKey[float]()
+GUARD = pytest.StashKey[ExitGuard]()
 ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 """How a session ends that was not cut short."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start the clock of the whole run."""
+    """Start the clock of the whole run; from here to its last line an exit is no verdict."""
     session.config.stash[STARTED] = time.perf_counter()
+    if asks_for_suite(session.config):
+        _arm(session.config)
+
+
+def _arm(config: pytest.Config) -> None:
+    """Guard the process against an exit from inside; of a worker the controller notices it."""
+    if not is_worker(config) and GUARD not in config.stash:
+        config.stash[GUARD] = ExitGuard()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let the process end: everything has been said."""
+    if GUARD in config.stash:
+        config.stash[GUARD].disarm()
 
 
 @pytest.hookimpl(trylast=True)
@@ -44,6 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if config.option.collectonly or is_worker(config) or not any(map(of_suite, session.items)):
         return
+    _arm(config)  # where -m does not name the suite
     try:
         plan = plan_of(config)
         plan.show_progress(_progress(config))

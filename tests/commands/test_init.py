@@ -228,6 +228,7 @@ def test_an_interrupted_one_leaves_nothing(said, models, tmp_path, monkeypatch):
         ("saved/saved_model.pb", None, "saved"),
         ("small.pb", "my network!", "my-network-"),
         ("small.pb", "lstm", "lstm-2"),
+        ("small.pb", "..-.mine", "mine"),
     ],
 )
 def test_where_it_goes_and_what_it_is_called(said, models, tmp_path, source, directory, name):

@@ -1,6 +1,8 @@
 """The verdict on planted upgrades, made of run directories: each kind of change, and each that is none."""
 
+import dataclasses
 import math
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from support.made_runs import PRECISIONS, Made, digest, made_side, output, own, usual
 
 from conformance.gating.gate import Demands, gate
+from conformance.gating.outcomes import STANDINGS
+from conformance.judging.cases import Outcome
 
 BASELINE = {"int8-fp16": 0.01, "int16-fp32": 0.02}
 NEW = {"driver": "4.20.11"}
@@ -166,10 +170,23 @@ def test_what_was_fixed_is_said_and_passes(judge):
     assert (found.verdict, changes(found)) == ("GO, CHANGED", {("fixed", "n/mean-int8-fp16-own")})
 
 
-@pytest.mark.parametrize("outcome", ["unsupported", "broken", "waived"])
+def test_every_outcome_has_a_standing():
+    assert set(STANDINGS) == set(get_args(Outcome))
+
+
+@pytest.mark.parametrize("outcome", ["unsupported", "unmodelled", "broken", "waived"])
 def test_what_conformed_and_is_anything_else_now_regressed(judge, outcome):
-    found = judge(three(mean8=own("mean", "Mean", "int8-fp16", outcome=outcome)))
+    what = "Foo" if outcome == "unmodelled" else ""
+    found = judge(three(mean8=own("mean", "Mean", "int8-fp16", outcome=outcome, unmodelled=what)))
     assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
+
+
+def test_what_is_not_modelled_any_more_regressed_and_says_why(judge):
+    (mean,) = [item for item in usual() if item.case == "n/mean-int8-fp16-own"]
+    lost = msgspec.structs.replace(mean, outcome="unmodelled", unmodelled="Mean ran in float")
+    found = judge(three(mean8=lost))
+    assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
+    assert "Mean ran in float" in found.outcomes[0].said
 
 
 def test_unequal_results_of_equal_inputs_within_a_run(judge):
@@ -255,12 +272,8 @@ def test_accuracy_comes_before_speed(judge):
     random = np.random.default_rng(1)
     slow = noisy(random, 1.10, 5, NEW)
     wrong = usual(conv8=own("conv", "Conv2D", "int8-fp16", error=9.0, outcome="deviates"))
-    found = judge([msgspec_free(item, wrong) for item in slow], noisy(random, 1.0, 5))
+    found = judge([dataclasses.replace(item, records=wrong) for item in slow], noisy(random, 1.0, 5))
     assert (found.verdict, found.exit_code) == ("NO-GO", 1)
-
-
-def msgspec_free(made, records):
-    return Made(records, made.seconds, made.device)
 
 
 def test_one_run_a_side_cannot_tell(judge):

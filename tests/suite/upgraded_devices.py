@@ -69,3 +69,14 @@ class EveryThirdRun(Unchanged):
         if self._wrong and precision.fixed_bits == 8:
             return touching(lambda value: value * np.float32(1.1), CONVOLUTION)
         return super().fault(precision)
+
+
+class Thermometer(Unchanged):
+    """Tells its temperature before the run, and breaks when it is asked again."""
+
+    def __init__(self):
+        super().__init__()
+        self._temperatures = iter([41.0])
+
+    def state(self):
+        return {"temperature_celsius": next(self._temperatures)}

@@ -102,7 +102,7 @@ class Rounding:
         return [*wide, exact, *self.rounding(node.name, exact.name, double)]
 
     def widened(self, node: Node) -> tuple[list[Node], list[str]]:
-        """Return casts of the float inputs of ``node`` to float64, and its inputs with them in place."""
+        """Return casts of the float inputs of ``node`` to float64, and its inputs with these in place."""
         wide, inputs = [], list(node.input)
         for index, source in enumerate(data_inputs(node)):
             if self.is_float(self.type_of(source)):

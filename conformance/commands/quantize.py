@@ -82,10 +82,18 @@ def _by_us(
         given = ", ".join(options.device_option)
         raise UsageError(f"--device-option {given} means nothing without --device=cambricon; drop it")
     if options.rule in (None, LARGEST):
-        return make_scales(network, network.directory, widths)
+        made = make_scales(network, network.directory, widths)
+        _tell(made.told)
+        return made.changed
     note(f"scales by the rule {options.rule}, {RULES[options.rule].evidence}: {RULES[options.rule].source}")
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
+    _tell(largest.told)
     return {bits: _keep(network, calibrate(largest, bits, options.rule)) for bits in widths}
+
+
+def _tell(what: str) -> None:
+    if what:
+        note(what)
 
 
 def _keep(network: Network, scales: QuantizationScales) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from conformance.evaluation.evaluation import Evaluation
     from conformance.graph.frozen import FrozenGraph
+    from conformance.quantization.calibration import Magnitudes
     from conformance.quantization.parameter_file import QuantizationScales
 
 DIGITS = 1e-5
@@ -88,11 +89,11 @@ def _nearest(evaluation: Evaluation, found: QuantizationScales) -> tuple[str, Ma
     """
     network = evaluation.network
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
-    wanted = {"the network's parameter file": evaluation.expected.scales(found.bits).scales}
+    by_file = evaluation.expected.scales(found.bits).scales
+    wanted = {"the network's parameter file": _of_values(by_file, largest)}
     for name, rule in RULES.items():
-        wanted[f"the rule {name} ({rule.evidence}: {rule.source})"] = calibrate(
-            largest, found.bits, name
-        ).scales
+        scales = calibrate(largest, found.bits, name).scales
+        wanted[f"the rule {name} ({rule.evidence}: {rule.source})"] = _of_values(scales, largest)
 
     def misses(scales: Mapping[str, float]) -> int:
         return sum(not _agree(found.scales[key], scales[key]) for key in scales.keys() & found.scales.keys())
@@ -100,6 +101,11 @@ def _nearest(evaluation: Evaluation, found: QuantizationScales) -> tuple[str, Ma
     best = min(wanted, key=lambda words: misses(wanted[words]))
     agreeing = [words for words, scales in wanted.items() if misses(scales) == misses(wanted[best])]
     return f"the framework's scales are nearest to those of {' and of '.join(agreeing)}", wanted[best]
+
+
+def _of_values(scales: Mapping[str, float], largest: Magnitudes) -> dict[str, float]:
+    """Return the scales that values decide: any is right for a tensor of zeros."""
+    return {key: scale for key, scale in scales.items() if key not in largest.zero}
 
 
 def _found(evaluation: Evaluation, bits: int) -> QuantizationScales | Problem:
@@ -120,7 +126,7 @@ def _verdict(found: Mapping[str, float], ours: Mapping[str, float], keys: Sequen
     reasons = [
         f"{key} has scale {found.get(key)}, but should have {ours[key]}"
         for key in keys
-        if key not in found or not _agree(found[key], ours[key])
+        if key in ours and (key not in found or not _agree(found[key], ours[key]))
     ]
     return Verdict(outcome="deviates" if reasons else "conforms", reasons=reasons)
 

@@ -19,6 +19,7 @@ from conformance.expected.attainable import FILE as BOUNDS
 from conformance.expected.attainable import check_scales, read_attainable
 from conformance.expected.ideal_device import make_attainable
 from conformance.expected.scales import (
+    MadeScales,
     kept_scales,
     make_scales,
     refuse_installed,
@@ -144,21 +145,23 @@ def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
         store.create()
     elif step == "bounds":
         make_attainable(store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES))
-    elif not _make_scales(store, forced=forced):
-        return _left(store, step)
+    else:
+        made = _make_scales(store, forced=forced)
+        if made is None:
+            return _left(store, step)
+        why = "; ".join(filter(None, [why, made.told]))
     return Prepared(step, "made", _there(store, step) + (f" ({why})" if why else ""))
 
 
-def _make_scales(store: GoldenStore, *, forced: bool) -> bool:
+def _make_scales(store: GoldenStore, *, forced: bool) -> MadeScales | None:
     """Calibrate for the widths that need it; if forced, for all whose file is not a user's own."""
     network, directory = store.network, scales_directory(store)
     kept = kept_scales(store)
     widths = [bits for bits in FIXED_BITS if bits not in kept] if forced else [*stale_scales(store)]
     if widths and quantized_tensors(network.graph):
         refuse_installed(network)
-        make_scales(network, directory, widths)
-        return True
-    return False
+        return make_scales(network, directory, widths)
+    return None
 
 
 def _left(store: GoldenStore, step: Step) -> Prepared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
@@ -93,11 +93,20 @@ def kept_scales(store: GoldenStore) -> list[FixedBits]:
     ]
 
 
-def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) -> dict[FixedBits, bool]:
-    """Calibrate on all samples and write a parameter file per width; one that would not change stays.
+class MadeScales(NamedTuple):
+    """Parameter files that were made.
 
-    Returns:
-        By width, whether its file changed.
+    Attributes:
+        changed: by width, whether its file changed.
+        told: what is to be known of scales that no value decides, or ''.
+    """
+
+    changed: dict[FixedBits, bool]
+    told: str
+
+
+def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) -> MadeScales:
+    """Calibrate on all samples and write a parameter file per width; one that would not change stays.
 
     Raises:
         UsageError: a tensor cannot be calibrated, or an older file is malformed.
@@ -106,7 +115,8 @@ def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) 
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
     scales = {bits: calibrate(largest, bits) for bits in widths}
     try:
-        return {bits: _written(network, directory, made) for bits, made in scales.items()}
+        changed = {bits: _written(network, directory, made) for bits, made in scales.items()}
+        return MadeScales(changed, largest.told)
     except OSError as error:
         raise InfrastructureError(
             f"scales of {network.name} cannot be written to {directory}: {error.strerror or error}; copy the "

@@ -10,6 +10,8 @@ import numpy as np
 from conformance.cached_methods import cached_per_object
 from conformance.graph.frozen import FrozenGraph, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.operators import SOURCES
+from conformance.graph.retype import output_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,6 +79,25 @@ def unobservable(graph: FrozenGraph) -> frozenset[str]:
     return frozenset(name for name in depth if depth[name] > 0 or graph.nodes[name].op == "NextIteration")
 
 
+def float_source(graph: FrozenGraph, name: str) -> str:
+    """Return the nearest node of a float type that ``name`` is computed from, inputs apart; '' if none is.
+
+    It is an output as :mod:`conformance.network_file` names it: the first of its node.
+    """
+    pending, seen = [name], {name}
+    while pending:
+        for tensor in data_inputs(graph.nodes[pending.pop(0)]):
+            source = producer(tensor)
+            node = graph.nodes[source]
+            kind = tensorflow().as_dtype(output_types(node)[0])
+            if tensor == source and node.op not in SOURCES and kind.is_floating:
+                return source
+            if source not in seen:
+                seen.add(source)
+                pending.append(source)
+    return ""
+
+
 @dataclasses.dataclass(frozen=True)
 class TensorType:
     """Static type of a tensor: a TensorFlow dtype and a shape, None where unknown."""
@@ -115,10 +136,19 @@ def _shape(tensor: Any) -> tuple[int | None, ...] | None:
     return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
 
 
+SCALAR_OR_UNKNOWN = 21
+"""Graphs of this producer and earlier ones write a shape that is not known as they write that of a scalar."""
+
+
 def placeholder_type(graph: FrozenGraph, name: str) -> tuple[np.dtype[Any], tuple[int | None, ...] | None]:
-    """Return the NumPy dtype and the shape of a placeholder; None where unknown."""
+    """Return the NumPy dtype and the shape of a placeholder; None where unknown.
+
+    Source: tensorflow/core/ops/array_ops.cc, shape function of Placeholder.
+    """
     tf = tensorflow()
     attributes = graph.nodes[name].attr
     shape = tf.TensorShape(attributes["shape"].shape if "shape" in attributes else None)
+    if shape.rank == 0 and graph.versions.producer <= SCALAR_OR_UNKNOWN:
+        shape = tf.TensorShape(None)
     dtype = np.dtype(tf.as_dtype(attributes["dtype"].type).as_numpy_dtype)
     return dtype, None if shape.rank is None else tuple(shape.as_list())

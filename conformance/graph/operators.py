@@ -198,6 +198,7 @@ OPERATORS: dict[str, Operator] = {
     "Pack": Operator("movement", "movement", "exact"),
     "Pad": Operator("movement", "movement", "exact"),
     "PadV2": Operator("movement", "movement", "exact"),
+    "PlaceholderWithDefault": Operator("movement", "movement", "exact", hands_on="tensor"),
     "PreventGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
     "RefSwitch": Operator("movement", "movement", "exact", hands_on="frame"),
     "Reshape": Operator("movement", "movement", "exact", hands_on="values"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from conformance.quantization.scale_rules import End
 
 RANGE_PREFIX = "calibration/"
+OF_ZEROS = 1.0
+"""The largest magnitude for which zeros are scaled."""
 ENDS = {"/low": "Min", "/high": "Max"}
 """The extremes of a tensor: what their nodes are called, and their operators."""
 
@@ -39,6 +41,19 @@ class Magnitudes(dict[str, float]):
 
     own: Mapping[int, Mapping[str, float]] = MappingProxyType({})
     negative: frozenset[str] = frozenset()
+
+    @property
+    def zero(self) -> tuple[str, ...]:
+        """Keys of tensors that are zero on all samples."""
+        return tuple(key for key, value in self.items() if value == 0)
+
+    @property
+    def told(self) -> str:
+        """What is to be known of scales that no value decides, or ''."""
+        if not self.zero:
+            return ""
+        more = f" and {len(self.zero) - 1} more" if self.zero[1:] else ""
+        return f"{self.zero[0]}{more} zero on all samples: a scale for values up to {OF_ZEROS:g}"
 
 
 def quantized_tensors(graph: FrozenGraph, operators: frozenset[str] = PRODUCT_SUMS) -> dict[str, str]:
@@ -124,7 +139,9 @@ def largest_magnitudes(
 def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> QuantizationScales:
     """Return the naive scales, to the digits that the parameter file keeps.
 
-    Where the graph itself brought a scale of this width along, that is the scale.
+    Where the graph itself brought a scale of this width along, that is the scale. A tensor that is zero
+    on all samples (the first state of a loop, what a ReLU shut off) is zero at every scale: it has that of
+    values up to 1.
 
     Args:
         largest: the largest magnitudes.
@@ -132,7 +149,7 @@ def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> Q
         rule: of :data:`conformance.quantization.scale_rules.RULES`.
 
     Raises:
-        UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
+        UsageError: a tensor is not finite on some sample, so that it has no scale.
     """
     measured = largest if isinstance(largest, Magnitudes) else Magnitudes(largest)
     own, scale = measured.own.get(bits, {}), RULES[rule].scale
@@ -140,7 +157,7 @@ def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> Q
     for key, value in largest.items():
         end: End = "min" if key in measured.negative else "max"
         try:
-            scales[key] = as_written(own[key] if key in own else scale(value, end, bits))
+            scales[key] = as_written(own[key] if key in own else scale(value or OF_ZEROS, end, bits))
         except ValueError as error:
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"

@@ -12,6 +12,7 @@ from support.emulation import frozen, placeholder
 from conformance.graph.dataflow import dataflow, placeholder_type, tensor_types, topological, unobservable
 from conformance.graph.editing import placeholder as placeholder_node
 from conformance.graph.editing import plain
+from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 
@@ -125,3 +126,17 @@ def test_dataflow_of_a_long_chain_is_a_chain():
     live = dataflow(graph)
     assert list(nx.topological_sort(live)) == topological(graph) == [f"n{index}" for index in range(2000)]
     assert all(live.has_edge(*pair) for pair in itertools.pairwise(topological(graph)))
+
+
+@pytest.mark.parametrize(("version", "shape"), [(0, None), (21, None), (22, ()), (27, ())])
+def test_an_old_graph_does_not_tell_a_scalar_from_an_unknown_shape(version, shape):
+    graph_def = tensorflow().compat.v1.GraphDef()
+    graph_def.node.extend(
+        [placeholder_node("x", tensorflow().float32, []), plain("o", "Neg", ["x"], T="float32")]
+    )
+    graph_def.versions.producer = version
+    graph = FrozenGraph.of(graph_def, ["o"])
+    assert placeholder_type(graph, "x") == (np.float32, shape)
+    assert GraphRunner(graph, ["o"])({"x": np.float32(1)})["o"].tolist() == -1
+    if shape is None:
+        assert GraphRunner(graph, ["o"])({"x": np.ones((2, 3))})["o"].shape == (2, 3)

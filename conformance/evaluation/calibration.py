@@ -10,7 +10,12 @@ from conformance.graph.own_scales import of_shapes
 from conformance.judging.cases import Case
 from conformance.judging.findings import Finding, Problem
 from conformance.judging.verdicts import Verdict
-from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
+from conformance.quantization.calibration import (
+    calibrate,
+    calibrated_tensors,
+    largest_magnitudes,
+    quantized_tensors,
+)
 from conformance.quantization.scale_rules import RULES
 
 if TYPE_CHECKING:
@@ -54,7 +59,7 @@ def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
     """
     network = evaluation.network
     operators: dict[str, list[str]] = {}
-    for key in quantized_tensors(network.graph):
+    for key in calibrated_tensors(network.graph):
         operators.setdefault(key.rpartition("/")[0], []).append(key)
     cases = {
         node: Case(
@@ -72,7 +77,10 @@ def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
     told, ours = _nearest(evaluation, found)
     notes = (told, *of_shapes(network.graph, found.scales, bits))
     needless = quantized_tensors(network.graph, FLOAT_PRODUCTS).keys() - found.scales.keys()
-    keys = {node: [key for key in listed if key not in needless] for node, listed in operators.items()}
+    keys = {
+        node: [key for key in listed if key not in needless and key in ours]
+        for node, listed in operators.items()
+    }
     return [
         Finding(case, "judged", _verdict(found.scales, ours, keys[node]), notes=notes)
         if keys[node]
@@ -126,7 +134,7 @@ def _verdict(found: Mapping[str, float], ours: Mapping[str, float], keys: Sequen
     reasons = [
         f"{key} has scale {found.get(key)}, but should have {ours[key]}"
         for key in keys
-        if key in ours and (key not in found or not _agree(found[key], ours[key]))
+        if key not in found or not _agree(found[key], ours[key])
     ]
     return Verdict(outcome="deviates" if reasons else "conforms", reasons=reasons)
 

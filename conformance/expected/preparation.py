@@ -32,7 +32,7 @@ from conformance.golden_places import MANIFEST
 from conformance.graph.selection import key_nodes
 from conformance.networks import network_names
 from conformance.precision import FIXED_BITS, PRECISIONS
-from conformance.quantization.calibration import quantized_tensors
+from conformance.quantization.calibration import calibrated_tensors, told_loops
 from conformance.quantization.files import scales_path
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _make_scales(store: GoldenStore, *, forced: bool) -> MadeScales | None:
     network, directory = store.network, scales_directory(store)
     kept = kept_scales(store)
     widths = [bits for bits in FIXED_BITS if bits not in kept] if forced else [*stale_scales(store)]
-    if widths and quantized_tensors(network.graph):
+    if widths and calibrated_tensors(network.graph):
         refuse_installed(network)
         return make_scales(network, directory, widths)
     return None
@@ -175,12 +175,14 @@ def _there(store: GoldenStore, step: Step) -> str:
         return f"{len(store.manifest.nodes)} nodes, {len(store.manifest.key)} of them key nodes"
     if step == "bounds":
         return f"{len(store.manifest.nodes)} nodes at {len(PRECISIONS)} precisions"
-    tensors, directory = quantized_tensors(store.network.graph), scales_directory(store)
+    graph, directory = store.network.graph, scales_directory(store)
+    tensors, loops = calibrated_tensors(graph), told_loops(graph)
     if not tensors:
-        return "none needed: the network has no convolution or matmul"
+        return "; ".join(loops or ["none needed: the network has no convolution or matmul"])
     kept = [scales_path(directory, bits).name for bits in kept_scales(store)]
     own = f"; {' and '.join(kept)} not calibrated by this project: delete to have it made" if kept else ""
-    return f"{len(tensors)} tensors at {' and '.join(map(str, FIXED_BITS))} bits{own}"
+    widths = " and ".join(map(str, FIXED_BITS))
+    return "; ".join([f"{len(tensors)} tensors at {widths} bits{own}", *loops])
 
 
 def _check_name(store: GoldenStore) -> None:

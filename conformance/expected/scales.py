@@ -8,7 +8,12 @@ from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
 from conformance.precision import FIXED_BITS
 from conformance.quantization.calibrated import note_calibrated, origin_of
-from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
+from conformance.quantization.calibration import (
+    calibrate,
+    calibrated_tensors,
+    largest_magnitudes,
+    quantized_tensors,
+)
 from conformance.quantization.files import read_scales, read_whole, scales_path, write_scales
 
 if TYPE_CHECKING:
@@ -60,7 +65,7 @@ def stale_scales(store: GoldenStore) -> dict[FixedBits, str]:
     Raises:
         UsageError: such a file does not fit the network, or a file is malformed.
     """
-    if not quantized_tensors(store.network.graph):
+    if not calibrated_tensors(store.network.graph):
         return {}
     found = {bits: _stale(store, bits) for bits in FIXED_BITS}
     return {bits: why for bits, why in found.items() if why}

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.cached_methods import cached_per_object
-from conformance.graph.frozen import FrozenGraph, data_inputs, producer
+from conformance.graph.frozen import FrozenGraph, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import SOURCES
+from conformance.graph.operators import CONTROL_FLOW, SOURCES, STRUCTURAL
 from conformance.graph.retype import output_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import networkx as nx
+
+
+MAKES_ARRAYS = frozenset({"TensorArrayV2", "TensorArrayV3"})
+WRITES_ARRAYS = frozenset({f"TensorArray{name}V3" for name in ("Write", "Scatter", "Split")})
+"""Operators whose first output is a flow."""
 
 
 def dataflow(graph: FrozenGraph) -> nx.DiGraph:
@@ -66,6 +71,8 @@ def unobservable(graph: FrozenGraph) -> frozenset[str]:
 
     A branch that is not taken has none, and a loop has one per iteration.
     """
+    if not any(node.op in CONTROL_FLOW for node in graph.nodes.values()):
+        return frozenset()
     depth: dict[str, int] = {}
     for name in topological(graph):
         node = graph.nodes[name]
@@ -96,6 +103,29 @@ def float_source(graph: FrozenGraph, name: str) -> str:
                 seen.add(source)
                 pending.append(source)
     return ""
+
+
+def array_flows(graph: FrozenGraph) -> frozenset[str]:
+    """Return the nodes whose first output is the flow of a TensorArray: it orders users, and says nothing."""
+    flows = {name for name, node in graph.nodes.items() if node.op in WRITES_ARRAYS}
+    pending = {name for name, node in graph.nodes.items() if node.op in MAKES_ARRAYS} | flows
+    while pending:
+        pending = {
+            name
+            for name, node in graph.nodes.items()
+            if node.op in STRUCTURAL
+            and name not in flows
+            and any(_is_flow(tensor, graph, pending) for tensor in data_inputs(node))
+        }
+        flows |= pending
+    return frozenset(flows)
+
+
+def _is_flow(tensor: str, graph: FrozenGraph, sources: Collection[str]) -> bool:
+    """Whether a tensor is a flow of one of the sources: the second output of an array, else the first."""
+    source = producer(tensor)
+    makes = source in sources and graph.nodes[source].op in MAKES_ARRAYS
+    return source in sources and (not makes or output_index(tensor) == 1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,6 @@ from conformance.graph.composing import reference_graph
 from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import reduced
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import producer
 from conformance.graph.operators import FLOAT_PRODUCTS, PRODUCT_SUMS, known
 from conformance.graph.own_scales import own_scales
 from conformance.quantization.parameter_file import QuantizationScales, as_written, check_against
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from conformance.quantization.scale_rules import End
 
 RANGE_PREFIX = "calibration/"
+SHOWN = 3
+"""How many operators a sentence names."""
 OF_ZEROS = 1.0
 """The largest magnitude for which zeros are scaled."""
 ENDS = {"/low": "Min", "/high": "Max"}
@@ -71,12 +72,47 @@ def quantized_tensors(graph: FrozenGraph, operators: frozenset[str] = PRODUCT_SU
     return tensors
 
 
+def hidden_operators(graph: FrozenGraph) -> list[str]:
+    """Return the fixed-point operators inside TensorFlow 1 loops and branches, in graph order.
+
+    Their values cannot be seen, so that they cannot be calibrated, and Cambricon's fork of TensorFlow leaves
+    them to the host, which computes them in float. A parameter file of the user's own may have their scales.
+    """
+    hidden = unobservable(graph)
+    return [name for name, node in graph.nodes.items() if name in hidden and node.op in PRODUCT_SUMS]
+
+
+def calibrated_tensors(graph: FrozenGraph) -> dict[str, str]:
+    """Return the tensor behind each key of a parameter file that is calibrated; others cannot be seen."""
+    hidden = set(hidden_operators(graph))
+    return {
+        key: tensor
+        for key, tensor in quantized_tensors(graph).items()
+        if key.rpartition("/")[0] not in hidden
+    }
+
+
+def told_loops(graph: FrozenGraph) -> list[str]:
+    """Return what is to be known of the fixed-point operators in loops and branches, as sentences."""
+    hidden = hidden_operators(graph)
+    if not hidden:
+        return []
+    more = f" and {len(hidden) - SHOWN} more" if hidden[SHOWN:] else ""
+    names = f"{', '.join(hidden[:SHOWN])}{more}"
+    told = (
+        f"{names} inside a TensorFlow 1 loop or branch: not quantised, but computed in float on the host, as "
+        "Cambricon's fork of TensorFlow does; unroll the loop to have it in fixed point"
+    )
+    return [told]
+
+
 def check_scales(
     scales: QuantizationScales, graph: FrozenGraph, source: str, remedy: str = "calibrate again"
 ) -> None:
     """Check that there is a scale for every fixed-point tensor of the graph and for no other.
 
-    A depthwise convolution may go without: not every stack takes it in fixed point.
+    A depthwise convolution may go without: not every stack takes it in fixed point. So may what lies inside a
+    TensorFlow 1 loop or branch.
 
     Args:
         scales: what was read.
@@ -87,10 +123,10 @@ def check_scales(
     Raises:
         UsageError: a scale belongs to no tensor of the graph, or a tensor has none; the error names the line.
     """
-    may = quantized_tensors(graph, FLOAT_PRODUCTS)
+    must = calibrated_tensors(graph).keys() - quantized_tensors(graph, FLOAT_PRODUCTS).keys()
     check_against(
         scales,
-        [key for key in quantized_tensors(graph) if key not in may or key in scales.scales],
+        [key for key in quantized_tensors(graph) if key in must or key in scales.scales],
         source,
         remedy,
     )
@@ -104,20 +140,10 @@ def largest_magnitudes(
     Args:
         graph: the network.
         samples: feeds, one mapping per sample.
-
-    Raises:
-        UsageError: a tensor lies inside a TensorFlow 1 loop or branch.
     """
-    tensors = quantized_tensors(graph)
+    tensors = calibrated_tensors(graph)
     if not tensors:
         return Magnitudes()
-    hidden = unobservable(graph)
-    for key, tensor in tensors.items():
-        if producer(tensor) in hidden:
-            raise UsageError(
-                f"{key!r} in {graph.source} cannot be calibrated: {tensor!r} lies inside a TensorFlow 1 loop "
-                "or branch, where values cannot be seen; unroll the loop before freezing"
-            )
     wide, _ = reference_graph(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
     fetches = [f"{RANGE_PREFIX}{key}{end}" for key in tensors for end in ENDS]

@@ -9,12 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.emulation import frozen, placeholder
 
-from conformance.graph.dataflow import dataflow, placeholder_type, tensor_types, topological, unobservable
+from conformance.graph.dataflow import (
+    array_flows,
+    dataflow,
+    placeholder_type,
+    tensor_types,
+    topological,
+    unobservable,
+)
 from conformance.graph.editing import placeholder as placeholder_node
 from conformance.graph.editing import plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph, producer
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.structure import Structure
 
 
 def build(tf):
@@ -91,6 +99,30 @@ def test_loops_are_sorted_and_inside_nothing_can_be_observed():
     assert not outside & hidden
     assert graph.nodes[graph.nodes["o"].input[1]].op == "Merge"
     assert not set(graph.nodes["o"].input) & hidden
+
+
+def test_the_flow_of_an_array_is_no_result():
+    """It is a float of no meaning, at which no graph can be cut."""
+
+    def build(tf):
+        steps = tf.TensorArray("float32", 4).unstack(placeholder(tf, shape=(4, 3)))
+        kept = tf.TensorArray("float32", 4)
+
+        def body(index, value, kept):
+            return index + 1, tf.tanh(value + steps.read(index)), kept.write(index, value)
+
+        begin = [tf.constant(0), tf.zeros(3), kept]
+        _, value, kept = tf.while_loop(lambda index, *_: index < 4, body, begin)
+        tf.add(kept.stack(), value, name="o")
+
+    graph = frozen(build, "o", control_flow_v2=False)
+    flows = array_flows(graph)
+    operators = {graph.nodes[name].op for name in flows}
+    assert operators >= {"TensorArrayScatterV3", "TensorArrayWriteV3", "Exit", "Merge", "Switch"}
+    assert not operators & {"TensorArrayV3", "TensorArrayGatherV3", "Tanh", "AddV2"}
+    found = {graph.nodes[name].op for name in Structure(graph).judgeable}
+    assert found == {"Exit", "TensorArrayGatherV3", "AddV2"}
+    assert array_flows(frozen(loop, "o", control_flow_v2=False)) == frozenset()
 
 
 def test_functional_control_flow_hides_nothing():

@@ -13,10 +13,14 @@ from conformance.graph.frozen import producer
 from conformance.quantization.calibration import (
     Magnitudes,
     calibrate,
+    calibrated_tensors,
+    check_scales,
+    hidden_operators,
     largest_magnitudes,
     quantized_tensors,
+    told_loops,
 )
-from conformance.quantization.parameter_file import format_scales, parse
+from conformance.quantization.parameter_file import QuantizationScales, format_scales, parse
 
 
 @pytest.fixture(scope="module")
@@ -162,5 +166,17 @@ def test_a_matmul_in_a_loop_of_tensorflow_1():
         tf.identity(result, name="o")
 
     graph = frozen(build, "o", control_flow_v2=False)
-    with refused(r"'while/.*/input' in graph cannot be calibrated: .* unroll the loop"):
-        largest_magnitudes(graph, [{"x": np.ones((2, 2))}])
+    (name,) = hidden_operators(graph)
+    assert quantized_tensors(graph).keys() == {f"{name}/input", f"{name}/filter"}
+    assert calibrated_tensors(graph) == {}
+    assert largest_magnitudes(graph, [{"x": np.ones((2, 2))}]) == {}
+    (told,) = told_loops(graph)
+    assert told.startswith(
+        f"{name} inside a TensorFlow 1 loop or branch: not quantised, but computed in float"
+    )
+    own = dict.fromkeys(quantized_tensors(graph), 1.0)
+    for scales in ({}, own):
+        check_scales(QuantizationScales(bits=8, scales=scales), graph, "file")
+    with refused("the graph has no fixed-point tensor 'other/input'"):
+        check_scales(QuantizationScales(bits=8, scales={"other/input": 1.0}), graph, "file")
+    assert told_loops(frozen(build, "o")) == []

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from support.emulation import placeholder
+from support import toy_network
+from support.emulation import frozen, placeholder
 from support.suite_run import run_suite
 from support.toy_network import prepared, uniform, write_toy
 
@@ -59,6 +60,48 @@ def test_everything_is_judged_and_conforms(build, tmp_path):
     assert run.code == 0, run.text
     outcomes = {record.outcome for record in run.records}
     assert outcomes == {"conforms", "unsupported"}, "no framework calibrates here"
+
+
+def recurrent(tf):
+    """A loop of TensorFlow 1 as ``dynamic_rnn`` makes it, its steps in TensorArrays."""
+    random = np.random.default_rng(2)
+    kernel, answer = (random.normal(0, 0.5, (6, 6)).astype(np.float32) for _ in range(2))
+    steps = tf.TensorArray("float32", 4).unstack(tf.transpose(placeholder(tf, "X", (1, 4, 6)), [1, 0, 2]))
+
+    def body(index, state, kept):
+        state = tf.tanh(tf.matmul(state, kernel, name="MatMul") + steps.read(index))
+        return index + 1, state, kept.write(index, state)
+
+    begin = [tf.constant(0), tf.zeros((1, 6)), tf.TensorArray("float32", 4)]
+    _, state, kept = tf.while_loop(lambda index, *_: index < 4, body, begin, name="loop")
+    tf.tanh(tf.matmul(state + kept.stack()[1], answer, name="answer"), name="out")
+
+
+def recurrent_graph(build, *outputs):
+    return frozen(build, *outputs, control_flow_v2=False)
+
+
+@pytest.fixture
+def with_a_loop(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy_network, "frozen", recurrent_graph)
+    inputs = uniform(1, (1, 4, 6), "X", samples=2)
+    return prepared(tmp_path, lambda to: write_toy(to, recurrent, inputs, name="toy", cosine=0.9, psnr=9.0))
+
+
+def test_a_loop_of_tensorflow_1_is_judged_at_its_ends(with_a_loop, tmp_path, capsys):
+    """Commands and runs say the same of it: its matmul is left to the host, and all else is judged."""
+    told = (
+        "loop/MatMul inside a TensorFlow 1 loop or branch: not quantised, but computed in float on the host"
+    )
+    for command in ("nodes", "quantize"):
+        assert cli.main([command, str(with_a_loop.directory)]) == 0
+        assert told in capsys.readouterr().err
+    assert cli.main(["prepare", "--golden-dir", str(with_a_loop.goldens), str(with_a_loop.directory)]) == 0
+    assert f"2 tensors at 8 and 16 bits; {told}" in capsys.readouterr().out
+    run = run_suite(tmp_path / "run", network=with_a_loop, markers="mlu and not chained")
+    assert run.code == 0, run.text
+    assert "note: inside a loop or a branch, run in float on the host: loop/MatMul" in run.text
+    assert {record.outcome for record in run.records} == {"conforms", "unsupported"}
 
 
 def test_zeros_are_told(tmp_path, capsys):

@@ -24,8 +24,9 @@ from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import FrozenGraph, Node, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
+from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, PRODUCT_SUMS, known
 from conformance.numerics.half import round_to_half
+from conformance.quantization.calibration import hidden_operators
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -67,6 +68,24 @@ def read_once(graph: FrozenGraph) -> frozenset[str]:
     return frozenset(name for name, count in reads.items() if count == 1)
 
 
+def entering(graph: FrozenGraph, on_host: frozenset[str]) -> frozenset[str]:
+    """Return the constants that enter a loop for operators alone that the host computes: it keeps them."""
+    readers: dict[str, list[str]] = collections.defaultdict(list)
+    for node in graph.nodes.values():
+        for tensor in data_inputs(node):
+            readers[producer(tensor)].append(node.name)
+    enters = {
+        name
+        for name, node in graph.nodes.items()
+        if node.op == "Enter" and readers[name] and on_host.issuperset(readers[name])
+    }
+    return frozenset(
+        name
+        for name, node in graph.nodes.items()
+        if node.op == "Const" and readers[name] and enters.issuperset(readers[name])
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class EmulatedGraph:
     """A rewritten graph.
@@ -76,6 +95,7 @@ class EmulatedGraph:
         unmodelled: nodes whose numerics the emulator does not model: they run in float.
         guard: a vector of the graph, where integer kernels are in it. If its first number is not finite, an
             operator that they took over may have read a NaN, which they do not hand on as float kernels do.
+        in_loops: operators that the host computes because they lie inside a loop or a branch.
         checked: operators whose sums they may have rounded, if the number after that is not finite: one each.
     """
 
@@ -83,6 +103,7 @@ class EmulatedGraph:
     unmodelled: tuple[str, ...]
     guard: str | None = None
     checked: tuple[str, ...] = ()
+    in_loops: tuple[str, ...] = ()
 
 
 def emulate(
@@ -114,19 +135,31 @@ def emulate(
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
+    in_loops = _in_loops(pruned, scales, profile)
     if CONTROL.intersection(node.op for node in pruned.nodes.values()):
         integers_from = None
-    return _Rewriter(
+    rewriter = _Rewriter(
         pruned,
         set(fetches),
         precision,
         scales,
         profile,
         fuse,
-        frozenset(on_host),
+        frozenset([*on_host, *in_loops]),
         integers_from,
         frozenset(in_floats),
-    ).rewritten()
+    )
+    return dataclasses.replace(rewriter.rewritten(), in_loops=in_loops)
+
+
+def _in_loops(graph: FrozenGraph, scales: QuantizationScales, profile: Profile) -> tuple[str, ...]:
+    """Return the fixed-point operators inside TensorFlow 1 loops and branches that have no scales."""
+    kinds = FIXED_POINT if profile.depthwise_convolution == "float" else PRODUCT_SUMS
+    return tuple(
+        name
+        for name in hidden_operators(graph)
+        if graph.nodes[name].op in kinds and f"{name}/input" not in scales.scales
+    )
 
 
 class _Rewriter:
@@ -177,6 +210,7 @@ class _Rewriter:
         self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
         self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host = on_host
+        self.kept_by_host = entering(self.graph, on_host)
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.unmodelled: list[str] = list(narrow)
         self.switched = SwitchedOperators(self.rounding, self.fixed_point, self.unmodelled)
@@ -266,7 +300,7 @@ class _Rewriter:
 
     def _constant(self, node: Node) -> list[Node]:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
-        if self.precision.float_bits != 16:
+        if self.precision.float_bits != 16 or node.name in self.kept_by_host:
             return [node]
         profile, value = self.profile, self.graph.constant(node.name)
         assert value is not None, "it is a constant"

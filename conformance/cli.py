@@ -31,7 +31,14 @@ from conformance.commands import (
     waive,
 )
 from conformance.commands.arguments import Once, with_environment
-from conformance.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, near_names
+from conformance.errors import (
+    EXIT_FINE,
+    EXIT_INFRASTRUCTURE,
+    EXIT_USAGE,
+    ConformanceError,
+    near_names,
+    printable,
+)
 from conformance.exit_guard import ExitGuard
 
 if TYPE_CHECKING:
@@ -115,13 +122,18 @@ def _code(options: argparse.Namespace) -> int:
     except OSError as error:
         where = error.filename or "a file"
         return _failed(f"{where} cannot be used: {error.strerror or error}", EXIT_INFRASTRUCTURE)
+    except MemoryError as error:
+        why = str(error) or "no more can be had"
+        return _failed(
+            f"the memory does not suffice ({why}); give more, or judge a smaller part", EXIT_INFRASTRUCTURE
+        )
     except KeyboardInterrupt:
         return _failed("interrupted; what was written is whole", EXIT_INTERRUPTED)
     return EXIT_FINE
 
 
 def _failed(sentence: str, code: int) -> int:
-    print(f"mlu-conformance: {sentence}", file=sys.stderr)
+    print(f"mlu-conformance: {printable(sentence)}", file=sys.stderr)
     return code
 
 

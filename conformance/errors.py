@@ -16,10 +16,24 @@ EXIT_USAGE = 4
 EXIT_INCONCLUSIVE = 5
 
 
+def printable(text: str) -> str:
+    """Return text in which what no terminal shows, or what commands one, is written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode()
+        for letter in text
+    )
+
+
 class ConformanceError(Exception):
     """Base of every error of this project; its text is one sentence meant for the user."""
 
     exit_code: ClassVar[int] = EXIT_INFRASTRUCTURE
+
+    def __str__(self) -> str:
+        """Return the sentence; what it says of a file's content cannot command a terminal."""
+        return printable(super().__str__())
 
 
 class UsageError(ConformanceError):

@@ -39,6 +39,7 @@ from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
 from conformance.graph.structure import Structure
 from conformance.machine import cpu_model
+from conformance.npy import map_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -307,8 +308,10 @@ class GoldenStore:
     def _verified(self, node: GoldenNode, sample: int) -> Array:
         path = self.path(_file(node.name, sample))
         try:
-            value: Array = np.lib.format.open_memmap(path, mode="r")
-        except (OSError, ValueError, EOFError) as error:
+            value = map_npy(path)
+        except OSError as error:
+            raise GoldenError(f"golden {path} cannot be read: {error.strerror or error}") from error
+        except (ValueError, EOFError) as error:
             raise GoldenError(
                 f"golden {path} cannot be read ({error}); delete it and run again to make it"
             ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import shlex
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,10 @@ from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.own_scales import without_scales
 from conformance.graph.retype import output_types
+from conformance.graph.side_effects import refuse_side_effects
+from conformance.graph.wholeness import check_whole
 from conformance.network_file import FILE, Description, Input, Output
+from conformance.npy import read_npy
 from conformance.weights import filled, restored
 
 if TYPE_CHECKING:
@@ -45,14 +49,15 @@ class Network:
         weights: a checkpoint (a directory, a prefix or a SavedModel) whose variables take the place of the
             network's own weights. The network is then called ``<name>-<digest>`` after the checkpoint, so
             that what is made for it (goldens, bounds, scales, records) never meets that of other weights.
+        trusted: whether its graph may reach outside of itself; see :mod:`conformance.graph.side_effects`.
 
     Raises:
         UsageError: ``network.toml`` is missing or malformed, inputs have different numbers of samples, or
             there is no such checkpoint.
     """
 
-    def __init__(self, directory: Path, weights: Path | None = None) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, weights: Path | None = None, *, trusted: bool = False) -> None:
+        self.directory, self.trusted = directory, trusted
         self.description = read_toml(directory / FILE, Description, "network")
         self.weights = None if weights is None else find_checkpoint(weights)
         self.name = self.description.network.name
@@ -74,7 +79,11 @@ class Network:
 
     def with_weights(self, weights: Path) -> Network:
         """Return this network with the variables of a checkpoint in place of its own weights."""
-        return Network(self.directory, weights)
+        return Network(self.directory, weights, trusted=self.trusted)
+
+    def trusting(self, given: bool = True) -> Network:  # noqa: FBT001, FBT002 - --trust-graph, as it is given
+        """Return this network, whose graph may reach outside of itself where the user trusts it."""
+        return Network(self.directory, self.weights, trusted=True) if given else self
 
     @functools.cached_property
     def weights_origin(self) -> str:
@@ -94,10 +103,14 @@ class Network:
         """The frozen graph, pruned to the outputs, with its weights.
 
         Raises:
-            UsageError: graph, weights, inputs and description do not fit each other.
+            UsageError: graph, weights, inputs and description do not fit each other, or the graph reaches
+                outside of itself.
         """
         path = self._beside(self.description.network.graph, "graph")
         graph = load_frozen_graph(path, [output.name for output in self.outputs])
+        if not self.trusted:
+            refuse_side_effects(graph)
+        check_whole(graph)
         fed = {entry.name for entry in self.description.input}
         if fed != set(graph.inputs):
             wrong = ", ".join(sorted(fed ^ set(graph.inputs)))
@@ -234,7 +247,7 @@ def _shown(shape: tuple[int | None, ...]) -> str:
 def _read_array(path: Path, what: str = "input") -> Array:
     try:
         with path.open("rb") as file:
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            array = read_npy(file)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"{what} {path} cannot be read as .npy: {error}") from error
     if array.dtype.kind not in "fiub" or not array.size:
@@ -247,18 +260,26 @@ def _read_image(path: Path, entry: Input) -> Array:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            converted: Array = np.asarray(image.convert("L" if entry.channels == 1 else "RGB"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is demanded below
+            image = Image.open(path)
+        with image:
+            _check_size(image.size, path, entry)  # before its pixels take memory
+            pixels = np.asarray(image.convert("L" if entry.channels == 1 else "RGB"))
+            return pixels.reshape(1, *pixels.shape[:2], entry.channels)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UsageError(f"input {path} cannot be read as an image: {error}") from error
-    pixels = converted.reshape(1, *converted.shape[:2], entry.channels)
-    if entry.size is None or pixels.shape[1:3] != tuple(entry.size):
+
+
+def _check_size(found: tuple[int, int], path: Path, entry: Input) -> None:
+    """Demand the size of a picture, given as width and height."""
+    width, height = found
+    if entry.size is None or (height, width) != tuple(entry.size):
         wanted = "a `size`" if entry.size is None else "x".join(map(str, entry.size))
         raise UsageError(
-            f"input {path} is {pixels.shape[1]}x{pixels.shape[2]} (height x width), but input "
-            f"{entry.name!r} wants {wanted}; resize the picture or mend {FILE}"
+            f"input {path} is {height}x{width} (height x width), but input {entry.name!r} wants {wanted}; "
+            f"resize the picture or mend {FILE}"
         )
-    return pixels
 
 
 def network_at(path: Path) -> Network:

@@ -161,6 +161,11 @@ OPTIONS: tuple[Option, ...] = (
         value="DIR",
     ),
     Option(
+        "--trust-graph",
+        "run a graph whose operators reach files, the network, Python or the process itself",
+        kind=Kind.SWITCH,
+    ),
+    Option(
         "--nodes",
         "nodes by name, glob or class, separated by commas; classes: key, all, outputs, reductions, "
         "fixed-point, joins, modules, rare, named, op:TYPE",
@@ -251,6 +256,7 @@ class Settings:
     network: str
     network_path: list[Path]
     weights: Path | None
+    trust_graph: bool
     nodes: str
     shard: str | None
     rounds: int | None

@@ -1,7 +1,9 @@
 """Goldens: right, made once, verified each time; whatever is damaged, foreign or half-written is detected."""
 
+import gc
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,9 +84,26 @@ def test_creating_again_gives_the_same_manifest(root):
 
 
 def test_goldens_are_read_only_maps(root):
-    value = ensure(root).get(CONV, 0)
-    assert isinstance(value, np.memmap)
+    store = ensure(root)
+    value = store.get(CONV, 0)
     assert not value.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        value[...] = 0
+    with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+        value.flags.writeable = True
+
+
+def test_goldens_hold_no_descriptors(root):
+    """A golden each for two networks of 500 nodes would be more than a process may have by default."""
+    before = set(Path("/proc/self/fd").iterdir())
+    store = ensure(root)
+    values = [store.get(node.name, sample) for node in store.manifest.key for sample in (0, 1)]
+    assert len(set(Path("/proc/self/fd").iterdir()) - before) < 3 < len(values)
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").count(str(tensors(root)))
+    assert maps == len(values)
+    del values, store
+    gc.collect()
+    assert str(tensors(root)) not in Path("/proc/self/maps").read_text(encoding="utf-8")
 
 
 def test_missing_tensors_are_made_and_reported(root):

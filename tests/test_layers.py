@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1] / "conformance"
 LAYERS = (
     ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
     ("exit_guard", "shard"),
-    ("files", "golden_places", "options", "precision"),
+    ("files", "golden_places", "npy", "options", "precision"),
     ("numerics",),
     ("graph", "judging"),
     ("quantization", "freezing"),

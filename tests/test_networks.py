@@ -417,3 +417,21 @@ def test_every_sample_has_a_truth(answering):
     edit(answering, '"truth-1.npy", "truth-2.npy"', '"truth-1.npy"')
     with refused(r"truth of 'score' in .* has 1 files, but 'image' has 2"):
         Network(answering)
+
+
+def test_a_picture_that_is_far_too_large_is_not_decoded(directory, monkeypatch):
+    from PIL import Image
+
+    Image.new("1", (11_000, 11_000)).save(directory / "image-1.png")
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("its pixels were decoded"))
+    with refused(r"image-1.png is 11000x11000 \(height x width\), but input 'image' wants 12x10"):
+        Network(directory).feeds(0)
+
+
+def test_an_array_that_promises_a_trillion_numbers(directory):
+    with (directory / "style-1.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (10**12,)}
+        )
+    with refused("input .*style-1.npy cannot be read as .npy: it should hold 4000000000000 bytes"):
+        Network(directory).feeds(0)

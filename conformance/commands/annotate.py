@@ -77,11 +77,11 @@ def _records(run: Path, precision: str | None) -> list[Record]:
 
 
 def _network(environment: Environment, run: Path, given: str | None) -> Network:
-    """Return the network that the user names, else the one that the run's environment names."""
+    """Return the network that the user names, else that of the run; its graph is written, and never runs."""
     if given is not None:
-        return network_of(given)
+        return network_of(given).trusting()
     try:
-        return network_of_run(environment, run)
+        return network_of_run(environment, run, trusted=True)
     except UsageError as error:
         raise UsageError(f"{error}, or give --network") from error
 

@@ -93,6 +93,7 @@ def add_network(command: argparse.ArgumentParser, also: str = "") -> None:
         help=f"name below fixtures/{locations.NETWORKS.name}, or a directory with {FILE}{also} [environment: "
         f"{NETWORK} or {BY_NAME['network_path'].variable}]",
     )
+    add_option(command, "trust_graph")
     for name in ("network", "network_path"):
         option = dataclasses.replace(BY_NAME[name], flag=name, value="name", default="")
         _takes(command, dataclasses.replace(option, kind=Kind.PATH) if name == "network_path" else option)
@@ -150,6 +151,7 @@ def required_network(options: argparse.Namespace, instead: str = "") -> Network:
         UsageError: none is named, there is no such network, or its description is wrong.
     """
     network = _named(options, instead) if options.network_path is None else network_at(options.network_path)
+    network = network.trusting(options.trust_graph)
     weights = getattr(options, "weights", None)
     return network.with_weights(weights) if weights else network
 

@@ -80,8 +80,10 @@ def _from_run(options: argparse.Namespace) -> None:
     from conformance.runs.networks import network_of_run
 
     run, name = options.from_run, network_of_run_asked(options)
-    diagnosis = diagnosis_of_run(run, _precision_of_run(options), options.golden_dir, name)
-    text = lines(diagnosis, network_of_run(read_environment(run), run, name).acceptance)
+    trusted = options.trust_graph
+    diagnosis = diagnosis_of_run(run, _precision_of_run(options), options.golden_dir, name, trusted=trusted)
+    network = network_of_run(read_environment(run), run, name, trusted=trusted)
+    text = lines(diagnosis, network.acceptance)
     if options.output:
         claim_directory(options.output, "diagnosis", MARKS)
     for line in text:

@@ -6,7 +6,7 @@ import collections
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import add_list
+from conformance.commands.arguments import add_list, add_option
 from conformance.commands.printing import note, say
 from conformance.errors import InfrastructureError, UsageError
 
@@ -51,6 +51,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--signature", metavar="NAME", help="of a SavedModel (default: the one with the outputs)"
     )
+    add_option(command, "trust_graph")
     command.set_defaults(command=write_frozen_graph)
 
 
@@ -65,7 +66,14 @@ def write_frozen_graph(options: argparse.Namespace) -> None:
     from conformance.graph.array_files import check_no_arrays
 
     check_no_arrays(options.target)
-    request = Request(options.output, options.input, fixed(options.set), options.graph, options.signature)
+    request = Request(
+        options.output,
+        options.input,
+        fixed(options.set),
+        options.graph,
+        options.signature,
+        options.trust_graph,
+    )
     frozen = freeze(options.checkpoint, request)
     try:
         files = frozen.graph.save(options.target)

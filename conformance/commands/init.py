@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands.arguments import add_list
+from conformance.commands.arguments import add_list, add_option
 from conformance.commands.freeze import FIXING, fixed, summary
 from conformance.commands.printing import note, say
 from conformance.errors import UsageError
@@ -49,6 +49,7 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="where to (default: a directory here, called after the model)",
     )
+    add_option(command, "trust_graph")
     command.set_defaults(command=initialise_network)
 
 
@@ -63,7 +64,13 @@ def initialise_network(options: argparse.Namespace) -> None:
 
     if not 0 <= options.random_inputs <= MOST:
         raise UsageError(f"--random-inputs {options.random_inputs} is not from 0 to {MOST}")
-    request = Request(options.output, options.input, fixed(options.set), signature=options.signature)
+    request = Request(
+        options.output,
+        options.input,
+        fixed(options.set),
+        signature=options.signature,
+        trusted=options.trust_graph,
+    )
     new = initialise(options.model, request, options.directory, options.random_inputs)
     arrays = set(new.graph[:-1])
     for path in dict.fromkeys(path.parent if path in arrays else path for path in new.written):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from conformance.errors import printable
 from conformance.files import json_text, write_json_atomically
 from conformance.progress import Progress
 
@@ -14,12 +15,17 @@ STANDARD_OUTPUT = "-"
 
 def say(text: str) -> None:
     """Print a line of the command's result."""
-    print(text)
+    print(_lines(text))
 
 
 def note(text: str) -> None:
     """Print a line that is not part of the result, so that a pipe does not get it."""
-    print(text, file=sys.stderr)
+    print(_lines(text), file=sys.stderr)
+
+
+def _lines(text: str) -> str:
+    """Return lines in which names from files cannot command a terminal."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def progress() -> Progress:

@@ -85,7 +85,7 @@ def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) ->
     run, name = options.from_run, network_of_run_asked(options)
     environment = read_environment(run)
     finished = FinishedRun(run, read_records(run, on_truncated=note), environment.device)
-    stores = _stores_of_run(environment, run, options.golden_dir, name)
+    stores = _stores_of_run(environment, run, options.golden_dir, name, trusted=options.trust_graph)
     output = options.output or run / PICTURES
     if len(stores) > 1 and output.suffix.lower() == PNG:
         raise UsageError(f"{output} is one file, but run {run} judged several networks; name one of them")
@@ -102,7 +102,7 @@ def _from_run(options: argparse.Namespace, precisions: tuple[Precision, ...]) ->
 
 
 def _stores_of_run(
-    environment: Environment, run: Path, golden_dir: Path | None, name: str | None
+    environment: Environment, run: Path, golden_dir: Path | None, name: str | None, *, trusted: bool
 ) -> list[GoldenStore]:
     """Return the goldens of a run's networks, or of the one that the user names."""
     from conformance.goldens import GoldenStore
@@ -110,7 +110,7 @@ def _stores_of_run(
 
     goldens = golden_dir or Path(environment.options.get("golden_dir") or locations.GOLDENS)
     names: list[str | None] = [name] if name else [item.name for item in environment.networks]
-    networks = [network_of_run(environment, run, chosen) for chosen in names or [None]]
+    networks = [network_of_run(environment, run, chosen, trusted=trusted) for chosen in names or [None]]
     return [GoldenStore(network, goldens, progress()) for network in networks]
 
 

@@ -29,13 +29,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from conformance.judging.findings import Finding
+    from conformance.networks import Network
     from conformance.precision import Precision
     from conformance.runs.environment import Environment
     from conformance.runs.records import Record
 
 
 def diagnosis_of_run(
-    directory: Path, precision: Precision, golden_dir: Path | None = None, name: str | None = None
+    directory: Path,
+    precision: Precision,
+    golden_dir: Path | None = None,
+    name: str | None = None,
+    *,
+    trusted: bool = False,
 ) -> Diagnosis:
     """Return what a finished run shows of a precision.
 
@@ -47,24 +53,25 @@ def diagnosis_of_run(
         precision: what is diagnosed.
         golden_dir: where goldens lie; where the run found them if None.
         name: of the network; None where the run judged one alone.
+        trusted: whether its graph may reach outside of itself.
 
     Raises:
         UsageError: there is no run, it judged no node at this precision, another graph, or several networks.
         GoldenError: goldens do not fit the network.
     """
-    return _FinishedRun(directory, precision, golden_dir, name).diagnosis()
+    network = network_of_run(read_environment(directory), directory, name, trusted=trusted)
+    return _FinishedRun(directory, precision, golden_dir, network).diagnosis()
 
 
 class _FinishedRun:
     def __init__(
-        self, directory: Path, precision: Precision, golden_dir: Path | None, name: str | None
+        self, directory: Path, precision: Precision, golden_dir: Path | None, network: Network
     ) -> None:
         self._started = time.perf_counter()
         self._directory, self._precision = directory, precision
         self._remarks: list[str] = []
         self._environment = read_environment(directory)
         records = read_records(directory, on_truncated=self._remarks.append)
-        network = network_of_run(self._environment, directory, name)
         self._records = [record for record in records if record.network == network.name]
         self._store = GoldenStore(network, golden_dir or _golden_dir(self._environment, directory))
         self._device = self._environment.device

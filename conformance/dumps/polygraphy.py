@@ -101,7 +101,10 @@ def _read(output: _Output, where: str) -> Reading:
         raise UsageError(f"{where} is {kind}; save NumPy arrays")
     try:
         array = _decoded(output.values.array)
-    except (ValueError, EOFError, KeyError, OSError, binascii.Error, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        *(ValueError, EOFError, KeyError, OSError, MemoryError),
+        *(binascii.Error, zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise UsageError(f"{where} cannot be read ({error}); save it again") from error
     return Reading(floats(array, where))
 

@@ -16,6 +16,7 @@ from conformance.dumps.tensors import Array, Reading, Side, Tensor, canonical, f
 from conformance.dumps.text import read_numbers
 from conformance.errors import UsageError
 from conformance.files import read_bytes, sha256
+from conformance.npy import npy_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,17 +134,16 @@ def _npz(path: Path) -> Side:
 def _member(archive: Any, name: str, path: Path) -> Reading:
     try:
         array: Array = archive[name]
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, EOFError, OSError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"array {name!r} of {path} cannot be read: {error}") from error
     return Reading(floats(array, f"array {name!r} of {path}"))
 
 
 def _array(data: bytes, path: Path) -> Array:
     try:
-        array: Array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
+        return npy_of(data)
+    except (ValueError, EOFError) as error:
         raise UsageError(f"{path} cannot be read as .npy: {error}") from error
-    return array
 
 
 _FILES = {".npy": _npy, ".npz": _npz, ".txt": _text, ".json": polygraphy_file}

@@ -171,9 +171,10 @@ class Expectations:
             verdict = judge_conformity(compared, cost, str(precision))
         else:
             verdict = judge_comparisons(compared, self.bound(node, precision))
-        unit: ErrorValues | None = rounding_error(attainable, operators, self._margins)
-        if verdict.conformity is not None and verdict.conformity.found is not None:
-            unit = verdict.bounds  # differences are from an ideal device
+        unit = rounding_error(attainable, operators, self._margins)
+        worked_out = verdict.conformity is not None and verdict.conformity.found is not None
+        if worked_out and verdict.bounds is not None:  # differences are from an ideal device
+            unit = verdict.bounds
         return msgspec.structs.replace(verdict, attainable=unit, cost=cost)
 
     def accept(

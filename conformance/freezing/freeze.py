@@ -40,6 +40,7 @@ from conformance.freezing.saved_model import (
     is_of_tensorflow_2,
     output_tensors,
     read_meta_graph,
+    refuse_side_effects_of_loading,
     signature_of,
 )
 from conformance.freezing.type_inference import inferred_types
@@ -51,7 +52,9 @@ from conformance.graph.frozen import FrozenGraph, output_index, producer
 from conformance.graph.graph_file import DamagedGraph, read_mapped
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.own_scales import told_scales
+from conformance.graph.side_effects import refuse_side_effects
 from conformance.graph.vendor_nodes import with_plain_nodes
+from conformance.graph.wholeness import check_order_and_constants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,6 +76,7 @@ class Request:
         fixed: placeholders and their values as text.
         graph: the file with the graph; None: the meta graph beside the checkpoint.
         signature: of a SavedModel; None: the one that has the outputs.
+        trusted: whether the graph may reach outside of itself; see :mod:`conformance.graph.side_effects`.
     """
 
     outputs: Sequence[str]
@@ -80,6 +84,7 @@ class Request:
     fixed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     graph: Path | None = None
     signature: str | None = None
+    trusted: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +148,9 @@ def _of_frozen(path: Path, request: Request) -> Frozen:
         raise UsageError(
             f"--graph {request.graph} means nothing for {path}, which is a graph itself; drop it"
         )
-    whole = with_plain_nodes(_frozen_already(path))
+    whole = _frozen_already(path)
+    check_order_and_constants(whole)
+    whole = with_plain_nodes(whole)
     outputs = [_node_of(tensor) for tensor in request.outputs]
     if not outputs:
         fed = map(placeholder_name, request.inputs)
@@ -191,6 +198,8 @@ def _of_saved_model(directory: Path, request: Request, source: str) -> Frozen:
     request = dataclasses.replace(request, outputs=outputs)
     signature = signature_of(meta, outputs, request.signature, source)
     if is_of_tensorflow_2(meta):
+        if not request.trusted:
+            refuse_side_effects_of_loading(meta, source)
         graph, variables = frozen_function(directory, meta, outputs, signature, source)
         graph, notes = _prepared(graph, request)
         return _finished(graph, request, variables, notes)
@@ -246,6 +255,8 @@ def _finished(graph: FrozenGraph, request: Request, variables: Iterable[str], no
     """Return the graph once it is known to be whole, in the form that older versions read."""
     check_remains(graph)
     check_fed(graph, request.inputs)
+    if not request.trusted:
+        refuse_side_effects(graph)
     frozen = portable(graph.replaced(graph.nodes.values(), outputs=request.outputs))
     for node in frozen.nodes.values():
         for key in OF_TRAINING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import UsageError, near_names
@@ -12,6 +13,7 @@ from conformance.freezing.function_variables import without_variables
 from conformance.graph.editing import copied
 from conformance.graph.frozen import producer
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.side_effects import refuse_among
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -23,6 +25,8 @@ SERVE = "serve"
 DEFAULT = "serving_default"
 INITIALISATION = "__saved_model_init_op"
 """A signature that restores state and computes nothing."""
+OF_CHECKPOINTS = re.compile(r"__inference__traced_(save|restore)_\d+")
+"""Functions that save and restore variables."""
 
 
 def read_meta_graph(directory: Path) -> Any:
@@ -141,6 +145,19 @@ def _check_outputs(tensors: Mapping[str, str], nodes: Container[str], meta_graph
             raise UsageError(
                 f"{name!r} is neither a node nor an output of {source}{near}; {_outputs_in_words(meta_graph)}"
             )
+
+
+def refuse_side_effects_of_loading(meta_graph: Any, source: str) -> None:
+    """Refuse a SavedModel of TensorFlow 2 whose functions reach outside of the graph: loading it runs some.
+
+    Those that save and restore its variables, of which every such model has two, are left alone.
+
+    Raises:
+        UsageError: one does.
+    """
+    functions = meta_graph.graph_def.library.function
+    others = [item for item in functions if not OF_CHECKPOINTS.fullmatch(item.signature.name)]
+    refuse_among((node for function in others for node in function.node_def), source)
 
 
 def frozen_function(

@@ -20,6 +20,6 @@ def inferred_types(graph: FrozenGraph) -> dict[str, list[TensorType]]:
     """
     try:
         return tensor_types(graph)
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         first = next(iter(str(error).splitlines()), "")
         raise UsageError(f"TensorFlow refuses the frozen graph of {graph.source}: {first}") from error

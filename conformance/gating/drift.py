@@ -101,13 +101,28 @@ def figures(before: Mapping[int, Record], after: Mapping[int, Record]) -> list[F
     if record.acceptance is not None:
         return _of_output(record.acceptance, before, after)
     ours, theirs = _errors(before.values()), _errors(after.values())
-    unit = {} if record.attainable is None else _amplitudes(record.attainable)
-    bound = {} if record.bounds is None else _amplitudes(record.bounds)
+    units = _units([*before.values(), *after.values()])
     return [
-        Figure(name, ours[name], theirs[name], (unit.get(name) or bound.get(name)) if unit else None)
+        Figure(name, ours[name], theirs[name], units.get(name) if units else None)
         for name in ours
         if name in theirs
     ]
+
+
+def _units(records: Sequence[Record]) -> dict[str, float]:
+    """Return what a right device may differ by, by kind of error; nothing where that is not known.
+
+    Results that are held to an ideal device have errors and units of their own, but one that gives its very
+    bits has no unit: that of the others counts.
+    """
+    apart = [item for item in records if item.conformity is not None and item.conformity.found is not None]
+    known = [item for item in apart or records if item.attainable is not None]
+    found: dict[str, float] = {}
+    for item in known:
+        for name, unit in _amplitudes(item.attainable).items():
+            bound = _amplitudes(item.bounds).get(name, 0.0) if item.bounds is not None else 0.0
+            found[name] = max(found.get(name, 0.0), unit or bound)
+    return found
 
 
 def _of_output(

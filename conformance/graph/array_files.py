@@ -18,6 +18,7 @@ from conformance.errors import UsageError
 from conformance.files import sha256
 from conformance.graph.constants import constant_shape, declared
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.npy import map_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,7 +58,7 @@ def read_array(graph: Path, node: Node) -> Array:
     path = Path(array_path(graph, node.name))
     wanted = np.dtype(tensorflow().as_dtype(node.attr["dtype"].type).as_numpy_dtype)
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = map_npy(path)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(
             f"constant {node.name!r} of frozen graph {graph} cannot be read from {path}: {error}; keep the "

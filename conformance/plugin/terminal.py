@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance import __version__
-from conformance.errors import ConformanceError
+from conformance.errors import ConformanceError, printable
 from conformance.gating.lines import gate_lines
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.plugin.execution import JOURNAL, device_of
@@ -75,14 +75,14 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     journal = config.stash[JOURNAL]
     terminalreporter.section("conformance")
     for line in (*summary_lines(journal.records), "", *config.stash.get(TABLES, [])):
-        terminalreporter.write_line(line)
+        terminalreporter.write_line(printable(line))
     for line in gate_lines(config.stash[GATE]) if GATE in config.stash else ():
-        terminalreporter.write_line(line, bold=True)
+        terminalreporter.write_line(printable(line), bold=True)
     nothing = [] if journal.judged else ["nothing was judged, so the run shows nothing"]
     for sentence in (*journal.problems, *nothing):
-        terminalreporter.write_line(f"FAILED: {sentence}", red=True)
+        terminalreporter.write_line(printable(f"FAILED: {sentence}"), red=True)
     for line in _remarks(journal):
-        terminalreporter.write_line(line)
+        terminalreporter.write_line(printable(line))
 
 
 def _remarks(journal: Journal) -> Iterator[str]:

@@ -13,18 +13,21 @@ if TYPE_CHECKING:
     from conformance.runs.environment import Environment, JudgedNetwork
 
 
-def network_of_run(environment: Environment, run: Path, name: str | None = None) -> Network:
+def network_of_run(
+    environment: Environment, run: Path, name: str | None = None, *, trusted: bool = False
+) -> Network:
     """Return a network of a finished run.
 
     Args:
         environment: of the run.
         run: its directory, for sentences.
         name: of the network; None where the run has one alone.
+        trusted: whether its graph may reach outside of itself; what the run says of that does not count.
 
     Raises:
         UsageError: there is no such network, or the run judged another graph than it has now.
     """
-    network = found_network(environment, run, name)
+    network = found_network(environment, run, name).trusting(trusted)
     _check_graph(_chosen(environment.networks, run, name), network, run)
     return network
 

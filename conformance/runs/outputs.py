@@ -9,6 +9,7 @@ import numpy as np
 
 from conformance.evaluation.device_runs import sha256_of
 from conformance.files import write_atomically
+from conformance.npy import read_npy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ def kept_output(directory: Path, record: Record, sample: int) -> Array | None:
     path = output_path(directory, record.network, record.precision, record.node, sample)
     try:
         with path.open("rb") as file:
-            value: Array = np.lib.format.read_array(file, allow_pickle=False)
+            value = read_npy(file)
     except (OSError, ValueError, EOFError):
         return None
     return value if sample < len(record.sha256) and _is_of(value, record.sha256[sample]) else None

@@ -94,6 +94,7 @@ class Plan:
                     f"{len(networks)}; name one"
                 )
             networks = [networks[0].with_weights(settings.weights)]
+        networks = [network.trusting(settings.trust_graph) for network in networks]
         self.parts = {network.name: NetworkPlan(network, settings) for network in networks}
 
     @property

@@ -1,0 +1,81 @@
+"""``.npy`` data is read where it is what its header says; memory is not taken for what is not there."""
+
+import contextlib
+import io
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from conformance.npy import map_npy, mapped, npy_of
+
+KINDS = st.sampled_from(["<f4", ">f8", "<f2", "<i8", "u1", "?", "<c8", "<U3"])
+
+
+def saved(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def claiming(shape):
+    """Return a file of one number that says to have another shape."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return file.getvalue() + b"\0\0\0\0"
+
+
+@given(arrays.arrays(KINDS, arrays.array_shapes(min_dims=0, min_side=0)), st.booleans())
+def test_what_is_saved_is_read(array, across):
+    array = array.T if across else array
+    np.testing.assert_array_equal(npy_of(saved(array)), array, strict=True)
+
+
+@pytest.mark.parametrize("shape", [(2,), (10**12,), (10**12, 10**12), (2**63, 2)])
+def test_a_header_that_promises_more_than_there_is(shape):
+    with pytest.raises(ValueError, match=r"it should hold [0-9]+ bytes of shape .*, but holds 4"):
+        npy_of(claiming(shape))
+
+
+@given(st.binary(max_size=300), st.integers(0, 200))
+def test_damage_is_an_error_of_these_kinds(noise, at):
+    data = saved(np.arange(6.0).reshape(2, 3))
+    with pytest.raises((ValueError, EOFError)):
+        npy_of(noise)
+    damaged = data[:at] + noise + data[at + len(noise) :]
+    with contextlib.suppress(ValueError, EOFError):
+        npy_of(damaged)
+
+
+def test_objects_are_not_unpickled():
+    file = io.BytesIO()
+    np.save(file, np.array([print], object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        npy_of(file.getvalue())
+
+
+@given(arrays.arrays(KINDS, arrays.array_shapes(min_dims=0, min_side=0)), st.booleans())
+def test_what_is_saved_is_mapped(tmp_path_factory, array, across):
+    path = tmp_path_factory.getbasetemp() / "mapped.npy"
+    path.write_bytes(saved(array.T if across else array))
+    np.testing.assert_array_equal(map_npy(path), array.T if across else array, strict=True)
+
+
+@pytest.mark.parametrize("data", [b"", b"golden", saved(np.arange(6.0))[:-1], saved(np.arange(6.0))[:100]])
+def test_what_is_no_array_is_not_mapped(tmp_path, data):
+    (tmp_path / "x.npy").write_bytes(data)
+    with pytest.raises((ValueError, EOFError)):
+        map_npy(tmp_path / "x.npy")
+
+
+def test_what_cannot_be_mapped_says_why(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        map_npy(tmp_path / "x.npy")
+    reading, writing = os.pipe()
+    with pytest.raises(OSError, match="No such device"):
+        mapped(reading, 10)
+    os.close(reading)
+    os.close(writing)

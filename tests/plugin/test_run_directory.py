@@ -95,7 +95,7 @@ def test_without_a_name_it_is_named_after_time_network_and_device(network, tmp_p
     options = [f"--network-path={network.directory}", f"--golden-dir={network.goldens}", "--nodes=joined"]
     assert pytest.main([*arguments, *options, "--profile=ideal", "-pno:cacheprovider"]) == 0
     (directory,) = (tmp_path / "runs").iterdir()
-    assert directory.name.endswith("-small-cpu")
+    assert directory.name.endswith("-small-emulator")
     assert len(read_records(directory)) == 4
 
 

@@ -17,7 +17,7 @@ from conformance.judging.waivers import Waived, is_of_waiver, stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from conformance.judging.waivers import WaiverLedger
 
@@ -129,7 +129,7 @@ def _check_numbers(metrics: Metrics | None, reached: Reached | None) -> None:
         _check_range("reached", {"answers": reached.answers}, 0, 1)
 
 
-def _check_range(where: str, numbers: dict[str, float | None], low: float, high: float) -> None:
+def _check_range(where: str, numbers: Mapping[str, float | None], low: float, high: float) -> None:
     for name, number in numbers.items():
         if number is not None and not low <= number <= high:
             raise ValueError(f"{where}.{name} is {number}, but should be from {low:g} to {high:g}")

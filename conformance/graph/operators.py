@@ -26,12 +26,14 @@ each element by itself. ``movement``: moves data and computes nothing. ``source`
 input. ``other``: not known.
 """
 
-Emulation = Literal["fixed point", "running sum", "float64", "rounded", "exact", "stored"]
+Emulation = Literal["fixed point", "running sum", "float64", "composed", "rounded", "exact", "stored"]
 """How the emulator computes an operator.
 
 ``fixed point``: it sums integers and rounds the real result once, or partial sums where the profile says so.
 ``running sum``: it adds one term after the other and rounds as the profile says.
 ``float64``: TensorFlow's float64 kernel, rounded once; the float32 kernel is off by more than one rounding.
+``composed``: TensorFlow has no float64 kernel: others that have one compute it, and the result is rounded
+once, and steps before that as the profile says; not modelled where more is read than its first output.
 ``rounded``: TensorFlow's kernel of the profile's arithmetic, rounded once.
 ``exact``: TensorFlow's kernel; a result is an input value or a constant of any half: nothing is rounded.
 ``stored``: the value is rounded once, where it is stored.
@@ -196,6 +198,7 @@ OPERATORS: dict[str, Operator] = {
     "Pack": Operator("movement", "movement", "exact"),
     "Pad": Operator("movement", "movement", "exact"),
     "PadV2": Operator("movement", "movement", "exact"),
+    "PlaceholderWithDefault": Operator("movement", "movement", "exact", hands_on="tensor"),
     "PreventGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
     "RefSwitch": Operator("movement", "movement", "exact", hands_on="frame"),
     "Reshape": Operator("movement", "movement", "exact", hands_on="values"),
@@ -214,6 +217,11 @@ OPERATORS: dict[str, Operator] = {
     "StopGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
     "StridedSlice": Operator("movement", "movement", "exact"),
     "Switch": Operator("movement", "movement", "exact", hands_on="frame"),
+    "TensorArrayGatherV3": Operator("movement", "movement", "exact"),
+    "TensorArrayReadV3": Operator("movement", "movement", "exact"),
+    "TensorArrayScatterV3": Operator("movement", "movement", "exact"),
+    "TensorArrayV3": Operator("movement", "movement", "exact"),
+    "TensorArrayWriteV3": Operator("movement", "movement", "exact"),
     "Tile": Operator("movement", "movement", "exact"),
     "TopK": Operator("movement", "movement", "exact"),
     "TopKV2": Operator("movement", "movement", "exact"),
@@ -226,13 +234,17 @@ OPERATORS: dict[str, Operator] = {
     # other
     "Cumsum": Operator("reduction", "other", "float64"),
     "Dilation2D": Operator("elementwise", "other", "rounded"),
-    "FusedBatchNorm": Operator("elementwise", "other"),
-    "FusedBatchNormV2": Operator("elementwise", "other"),
-    "FusedBatchNormV3": Operator("elementwise", "other"),
+    "FusedBatchNorm": Operator("elementwise", "other", "composed"),
+    "FusedBatchNormV2": Operator("elementwise", "other", "composed"),
+    "FusedBatchNormV3": Operator("elementwise", "other", "composed"),
+    "LRN": Operator("reduction", "other"),
+    "ResizeBicubic": Operator("elementwise", "other", "composed"),
+    "ResizeBilinear": Operator("elementwise", "other", "composed"),
     "SegmentSum": Operator("reduction", "other"),
 }
 """The entries, by operator type.
 
+Cambricon's quantiser takes LRN in fixed point, and how is not documented: it is not modelled.
 AvgPool3D has neither a model nor an allowance, because TensorFlow has no float64 kernel of it.
 
 Source: mlu-ops user guide, quantisation: only convolution and matmul are quantised; cnml.h 7.2.1 and 7.4.0:

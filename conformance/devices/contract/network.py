@@ -16,13 +16,13 @@ import numpy as np
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
+from conformance.graph.composing import reference_graph
 from conformance.graph.cut import PREFIX, cut
 from conformance.graph.editing import constant, placeholder, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import known
-from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes
 from conformance.judging.bounds import ErrorValues, bound, read_margins
 from conformance.judging.comparison import attained
@@ -125,7 +125,7 @@ def contract_network() -> ContractNetwork:
 def _goldens(
     graph: FrozenGraph, nodes: Sequence[str], feeds: Sequence[Mapping[str, Array]]
 ) -> dict[str, list[Array]]:
-    run = GraphRunner(to_float64(graph)[0], nodes)
+    run = GraphRunner(reference_graph(graph)[0], nodes)
     results = [run(sample) for sample in feeds]
     return {node: [result[node].astype(np.float32) for result in results] for node in nodes}
 

@@ -122,14 +122,19 @@ def _code(options: argparse.Namespace) -> int:
     except OSError as error:
         where = error.filename or "a file"
         return _failed(f"{where} cannot be used: {error.strerror or error}", EXIT_INFRASTRUCTURE)
-    except MemoryError as error:
-        why = str(error) or "no more can be had"
-        return _failed(
-            f"the memory does not suffice ({why}); give more, or judge a smaller part", EXIT_INFRASTRUCTURE
-        )
+    except (UnicodeEncodeError, MemoryError) as error:
+        return _failed(*_told(error))
     except KeyboardInterrupt:
         return _failed("interrupted; what was written is whole", EXIT_INTERRUPTED)
     return EXIT_FINE
+
+
+def _told(error: UnicodeEncodeError | MemoryError) -> tuple[str, int]:
+    """Return the sentence and the exit code for what the machine or its settings do not allow."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object} cannot be written as {error.encoding}; set LC_ALL=C.UTF-8", EXIT_USAGE
+    why = str(error) or "no more can be had"
+    return f"the memory does not suffice ({why}); give more, or judge a smaller part", EXIT_INFRASTRUCTURE
 
 
 def _failed(sentence: str, code: int) -> int:

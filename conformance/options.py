@@ -351,6 +351,8 @@ def _truth(option: Option, text: str) -> bool:
 
 def _read(option: Option, value: Any, source: str, directory: Path, environment: Mapping[str, str]) -> Any:
     """Return what a chosen value means; ``source`` is where it comes from, for sentences."""
+    for part in value if isinstance(value, list) else [value]:
+        _check_letters(part, source)
     if option.kind is Kind.SWITCH:
         return bool(value)
     if option.kind in REPEATED:
@@ -363,6 +365,14 @@ def _read(option: Option, value: Any, source: str, directory: Path, environment:
     if option.kind is Kind.PATH:
         return directory / text
     return (_count if option.kind is Kind.COUNT else _seconds)(text, source)
+
+
+def _check_letters(text: object, source: str) -> None:
+    """Refuse a text that no file of a run can name, as Python has it from bytes that it cannot decode."""
+    if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UsageError(
+            f"{source} {text} is not UTF-8, or the locale is of ASCII alone; rename it, or set LC_ALL=C.UTF-8"
+        )
 
 
 def _one_of(words: Sequence[str], text: str, source: str) -> str:

@@ -235,3 +235,22 @@ def test_progress_goes_to_the_error_stream_one_line_per_piece_of_work(said, netw
     assert "making" not in text
     assert "making goldens of small (36)\n" in log
     assert "\r" not in log
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (
+            MemoryError("Unable to allocate 43.7 TiB"),
+            3,
+            "memory does not suffice (Unable to allocate 43.7 TiB)",
+        ),
+        (UnicodeEncodeError("ascii", "größe", 2, 3, "not in range"), 4, "größe cannot be written as ascii"),
+    ],
+)
+def test_what_the_machine_does_not_allow_is_one_sentence(refusal, monkeypatch, error, code, sentence):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("conformance.commands.nodes.list_nodes", fail)
+    assert sentence in refusal("nodes", "beautygan", code=code)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.refusals import refused
 
 from conformance import locations
 from conformance.errors import UsageError
@@ -182,3 +183,10 @@ def test_an_empty_option_is_no_default():
 def test_a_misspelt_twin_is_not_ignored():
     with pytest.raises(UsageError, match=r"MLU_CONFORMANCE_REQUIRE_HARDWAR means nothing \(near names"):
         settings(environment={"MLU_CONFORMANCE_REQUIRE_HARDWAR": "1"})
+
+
+@pytest.mark.parametrize("option", VALUED, ids=lambda option: option.name)
+def test_bytes_that_are_no_text_are_refused(option):
+    """Python has them as lone surrogates, which no JSON may hold."""
+    with refused(f"{option.flag} caf\\\\udce9 is not UTF-8, or the locale is of ASCII alone"):
+        value(option, {option.name: "caf\udce9"})

@@ -27,7 +27,7 @@ OTHER_WAYS: Mapping[str, str] = {
     "running sums in float32, one axis at a time": "reduction_sum=fp32,reduction_order=first-axis-first",
     "running sums in float32, last axis first": "reduction_sum=fp32,reduction_order=last-axis-first",
     "elementwise operators in float32": "arithmetic=float32",
-    "softmax in stored steps": "softmax_steps=rounded,reduction_sum=fp32",
+    "softmax in stored steps": "softmax_steps=rounded,reduction_sum=fp32,reduction_order=first-axis-first",
     "intermediates not stored": "fused_intermediates=fp32",
     "division by the reciprocal": "real_div=reciprocal",
 }

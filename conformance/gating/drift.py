@@ -102,11 +102,23 @@ def figures(before: Mapping[int, Record], after: Mapping[int, Record]) -> list[F
         return _of_output(record.acceptance, before, after)
     ours, theirs = _errors(before.values()), _errors(after.values())
     units = _units([*before.values(), *after.values()])
-    return [
+    found = [
         Figure(name, ours[name], theirs[name], units.get(name) if units else None)
         for name in ours
         if name in theirs
     ]
+    ratios = [_largest_difference(records.values()) for records in (before, after)]
+    if ratios[0] is None or ratios[1] is None:
+        return found
+    largest = Figure("max_abs", ratios[0], ratios[1], 1.0)
+    return [largest if figure.criterion == "max_abs" else figure for figure in found]
+
+
+def _largest_difference(records: Iterable[Record]) -> float | None:
+    """Return the largest difference from an ideal device over what is allowed of it, element by element."""
+    found = [record.conformity for record in records]
+    known = [item.ratio for item in found if item is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _units(records: Sequence[Record]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance import __version__, locations
+from conformance.errors import UsageError
 from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
 from conformance.runs.shards import ShardOfRun
 
@@ -284,7 +285,12 @@ def named_values(value: object, what: str) -> dict[str, Any]:
     Raises:
         TypeError: it is not made of named values.
     """
-    plain = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    try:
+        plain = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{error.object} is not UTF-8, or the locale is of ASCII alone; rename it, or set LC_ALL=C.UTF-8"
+        ) from error
     if not isinstance(plain, dict):
         raise TypeError(f"{what} is {plain!r}, but should have named values")
     return plain

@@ -100,16 +100,20 @@ class Journal:
         self._notes: list[str] = []
         self._makers: dict[str, list[Record]] = {}
         self.directory = RunDirectory.create(path)
-        self._environment = gather_environment(
-            options={name: getattr(plan.settings, name) for name in Settings.__dataclass_fields__},
-            device={},
-            waivers=[],
-            now=dt.datetime.now(dt.timezone.utc),
-            directory=locations.PROJECT,
-            networks=[part.judged for part in plan.parts.values()],
-            shard=shard,
-        )
-        self._write_environment()
+        try:
+            self._environment = gather_environment(
+                options={name: getattr(plan.settings, name) for name in Settings.__dataclass_fields__},
+                device={},
+                waivers=[],
+                now=dt.datetime.now(dt.timezone.utc),
+                directory=locations.PROJECT,
+                networks=[part.judged for part in plan.parts.values()],
+                shard=shard,
+            )
+            self._write_environment()
+        except BaseException:
+            self.directory.discard()  # a run that never began leaves nothing
+            raise
 
     def add(self, record: Record, process: str = MAIN) -> None:
         """Write a record.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -16,10 +17,14 @@ from conformance.judging.waivers import Waived, is_of_waiver, stale
 from conformance.numerics.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from conformance.judging.waivers import WaiverLedger
 
+LARGEST = sys.float_info.max
+"""What an error beyond it is given as."""
+FARTHEST = 2.0 + 1e-9
+"""The largest cosine distance, with the roundings of whoever computed it."""
 _VERDICT_FIELDS = (
     "reasons",
     "notes",
@@ -94,6 +99,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
             raise ValueError(f"seconds is {self.seconds}, but should be finite and >= 0")
+        _check_numbers(self.metrics, self.reached)
         if self.outcome == "waived" and not self.waiver:
             raise ValueError("outcome is 'waived', but no waiver is named")
         if self.outcome in ("deviates", "broken") and not self.reasons:
@@ -102,6 +108,31 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.outcome == "conforms" and self.unmodelled
         ):
             raise ValueError(f"outcome is {self.outcome!r}, but what is not modelled is {self.unmodelled!r}")
+
+
+def _check_numbers(metrics: Metrics | None, reached: Reached | None) -> None:
+    """Demand errors and figures that a comparison can come to.
+
+    Raises:
+        ValueError: one is not; names the field.
+    """
+    if metrics is not None:
+        errors = {name: getattr(metrics, name) for name in ("mse", "max_abs", "worst_channel_mse")}
+        _check_range("metrics", errors, 0, LARGEST)
+        _check_range("metrics", {"cosine_distance": metrics.cosine_distance}, 0, FARTHEST)
+        places = {"worst_channel": metrics.worst_channel}
+        places |= {f"worst_index[{axis}]": index for axis, index in enumerate(metrics.worst_index)}
+        _check_range("metrics", places, 0, math.inf)
+    if reached is not None:
+        _check_range("reached", {"cosine": reached.cosine}, -FARTHEST, FARTHEST)
+        _check_range("reached", {"psnr": reached.psnr}, -LARGEST, LARGEST)
+        _check_range("reached", {"answers": reached.answers}, 0, 1)
+
+
+def _check_range(where: str, numbers: Mapping[str, float | None], low: float, high: float) -> None:
+    for name, number in numbers.items():
+        if number is not None and not low <= number <= high:
+            raise ValueError(f"{where}.{name} is {number}, but should be from {low:g} to {high:g}")
 
 
 def record_of(

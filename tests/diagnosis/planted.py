@@ -214,8 +214,8 @@ def _in_half(tf, _, right, *__):
     return tf.cast(tf.cast(right, tf.float16), right.dtype)
 
 
-def _in_float32(tf, _, __, x, filters):
-    return tf.nn.conv2d(x, filters, 1, "SAME")
+def _offset(tf, _, right, *__):
+    return right + 0.01 * tf.math.reduce_std(right)
 
 
 FAULTS = {
@@ -279,9 +279,7 @@ FAULTS = {
     "last_row": Planted("last row missing", "style/second/Conv2D", rewritten(_without_last(1))),
     "last_column": Planted("last column missing", "up_1/Conv2D", rewritten(_without_last(2))),
     "kept_in_half": Planted("results kept in half", "block_2/first/Conv2D", rewritten(_in_half), "*-fp32"),
-    "in_float32": Planted(
-        "convolution in float32, the precision ignored", "block_2/first/Conv2D", rewritten(_in_float32)
-    ),
+    "offset": Planted("all values off by 1 % of all", "up_1/Conv2D", rewritten(_offset)),
 }
 """The faults by name; the first 12 are those that a diagnosis was asked for."""
 ASKED_FOR = 12

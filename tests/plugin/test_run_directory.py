@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -94,7 +95,7 @@ def test_without_a_name_it_is_named_after_time_network_and_device(network, tmp_p
     options = [f"--network-path={network.directory}", f"--golden-dir={network.goldens}", "--nodes=joined"]
     assert pytest.main([*arguments, *options, "--profile=ideal", "-pno:cacheprovider"]) == 0
     (directory,) = (tmp_path / "runs").iterdir()
-    assert directory.name.endswith("-small-cpu")
+    assert directory.name.endswith("-small-emulator")
     assert len(read_records(directory)) == 4
 
 
@@ -194,3 +195,37 @@ def test_records_are_whole_lines_of_json(network, tmp_path):
     lines = (result.directory / "records.jsonl").read_text().splitlines()
     assert len(lines) == len(result.outcomes)
     assert all(json.loads(line)["simulated"] is True for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        (b"run-\xff", {}),
+        ("run-größe".encode(), {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}),
+    ],
+)
+def test_a_name_that_is_no_text_is_one_sentence(network, tmp_path, name, variables):
+    command = [*(sys.executable, "-m", "pytest", "conformance/suite", "-m", "mlu and own", "--device=cpu")]
+    command += [
+        f"--network-path={network.directory}",
+        f"--golden-dir={network.goldens}",
+        "-pno:cacheprovider",
+    ]
+    given = [*command, b"--run-dir=" + os.fsencode(tmp_path) + b"/" + name]
+    done = subprocess.run(given, cwd=ROOT, capture_output=True, env=os.environ | variables, check=False)
+    text = (done.stdout + done.stderr).decode(errors="replace")
+    assert done.returncode == 4, text
+    assert re.search(r"^ERROR: --run-dir .*run-\S+ is not UTF-8, or the locale", text, re.MULTILINE)
+    assert "Traceback" not in text
+    assert "INTERNALERROR" not in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_never_began_leaves_nothing(network, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device", "environment.json")
+
+    monkeypatch.setattr("conformance.runs.journal.gather_environment", fail)
+    result = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    assert (result.code, result.outcomes) == (3, {})
+    assert list(tmp_path.iterdir()) == []

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.judged import judge, judge_acceptance
 from support.records import case, record
+from support.refusals import refused
 
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance
 from conformance.judging.waivers import Waived, WaiverLedger
+from conformance.runs.directory import read_records
 from conformance.runs.records import (
     decode_record,
     encode_record,
@@ -116,11 +118,44 @@ def test_a_record_that_contradicts_itself_is_an_error(changes, message):
 
 def test_a_number_that_json_cannot_hold_is_an_error_and_not_a_null():
     metrics = msgspec.structs.replace(judge(ONES, ONES, LIMITS).metrics, mse=math.inf)
-    with pytest.raises(ValueError, match="the record of c cannot be written"):
+    with pytest.raises(ValueError, match=r"metrics.mse is inf, but should be from 0 to 1.79769e\+308"):
         encode_record(record(metrics=metrics))
     metrics = msgspec.structs.replace(metrics, mse=0.0, cosine_distance=math.nan)
-    with pytest.raises(ValueError, match="a number in it is not finite"):
+    with pytest.raises(ValueError, match=r"metrics.cosine_distance is nan, but should be from 0 to 2"):
         encode_record(record(metrics=metrics))
+
+
+METRICS = msgspec.to_builtins(judge(ONES, ONES, LIMITS).metrics)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrics": METRICS | {"mse": -1.0}}, "metrics.mse is -1.0, but should be from 0 to"),
+        ({"metrics": METRICS | {"max_abs": -1e-300}}, "metrics.max_abs is -1e-300, but should be"),
+        ({"metrics": METRICS | {"worst_channel_mse": -1}}, "metrics.worst_channel_mse is -1.0, but"),
+        ({"metrics": METRICS | {"cosine_distance": 2.5}}, "metrics.cosine_distance is 2.5, but should be"),
+        ({"metrics": METRICS | {"cosine_distance": -0.5}}, "metrics.cosine_distance is -0.5, but"),
+        ({"metrics": METRICS | {"worst_channel": -1}}, "metrics.worst_channel is -1, but should be"),
+        ({"metrics": METRICS | {"worst_index": [0, -2]}}, r"metrics.worst_index\[1\] is -2, but should be"),
+        ({"reached": {"cosine": 7.0, "psnr": 1.0}}, "reached.cosine is 7.0, but should be"),
+        ({"reached": {"cosine": 1.0, "psnr": 1.0, "answers": 1.5}}, "reached.answers is 1.5, but should be"),
+    ],
+)
+def test_a_figure_that_no_comparison_comes_to_is_refused_with_line_and_field(tmp_path, changes, message):
+    fields = msgspec.json.decode(encode_record(record())) | changes
+    text = b"\n".join([encode_record(record(case="first")).strip(), msgspec.json.encode(fields), b""])
+    (tmp_path / "records.jsonl").write_bytes(text)
+    with refused(f"records.jsonl line 2 is malformed: {message}"):
+        read_records(tmp_path)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_what_is_no_finite_number_is_refused_with_its_line(tmp_path, number):
+    line = encode_record(record(seconds=0.125)).replace(b"0.125", number.encode())
+    (tmp_path / "records.jsonl").write_bytes(line)
+    with refused("records.jsonl line 1 is malformed: "):
+        read_records(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_where_the_goldens_give_wrong_answers_no_device_is_blamed(networks, said
 
 def test_networks_are_named_by_their_paths_as_often_as_there_are(networks, tmp_path):
     paths = [f"--network-path={networks / name}" for name in NAMES]
-    given = (*paths, f"--golden-dir={networks / 'goldens'}", "--device=cpu")
+    given = (*paths, f"--golden-dir={networks / 'goldens'}", "--profile=ideal")
     result = run_suite(tmp_path / "run", *given, markers="mlu and own and int8 and fp32")
     assert (result.code, {record.network for record in result.records}) == (0, set(NAMES))
     assert read_environment(result.directory).options["network_path"] == [

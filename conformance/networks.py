@@ -19,6 +19,7 @@ from conformance.freezing.checkpoint import Checkpoint, checkpoint_name
 from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, is_saved_model
 from conformance.freezing.published import read_published, recognised
 from conformance.graph.dataflow import float_source, placeholder_type
+from conformance.graph.einsums import with_plain_einsums
 from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.own_scales import without_scales
@@ -100,7 +101,7 @@ class Network:
 
     @functools.cached_property
     def graph(self) -> FrozenGraph:
-        """The frozen graph, pruned to the outputs, with its weights.
+        """The frozen graph, pruned to the outputs, with its weights; an Einsum stands there as a matmul.
 
         Raises:
             UsageError: graph, weights, inputs and description do not fit each other, or the graph reaches
@@ -120,7 +121,7 @@ class Network:
             )
         for output in self.outputs:
             self._check_judgeable(graph, output.name)
-        return self._with_its_weights(graph)
+        return with_plain_einsums(self._with_its_weights(graph))
 
     def _check_judgeable(self, graph: FrozenGraph, name: str) -> None:
         """Demand that an output is of a float type: numbers of another have no error that could be judged."""

@@ -30,7 +30,7 @@ from conformance.runs.records import record_of
 from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from conformance.devices.base import Device
     from conformance.judging.findings import Finding
@@ -91,6 +91,7 @@ class Run:
         self.directory = Path()
         self._judged: dict[tuple[str, str], dict[str, None]] = {}
         self._incidents: list[str] = []
+        self._outcomes: dict[str, str] = {}
         self._keep: Callable[[Record], object] = lambda _: None
         self._pictures: OutputKeeper | None = None
 
@@ -123,6 +124,7 @@ class Run:
                 self._judged.setdefault((case.network, case.precision), {})[case.node] = None
         records = [self._recorded(finding, suffix) for finding in findings]
         self._recorded_now += records
+        self._outcomes |= {record.case: record.outcome for record in records if record.mode == "fused"}
         with self.stopwatch.during("write"):
             for record in records:
                 self._keep(record)
@@ -130,6 +132,14 @@ class Run:
             if evaluation.lost is not None:
                 raise evaluation.lost
         return records
+
+    def told_before(self, records: Iterable[Record], suffix: str) -> set[str]:
+        """Return the cases with this suffix that deviate as they did without it, earlier in this process."""
+        return {
+            record.case
+            for record in records
+            if self._outcomes.get(record.case.removesuffix(suffix)) == record.outcome == "deviates"
+        }
 
     def take_recorded(self) -> list[Record]:
         """Return what was recorded since this was last asked."""

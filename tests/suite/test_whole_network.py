@@ -54,6 +54,9 @@ def test_a_wrong_output_fails_the_fused_and_the_timed_test(run, device, sentence
     }
     assert all(sentence in "; ".join(record.reasons) for record in result.records)
     assert [record.outcome for record in result.records] == ["deviates"] * 8
+    assert result.text.count("small/out-int8-fp16-fused deviates: ") == 1
+    again = "small/out-int8-fp16-fused-timed deviates, as the same output does when it is not timed"
+    assert result.text.count(again) == 1, "the terminal says a deviation once"
 
 
 @pytest.mark.parametrize("device", ["dropped", "one_nan", "broadcastable"])

@@ -103,8 +103,3 @@ def test_where_a_culprit_adds_more_than_all_others_they_are_not_named(made):
     assert diagnosis.culprits[0].what == "mixed"
     assert diagnosis.contributors == []
     assert "What adds most" not in report(diagnosis, store)
-
-
-def test_a_device_that_is_exact_has_none(made):
-    store = made(uneven, 5.0)
-    assert diagnosed(RightDevice(store), "int8-fp32", store).contributors == []

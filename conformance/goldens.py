@@ -32,9 +32,9 @@ from conformance.fingerprints import (
     tensor_sha256,
 )
 from conformance.golden_places import MANIFEST, TENSORS, golden_places
+from conformance.graph.composing import reference_graph
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.graph.random_operators import refuse_random_numbers
-from conformance.graph.retype import to_float64
 from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
 from conformance.graph.structure import Structure
@@ -366,7 +366,7 @@ class GoldenStore:
             numpy=np.__version__,
             python=platform.python_version(),
             cpu=cpu_model(),
-            float32_nodes=list(to_float64(self.network.graph)[1]),
+            float32_nodes=list(reference_graph(self.network.graph)[1]),
         )
 
 

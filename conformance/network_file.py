@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -56,12 +56,14 @@ class Input(msgspec.Struct, forbid_unknown_fields=True):
     """``[[input]]``: a placeholder and the files that feed it, one per sample.
 
     A PNG or JPEG of ``size`` (height, width) becomes ``pixel·scale + offset`` in float32, shape
-    (1, height, width, 3); a ``.npy`` file is fed as it is, scaled the same way.
+    (1, height, width, channels): 3 for colours, 1 for shades of grey; a ``.npy`` file is fed as it is,
+    scaled the same way.
     """
 
     name: str
     files: Annotated[list[str], msgspec.Meta(min_length=1)]
     size: tuple[int, int] | None = None
+    channels: Literal[1, 3] = 3
     scale: float = 1.0
     offset: float = 0.0
 

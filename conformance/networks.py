@@ -18,9 +18,12 @@ from conformance.files import read_toml
 from conformance.freezing.checkpoint import Checkpoint, checkpoint_name
 from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, is_saved_model
 from conformance.freezing.published import read_published, recognised
-from conformance.graph.dataflow import placeholder_type
+from conformance.graph.dataflow import float_source, placeholder_type
+from conformance.graph.einsums import with_plain_einsums
 from conformance.graph.graph_file import load_frozen_graph
+from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.own_scales import without_scales
+from conformance.graph.retype import output_types
 from conformance.graph.side_effects import refuse_side_effects
 from conformance.graph.wholeness import check_whole
 from conformance.network_file import FILE, Description, Input, Output
@@ -98,7 +101,7 @@ class Network:
 
     @functools.cached_property
     def graph(self) -> FrozenGraph:
-        """The frozen graph, pruned to the outputs, with its weights.
+        """The frozen graph, pruned to the outputs, with its weights; an Einsum stands there as a matmul.
 
         Raises:
             UsageError: graph, weights, inputs and description do not fit each other, or the graph reaches
@@ -116,7 +119,22 @@ class Network:
                 f"{self.directory / FILE} feeds {', '.join(sorted(fed))}, but {path} has the inputs "
                 f"{', '.join(graph.inputs) or 'none'}; mend {wrong}"
             )
-        return self._with_its_weights(graph)
+        for output in self.outputs:
+            self._check_judgeable(graph, output.name)
+        return with_plain_einsums(self._with_its_weights(graph))
+
+    def _check_judgeable(self, graph: FrozenGraph, name: str) -> None:
+        """Demand that an output is of a float type: numbers of another have no error that could be judged."""
+        node, tf = graph.nodes[name], tensorflow()
+        kind = tf.as_dtype(output_types(node)[0])
+        if kind.is_floating:
+            return
+        before = float_source(graph, name)
+        remedy = f"name {before!r}, which it is computed from, instead" if before else "name another"
+        raise UsageError(
+            f"output {name!r} in {self.directory / FILE} is of type {kind.name} ({node.op}), but only "
+            f"outputs of a float type can be judged; {remedy}"
+        )
 
     def _with_its_weights(self, graph: FrozenGraph) -> FrozenGraph:
         recipes, source = self.description.weights, self.directory / FILE
@@ -139,7 +157,18 @@ class Network:
         for sample, feeds in enumerate(self._samples):
             for entry in self.description.input:
                 self._check_fit(feeds[entry.name], entry.name, self.directory / entry.files[sample])
+                self._check_size(sample, entry)
         return self._samples
+
+    def _check_size(self, sample: int, entry: Input) -> None:
+        """Demand that a sample has the size of the first: there is one set of bounds, for one size."""
+        first, now = (self._samples[number][entry.name].shape for number in (0, sample))
+        if first != now:
+            raise UsageError(
+                f"input {self.directory / entry.files[sample]} has shape {_shown(now)}, but "
+                f"{entry.files[0]}, the first sample of {entry.name!r}, has {_shown(first)}; give samples of "
+                "one size, or describe a network of its own for every size"
+            )
 
     def truth(self, output: Output, sample: int, shape: Sequence[int]) -> Array:
         """Return the true answers of a sample, for an output of this shape that gives answers.
@@ -197,7 +226,7 @@ class Network:
         if raw.dtype.kind in "iub" and (entry.scale, entry.offset) == (1.0, 0.0) and path.suffix == ".npy":
             return raw
         with np.errstate(over="ignore"):
-            scaled: Array = (raw.astype(np.float64) * entry.scale + entry.offset).astype(np.float32)
+            scaled: Array = np.asarray(raw.astype(np.float64) * entry.scale + entry.offset, np.float32)
         if not np.isfinite(scaled).all():
             raise UsageError(f"input {path} holds NaN or Inf; give finite numbers")
         return scaled
@@ -228,7 +257,7 @@ def _read_array(path: Path, what: str = "input") -> Array:
 
 
 def _read_image(path: Path, entry: Input) -> Array:
-    """Return the image as uint8 of shape (1, height, width, 3)."""
+    """Return the image as uint8 of shape (1, height, width, channels)."""
     from PIL import Image
 
     try:
@@ -237,7 +266,8 @@ def _read_image(path: Path, entry: Input) -> Array:
             image = Image.open(path)
         with image:
             _check_size(image.size, path, entry)  # before its pixels take memory
-            return np.asarray(image.convert("RGB"))[None]
+            pixels = np.asarray(image.convert("L" if entry.channels == 1 else "RGB"))
+            return pixels.reshape(1, *pixels.shape[:2], entry.channels)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UsageError(f"input {path} cannot be read as an image: {error}") from error
 

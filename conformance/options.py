@@ -121,6 +121,14 @@ OPTIONS: tuple[Option, ...] = (
         "SECONDS",
     ),
     Option("--isolate", "run the device in a process of its own, which may crash or hang", kind=Kind.SWITCH),
+    Option(
+        "--repeat",
+        "run every session on each sample N times: a result with other bits than the first is unstable, and "
+        "deviates",
+        "1",
+        Kind.COUNT,
+        "N",
+    ),
     Option("--layer-by-layer", "do not fuse operators, in any mode", kind=Kind.SWITCH),
     Option("--require-hardware", "exit 3 unless the device is a real card", kind=Kind.SWITCH),
     Option(
@@ -242,6 +250,7 @@ class Settings:
     device_option: dict[str, str]
     device_timeout: float
     isolate: bool
+    repeat: int
     layer_by_layer: bool
     require_hardware: bool
     network: str

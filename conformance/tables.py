@@ -14,7 +14,7 @@ def without_empty(rows: Sequence[tuple[str, ...]], *headings: str) -> list[tuple
     """Return rows without the columns of these headings in which no row below the first has anything."""
     for heading in headings:
         column = rows[0].index(heading)
-        if all(row[column] == NONE for row in rows[1:]):
+        if all(row[column] in ("", NONE) for row in rows[1:]):
             rows = [row[:column] + row[column + 1 :] for row in rows]
     return list(rows)
 

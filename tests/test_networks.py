@@ -64,6 +64,74 @@ def test_grey_and_transparent_pictures_become_three_channels(directory):
     assert Network(directory).feeds(0)["image"].shape == (1, 12, 10, 3)
 
 
+def test_pictures_of_one_channel(directory):
+    """A picture in colours becomes shades of grey where the network takes one channel."""
+    with Image.open(directory / "image-2.png") as image:
+        grey = np.asarray(image.convert("L"))[None, ..., None]
+    edit(directory, "size = [12, 10]", "size = [12, 10]\nchannels = 1")
+    with refused("has shape 1x12x10x1, but input 'image' of .*graph.pb wants .x12x10x3"):
+        use(directory)
+    network = Network(directory)
+    network.description.input[0].name = "other"
+    assert np.array_equal(network._samples[1]["other"], (grey / 128 - 1).astype(np.float32))
+
+
+def test_a_single_number_is_an_array(tmp_path):
+    """A scalar of NumPy is none: no device can be handed it read-only."""
+
+    def build(tf):
+        x, keep = placeholder(tf, shape=(3,)), placeholder(tf, "keep", ())
+        tf.multiply(x, keep, name="out")
+
+    inputs = {"x": [np.ones(3, np.float32)], "keep": [np.float32(0.5)]}
+    feeds = Network(write_toy(tmp_path, build, inputs)).feeds(0)
+    assert isinstance(feeds["keep"], np.ndarray)
+    assert (feeds["keep"].shape, feeds["keep"].dtype) == ((), np.float32)
+
+
+def test_samples_of_different_sizes(tmp_path):
+    samples = [np.ones((1, size, 3), np.float32) for size in (4, 4, 5)]
+
+    def build(tf):
+        tf.tanh(placeholder(tf, shape=(1, None, 3)), name="out")
+
+    network = Network(write_toy(tmp_path, build, {"x": samples}))
+    with refused(
+        r"x-2.npy has shape 1x5x3, but x-0.npy, the first sample of 'x', has 1x4x3; give samples of"
+    ):
+        network.feeds(0)
+    assert Network(write_toy(tmp_path, build, {"x": samples[:2]})).feeds(1)["x"].shape == (1, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("op", "said"),
+    [
+        (
+            "ArgMax",
+            r"output 'out' in .*network.toml is of type int64 \(ArgMax\), .*; name 'mean', which it",
+        ),
+        (
+            "TopKV2",
+            r"output 'out' in .* is of type int32 \(Identity\), but only outputs of a float type can",
+        ),
+        ("Shape", r"output 'out' in .* is of type int32 \(Shape\), .* judged; name another"),
+    ],
+)
+def test_an_output_of_whole_numbers(tmp_path, op, said):
+    def build(tf):
+        x = placeholder(tf, shape=(2, 4))
+        mean = tf.tanh(x, name="mean")
+        if op == "ArgMax":
+            tf.argmax(mean, -1, name="out")
+        elif op == "TopKV2":
+            tf.identity(tf.math.top_k(mean, 2).indices, name="out")
+        else:
+            tf.raw_ops.Shape(input=x, name="out")
+
+    with refused(said):
+        use(write_toy(tmp_path, build, {"x": [np.ones((2, 4), np.float32)]}))
+
+
 def test_the_digest_of_the_inputs_sees_every_value(directory):
     before = Network(directory).input_sha256
     assert Network(directory).input_sha256 == before

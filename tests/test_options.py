@@ -1,5 +1,6 @@
 """The table of options: the command line, else the environment, else the default; contradictions are said."""
 
+import os
 import re
 from pathlib import Path
 
@@ -17,8 +18,8 @@ def of_kind(*kinds):
     return [option for option in OPTIONS if option.kind in kinds and option.twin]
 
 
-VALUED = of_kind(Kind.TEXT, Kind.PATH, Kind.SECONDS)
-MEANING = {Kind.TEXT: str, Kind.PATH: HERE.joinpath, Kind.SECONDS: float}
+VALUED = of_kind(Kind.TEXT, Kind.PATH, Kind.SECONDS, Kind.COUNT)
+MEANING = {Kind.TEXT: str, Kind.PATH: HERE.joinpath, Kind.SECONDS: float, Kind.COUNT: int}
 
 
 def settings(given=(), environment=()):
@@ -43,8 +44,9 @@ def test_defaults():
 def test_every_option_has_a_twin_and_the_command_line_wins(option):
     meant = MEANING[option.kind]
     assert option.variable == "MLU_CONFORMANCE_" + option.flag[2:].replace("-", "_").upper()
-    assert value(option, {}, {option.variable: "7"}) == meant("7")
-    assert value(option, {option.name: "9"}, {option.variable: "7"}) == meant("9")
+    first, second = option.choices or ("7", "9")
+    assert value(option, {}, {option.variable: first}) == meant(first)
+    assert value(option, {option.name: second}, {option.variable: first}) == meant(second)
     assert value(option, {}, {option.variable: ""}) == value(option)
 
 
@@ -55,6 +57,31 @@ def test_an_option_that_may_be_given_again_has_a_twin_that_holds_several(option)
     assert value(option, {}, twin) == {"cards": "0,1", "python": "/a b/python", "empty": ""}
     assert value(option, given, twin) == {"core-num": "4", "python": "/c"}
     assert value(option, {}, {option.variable: ""}) == value(option) == {}
+
+
+@pytest.mark.parametrize("source", ["--unmodelled", "MLU_CONFORMANCE_UNMODELLED"])
+def test_an_option_of_a_few_words_takes_no_other(source):
+    option = BY_NAME["unmodelled"]
+    given = [{option.name: "pass"}, {}] if source.startswith("--") else [{}, {source: "pass"}]
+    with pytest.raises(UsageError, match=f"{source} 'pass' is neither skip nor fail; give one of these"):
+        value(option, *given)
+
+
+@pytest.mark.parametrize("option", of_kind(Kind.PATHS), ids=lambda option: option.name)
+def test_a_path_that_may_be_given_again_has_a_twin_that_holds_several(option):
+    twin = {option.variable: os.pathsep.join(["a", "/b c", ""])}
+    assert value(option, {}, twin) == [HERE / "a", Path("/b c")]
+    assert value(option, {option.name: ["d", "e"]}, twin) == [HERE / "d", HERE / "e"]
+    assert value(option) == value(option, {}, {option.variable: ""}) == []
+    with pytest.raises(UsageError, match=f"{option.flag} is empty"):
+        value(option, {option.name: ["d", ""]})
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "1e3", "\N{SUPERSCRIPT TWO}"])
+def test_a_count_is_a_whole_number_above_zero(text):
+    option = BY_NAME["rounds"]
+    with pytest.raises(UsageError, match=f"--rounds '{text}' is no whole number above 0"):
+        value(option, {"rounds": text})
 
 
 def test_an_option_without_a_twin_is_not_read_from_the_environment():

@@ -45,7 +45,14 @@ from conformance.files import read_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-BENCHMARKS = ("diagnosis_speed", "emulator_speed", "metrics_speed", "page_speed", "worker_speed")
+BENCHMARKS = (
+    "diagnosis_speed",
+    "emulator_speed",
+    "gate_speed",
+    "metrics_speed",
+    "page_speed",
+    "worker_speed",
+)
 """A section each, called as the file without ``test_``."""
 WORKER = "worker_speed"
 STOCK = locations.PROJECT / ".tox/stock-tensorflow"

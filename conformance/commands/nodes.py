@@ -59,7 +59,7 @@ class Listing:
         constants: how many nodes do not depend on an input.
         key: how many key nodes there are, chosen or not.
         nodes: the chosen nodes, producers first.
-        scales: what is to be known of scales that the graph itself brings along.
+        scales: what is to be known of scales that the graph itself brings along, or cannot have.
         beyond: which of the ranges that the vendor documents judgeable nodes leave, as far as is known.
     """
 
@@ -107,6 +107,7 @@ def gather(network: Network, pattern: str) -> Listing:
     from conformance.graph.own_scales import told_scales
     from conformance.graph.selection import select_nodes, selectable_nodes
     from conformance.graph.structure import Structure
+    from conformance.quantization.calibration import told_loops
 
     structure = Structure(network.graph, network.key)
     nodes = {node.name: node for node in selectable_nodes(structure)}
@@ -118,7 +119,7 @@ def gather(network: Network, pattern: str) -> Listing:
         len(network.graph.nodes) - len(structure.live),
         sum(bool(node.reasons) for node in nodes.values()),
         [_listed(structure, nodes[name]) for name in chosen],
-        told_scales(network.graph),
+        [*told_scales(network.graph), *told_loops(network.graph)],
         _beyond(network, structure),
     )
 

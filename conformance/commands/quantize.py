@@ -53,15 +53,18 @@ def write_scale_files(options: argparse.Namespace) -> None:
     """
     from conformance.expected.scales import refuse_installed
     from conformance.graph.own_scales import own_scales
-    from conformance.quantization.calibration import quantized_tensors
+    from conformance.quantization.calibration import calibrated_tensors, told_loops
 
     network = required_network(options)
     refuse_installed(network)
-    tensors = quantized_tensors(network.graph)
+    tensors, loops = calibrated_tensors(network.graph), told_loops(network.graph)
     if not tensors:
+        where = " outside loops" if loops else ""
         raise UsageError(
-            f"network {network.name!r} has no convolution or matmul, so there is nothing to quantise"
+            f"network {network.name!r} has no convolution or matmul{where}, so there is nothing to quantise"
         )
+    for told in loops:
+        note(told)
     widths = (options.bits,) if options.bits else FIXED_BITS
     by_the_vendor = options.device == CAMBRICON
     written = (_by_the_vendor if by_the_vendor else _by_us)(network, options, widths)
@@ -82,10 +85,18 @@ def _by_us(
         given = ", ".join(options.device_option)
         raise UsageError(f"--device-option {given} means nothing without --device=cambricon; drop it")
     if options.rule in (None, LARGEST):
-        return make_scales(network, network.directory, widths)
+        made = make_scales(network, network.directory, widths)
+        _tell(made.told)
+        return made.changed
     note(f"scales by the rule {options.rule}, {RULES[options.rule].evidence}: {RULES[options.rule].source}")
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
+    _tell(largest.told)
     return {bits: _keep(network, calibrate(largest, bits, options.rule)) for bits in widths}
+
+
+def _tell(what: str) -> None:
+    if what:
+        note(what)
 
 
 def _keep(network: Network, scales: QuantizationScales) -> bool:

@@ -7,14 +7,14 @@ import numbers
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from conformance.errors import DeviceError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from conformance.devices.base import Session
 
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 MEMBERS = ("run", "close", "notes", "problems", "incidents", "unmodelled")
 
@@ -59,6 +59,6 @@ def _device_seconds(session: Session) -> float:
 
 
 def _read_only(value: Array) -> Array:
-    view: Array = value.view()
+    view: Array = np.asarray(value).view()
     view.flags.writeable = False
     return view

@@ -41,7 +41,7 @@ class CpuSession(SessionBase):
 
 
 class CpuDevice:
-    """The reference device: it should conform at every precision, being more accurate than any."""
+    """TensorFlow in float32, whatever the precision: more exact than that can be, so it does not conform."""
 
     def info(self) -> DeviceInfo:
         """Return what the device is."""

@@ -31,6 +31,7 @@ class Blame:
     Attributes:
         remarks: what a reader should know of how they were found.
         bisections: passes that were spent on finding nodes that fail only when fused.
+        inner: errors of the nodes inside failing segments that were looked into.
     """
 
     def __init__(self, passes: ForwardPasses, precision: Precision) -> None:
@@ -41,6 +42,7 @@ class Blame:
         self._segments = Segments(self._graph, self._key, self._judgeable)
         self.remarks: list[str] = []
         self.bisections = 0
+        self.inner: list[NodeErrors] = []
 
     def errors(self, own: Mapping[str, Finding], chained: Mapping[str, Finding]) -> list[NodeErrors]:
         """Return the errors of the nodes of ``own``."""
@@ -55,7 +57,7 @@ class Blame:
         unclear = self._segments.unclear(errors)
         nodes = self._segments.to_judge(unclear)
         found = self._passes.own(self._precision, nodes, samples) if nodes else {}
-        inner = self.errors(found, {})
+        self.inner = inner = self.errors(found, {})
         if len(unclear) > REFINED:
             self.remarks.append(
                 f"of {len(unclear)} failing parts of the network the first {REFINED} were looked into"

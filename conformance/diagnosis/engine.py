@@ -15,6 +15,7 @@ from conformance.diagnosis.repairs import (
     WIDEST,
     Repairs,
     farthest_off_first,
+    helps,
     largest_effect_first,
     ranked,
     recommended,
@@ -22,6 +23,7 @@ from conformance.diagnosis.repairs import (
     with_effect,
 )
 from conformance.expected.roofline import ModelledTime
+from conformance.quantization.calibration import quantized_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,14 +97,15 @@ class Diagnosing:
         choices = self._confirmed(repairs)
         scales = self._passes.expected.scales(self._precision.fixed_bits)
         limits = self._passes.expected.limits(self._passes.device.info().model)
-        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits)
+        own = {item.node: item.own for item in (*seen.errors, *self._blame.inner)}
+        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits, own)
         return self._diagnosis(
-            seen,
+            dataclasses.replace(seen, quality=repairs.of_precision),
             culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),
             contributors=explanations.contributors(seen.errors, culprits),
             choices=choices,
             recommended=recommended(choices, self._precision),
-            born=origin_of(seen.errors, culprits, self._judgeable),
+            born=origin_of(seen.errors, [item for item in culprits if helps(item)], self._judgeable),
             seconds=time.perf_counter() - started,
         )
 
@@ -120,6 +123,7 @@ class Diagnosing:
             chained_quality=seen.chained_quality,
             errors=list(seen.errors),
             forwards=self._passes.count,
+            quantised=bool(quantized_tensors(self._graph)),
             remarks=[*self._remarks, *self._blame.remarks, *incidents, *filter(None, [self._times.remark])],
             **found,  # type: ignore[arg-type]
         )
@@ -179,7 +183,13 @@ class Diagnosing:
         if culprits or seen.quality.accepted:
             return culprits
         self._try_precisions(repairs)
-        return blamed_precision(self._precision, seen.errors, repairs.accepted)
+        return self._by_precision(seen, repairs)
+
+    def _by_precision(self, seen: Observations, repairs: Repairs) -> list[Culprit]:
+        """Blame the precision, at the nodes that do what they should."""
+        failed = {item.node for item in failing(seen.errors)}
+        right = [item for item in seen.errors if item.node not in failed]
+        return blamed_precision(self._precision, right, repairs.accepted)
 
     def _tried(self, culprits: Sequence[Culprit], seen: Observations, repairs: Repairs) -> list[Culprit]:
         """Measure what culprits do and what repairs the network, as far as runs may be spent on it."""
@@ -189,10 +199,13 @@ class Diagnosing:
         measured = list(self._measured(farthest_off_first(culprits), seen.quality, left_over))
         if repairs.accepted(WIDEST):
             self._try_precisions(repairs)
+        if measured and not seen.quality.accepted and not any(map(helps, measured)):
+            self._try_precisions(repairs)
+            measured += self._measured(self._by_precision(seen, repairs), seen.quality, 0)
         if self._affords(1):
-            repairs.try_host(measured)
+            repairs.try_host([culprit for culprit in measured if helps(culprit)])
         before = self._passes.count
-        repairs.try_rewrites(measured)
+        repairs.try_rewrites([culprit for culprit in measured if helps(culprit)])
         self._most += self._passes.count - before
         self._try_precisions(repairs)
         if untried := ", ".join(map(str, reversed(repairs.untried))):

@@ -20,6 +20,7 @@ from conformance.expected.roofline import ModelledTime
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.precision import PRECISIONS
+from conformance.quantization.calibration import quantized_tensors
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
 from conformance.runs.networks import network_of_run
 from conformance.runs.records import finding_of
@@ -97,7 +98,8 @@ class _FinishedRun:
         choices = self._choices()
         scales = self._expected.scales(self._precision.fixed_bits)
         limits = self._expected.limits(str(self._device.get("model", "")))
-        explanations = Explanations(self._store, self._precision, scales, 0, limits)
+        sizes = {item.node: item.own for item in errors}
+        explanations = Explanations(self._store, self._precision, scales, 0, limits, sizes)
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(
             quality=quality,
@@ -122,6 +124,7 @@ class _FinishedRun:
             sample=None,
             forwards=0,
             seconds=time.perf_counter() - self._started,
+            quantised=bool(quantized_tensors(self._store.network.graph)),
             remarks=[*source, *self._remarks, *filter(None, [self._times.remark])],
             **found,
         )

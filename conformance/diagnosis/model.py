@@ -26,6 +26,7 @@ class Quality(Struct, frozen=True):
         reasons: what misses the acceptance, or why nothing came out.
         unmodelled: why they say nothing of a card, where the emulator does not model what they rest on.
         notes: what figures do not show.
+        missed: where other samples are not accepted, on which, and what came out there.
     """
 
     accepted: bool
@@ -36,6 +37,7 @@ class Quality(Struct, frozen=True):
     reasons: list[str] = []
     unmodelled: str = ""
     notes: list[str] = []
+    missed: str = ""
 
 
 class NodeErrors(Struct, frozen=True):
@@ -157,6 +159,7 @@ class Diagnosis(Struct, frozen=True):
         forwards: how often the network, or a part of it, was run.
         seconds: how long the diagnosis took.
         remarks: what else a reader should know.
+        quantised: whether the network has convolutions or matmuls, which need a parameter file.
     """
 
     network: str
@@ -176,4 +179,5 @@ class Diagnosis(Struct, frozen=True):
     seconds: float
     contributors: list[Contributor] = []
     remarks: list[str] = []
+    quantised: bool = True
     format: int = FORMAT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.diagnosis.evidence import Reason, evidence_of
+from conformance.diagnosis.evidence import Reason, evidence_of, size_of
 from conformance.diagnosis.model import Contributor
 from conformance.diagnosis.network_errors import branches_of, own_squares
 from conformance.expected.limits import BEYOND
@@ -29,6 +29,12 @@ MOST_NODES = 4
 DOCUMENTED = "documented range"
 """Kind of the reason that a node leaves what the vendor documents: told of a culprit's worst node alone."""
 
+ALIKE = 30.0
+"""An error at most this many times larger or smaller than what a cause makes is explained by it."""
+
+LOCAL = frozenset({"uneven channels"})
+"""Causes that are far larger in some channels than in the whole tensor."""
+
 MOST = 3
 """Nodes that are named, each with its reasons."""
 
@@ -42,6 +48,7 @@ class Explanations:
         scales: of its fixed-point tensors, of the precision's width.
         sample: whose goldens are looked at.
         limits: what the vendor documents.
+        own: own errors by node, as root mean squares relative to their goldens', where they are known.
     """
 
     def __init__(
@@ -51,13 +58,18 @@ class Explanations:
         scales: QuantizationScales,
         sample: int,
         limits: Limits,
+        own: Mapping[str, float | None],
     ) -> None:
         self._store, self._graph, self._limits = store, store.network.graph, limits
         self._precision, self._scales, self._sample = precision, scales, sample
         self._known = {node.name for node in store.manifest.nodes}
+        self._own = own
 
     def with_reasons(self, culprits: Sequence[Culprit]) -> list[Culprit]:
-        """Return the culprits with what goldens show of them, after the reasons that they have."""
+        """Return the culprits with what goldens show of them, after the reasons that they have.
+
+        A cause must be of the size of the error; of what fails only when fused its own error says nothing.
+        """
         branches = branches_of(self._graph)
         wanted = {item.what: _looked_at(item, branches) for item in culprits if item.kind != "device"}
         found = self._of(dict.fromkeys(node for listed in wanted.values() for node in listed))
@@ -70,7 +82,8 @@ class Explanations:
                         reason
                         for index, node in enumerate(wanted.get(culprit.what, []))
                         for reason in found[node]
-                        if index == 0 or reason.kind != DOCUMENTED
+                        if (index == 0 or reason.kind != DOCUMENTED)
+                        and (culprit.kind == "fused" or self._is_of_its_size(reason))
                     ),
                 ],
             )
@@ -101,11 +114,18 @@ class Explanations:
                 op=item.op,
                 own=item.own,
                 share=item.own**2 / total,
-                reasons=reasons[item.node],
+                reasons=[reason for reason in reasons[item.node] if self._is_of_its_size(reason)],
             )
             for item in most
             if item.own
         ]
+
+    def _is_of_its_size(self, reason: Reason) -> bool:
+        """Return whether a cause can have made its node's own error; where a size is not known, it may."""
+        error, size = self._own.get(reason.node), size_of(reason)
+        if error is None or size is None:
+            return True
+        return 0 < error <= ALIKE * size and (reason.kind in LOCAL or size <= ALIKE * error)
 
     def _of(self, nodes: Iterable[str]) -> dict[str, list[Reason]]:
         """Return what goldens show of each node, strongest first."""

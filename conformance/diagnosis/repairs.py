@@ -26,6 +26,10 @@ WIDEST = PRECISIONS[-1]
 """The precision that has every other one's numbers: where it fails, a narrower one rarely does not."""
 
 
+HELPS = 0.1
+"""Decibels that outputs must gain for a repair to be called one: figures have one digit."""
+
+
 class Repairs:
     """Ways to run a network, tried one by one while the diagnosis may run it.
 
@@ -52,6 +56,12 @@ class Repairs:
         self._precision, self._samples = precision, samples
         self._written: dict[str, FrozenGraph] = {}
         self.choices = [self._choice(precision, quality)]
+
+    @property
+    def of_precision(self) -> Quality:
+        """The quality at the precision itself, nothing left to the host."""
+        own = str(self._precision)
+        return next(item.quality for item in self.choices if item.precision == own and as_it_is(item))
 
     def accepted(self, precision: Precision) -> bool:
         """Return whether a precision has been tried and is accepted."""
@@ -117,6 +127,8 @@ class Repairs:
     def missed(self, choice: Choice, samples: Sequence[int]) -> str:
         """Run a choice on other samples; where these are not accepted, it is no longer accepted.
 
+        Its figures stay those of the samples that everything else was run on.
+
         Returns:
             A sentence that says so, or nothing.
         """
@@ -128,9 +140,11 @@ class Repairs:
         )
         if quality.accepted:
             return ""
-        self.choices[self.choices.index(choice)] = msgspec.structs.replace(choice, quality=quality)
-        shown = ", ".join(map(str, samples))
-        return f"{choice.precision} is accepted on some samples, but not on {shown}: {described(quality)}"
+        where = f"on {'samples' if len(samples) > 1 else 'sample'} {', '.join(map(str, samples))}"
+        missed = f"{where}: {described(quality)}"
+        refused = msgspec.structs.replace(choice.quality, accepted=False, missed=missed)
+        self.choices[self.choices.index(choice)] = msgspec.structs.replace(choice, quality=refused)
+        return f"{choice.precision} is accepted on some samples, but not {missed}"
 
     def _host_plan(self, culprits: Sequence[Culprit]) -> tuple[Precision, list[Culprit]] | None:
         """Return at which precision to leave which culprits to the host; None where it could not suffice.
@@ -199,16 +213,28 @@ def recommended(choices: Sequence[Choice], precision: Precision) -> int | None:
     return 0 if choices[0].quality.accepted else None
 
 
-def settings(choice: Choice) -> list[str]:
-    """Return what to set for Cambricon's TensorFlow, ready to paste."""
+def of_cambricon(device: str) -> bool:
+    """Return whether a device of this kind is Cambricon's, or the emulator of it."""
+    return device == "emulator" or device.startswith("cambricon")
+
+
+def settings(choice: Choice, *, quantised: bool = True) -> list[str]:
+    """Return what to set for Cambricon's TensorFlow, ready to paste.
+
+    Args:
+        choice: what is recommended.
+        quantised: whether the network needs a parameter file.
+    """
     fixed, _, floating = choice.precision.partition("-")
     lines = [
         "export MLU_VISIBLE_DEVICES=0",
         "export MLU_RUNNING_MODE=1",
         "export MLU_STATIC_NODE_FUSION=true",
         f"export MLU_OP_PRECISION=float{floating.removeprefix('fp')}",
-        f"export MLU_QUANT_PARAM={fixed}.quant.txt   # its first line: bit_width:{fixed.removeprefix('int')}",
     ]
+    if quantised:
+        bits = fixed.removeprefix("int")
+        lines.append(f"export MLU_QUANT_PARAM={fixed}.quant.txt   # its first line: bit_width:{bits}")
     if choice.rewrite:
         lines.append(f"# in the network: {choice.rewrite}")
     if choice.host_operators:
@@ -242,6 +268,17 @@ def with_effect(culprit: Culprit, before: Quality, after: Quality) -> Culprit:
     return msgspec.structs.replace(culprit, effect=Effect(before=before, after=after))
 
 
+def helps(culprit: Culprit) -> bool:
+    """Return whether the outputs gain without a culprit; of one that was not measured it is assumed."""
+    if culprit.effect is None:
+        return True
+    before, after = culprit.effect.before, culprit.effect.after
+    if after.accepted != before.accepted:
+        return after.accepted
+    more_right = (after.answers or 0.0) > (before.answers or 0.0)
+    return more_right or decibels(after) - decibels(before) >= HELPS
+
+
 def farthest_off_first(culprits: Sequence[Culprit]) -> list[Culprit]:
     """Return the culprits, the one farthest above its bound first."""
     return sorted(culprits, key=_excess, reverse=True)
@@ -250,11 +287,12 @@ def farthest_off_first(culprits: Sequence[Culprit]) -> list[Culprit]:
 def largest_effect_first(
     culprits: Sequence[Culprit], errors: Mapping[str, NodeErrors], outputs: Collection[str]
 ) -> list[Culprit]:
-    """Return the culprits, the largest gain of the outputs first, those without a measured one last.
+    """Return the culprits, the largest gain of the outputs first, then those of which none was measured.
 
-    Of a culprit that is itself an output the gain is known: what reaches it is left.
+    Of a culprit that is itself an output the gain is known: what reaches it is left. Those come last without
+    which the outputs gain nothing.
     """
-    return sorted(culprits, key=lambda item: (-_gain(item, errors, outputs), -_excess(item)))
+    return sorted(culprits, key=lambda item: (not helps(item), -_gain(item, errors, outputs), -_excess(item)))
 
 
 def _gain(culprit: Culprit, errors: Mapping[str, NodeErrors], outputs: Collection[str]) -> float:

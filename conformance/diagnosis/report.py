@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conformance.diagnosis.culprits import FAILED
 from conformance.diagnosis.network_errors import side_by_side
 from conformance.diagnosis.quality import described, reached_by
-from conformance.diagnosis.repairs import as_it_is, settings
+from conformance.diagnosis.repairs import as_it_is, helps, of_cambricon, settings
 from conformance.tables import NONE, aligned, without_empty
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ def _verdict(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
     if quality.cosine is None and quality.psnr is None and not quality.accepted:
         return [f"The output of {where} is NOT good enough: there is nothing to compare.", *quality.reasons]
     word = "good enough" if quality.accepted else "NOT good enough"
+    found = described(quality)
+    if quality.missed:
+        found = f"{found} on sample {diagnosis.sample}, but not accepted {quality.missed}"
     return [
-        f"The output of {where} is {word}: {described(quality)}; accepted is at least {acceptance.in_words}.",
+        f"The output of {where} is {word}: {found}; accepted is at least {acceptance.in_words}.",
         *_caveat(quality),
         *(f"Warning: {note}." for note in quality.notes),
     ]
@@ -147,7 +150,8 @@ def _contributors(diagnosis: Diagnosis) -> list[str]:
 
 
 def _culprit(rank: int, culprit: Culprit) -> list[str]:
-    text = [f"Culprit {rank}: {_named(culprit)}"]
+    title = f"Culprit {rank}" if helps(culprit) else "Repairing this does not help"
+    text = [f"{title}: {_named(culprit)}"]
     if culprit.failure:
         text.append(f"  {culprit.failure.rstrip('.')}.")
     if culprit.effect is not None:
@@ -208,14 +212,16 @@ def repair_lines(diagnosis: Diagnosis, acceptance: Acceptance) -> list[str]:
     if diagnosis.recommended is None:
         return [*text, f"None of these reaches {acceptance.in_words}, so none of them repairs it."]
     chosen = choices[diagnosis.recommended]
-    advice = [_advice(diagnosis, chosen), *_caveat(chosen.quality)]
-    advice.append("Settings of Cambricon's TensorFlow, before it is imported:")
-    return [*text, *_misses(choices), " ".join(advice), *(f"    {line}" for line in settings(chosen))]
+    advice, lines = [_advice(diagnosis, chosen), *_caveat(chosen.quality)], []
+    if of_cambricon(diagnosis.device):
+        advice.append("Settings of Cambricon's TensorFlow, before it is imported:")
+        lines = settings(chosen, quantised=diagnosis.quantised)
+    return [*text, *_misses(choices), " ".join(advice), *(f"    {line}" for line in lines)]
 
 
 def _row(choice: Choice) -> tuple[str, ...]:
     quality, seconds = choice.quality, choice.modelled_seconds
-    accepted = "yes" if quality.accepted else "no"
+    accepted = "yes" if quality.accepted else "not on others" if quality.missed else "no"
     cosine, psnr, answers = reached_by(quality).in_cells
     return (
         choice.precision,
@@ -231,7 +237,12 @@ def _row(choice: Choice) -> tuple[str, ...]:
 
 def _misses(choices: Sequence[Choice]) -> list[str]:
     offered = [item for item in choices if item.quality.offered and not item.quality.accepted]
-    return [f"{_way(item)} misses the acceptance: {described(item.quality)}." for item in offered]
+    return [
+        f"{_way(item)} misses the acceptance {item.quality.missed}."
+        if item.quality.missed
+        else f"{_way(item)} misses the acceptance: {described(item.quality)}."
+        for item in offered
+    ]
 
 
 def _advice(diagnosis: Diagnosis, chosen: Choice) -> str:

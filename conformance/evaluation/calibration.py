@@ -10,7 +10,12 @@ from conformance.graph.own_scales import of_shapes
 from conformance.judging.cases import Case
 from conformance.judging.findings import Finding, Problem
 from conformance.judging.verdicts import Verdict
-from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
+from conformance.quantization.calibration import (
+    calibrate,
+    calibrated_tensors,
+    largest_magnitudes,
+    quantized_tensors,
+)
 from conformance.quantization.scale_rules import RULES
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from conformance.evaluation.evaluation import Evaluation
     from conformance.graph.frozen import FrozenGraph
+    from conformance.quantization.calibration import Magnitudes
     from conformance.quantization.parameter_file import QuantizationScales
 
 DIGITS = 1e-5
@@ -53,7 +59,7 @@ def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
     """
     network = evaluation.network
     operators: dict[str, list[str]] = {}
-    for key in quantized_tensors(network.graph):
+    for key in calibrated_tensors(network.graph):
         operators.setdefault(key.rpartition("/")[0], []).append(key)
     cases = {
         node: Case(
@@ -71,7 +77,10 @@ def judge_calibration(evaluation: Evaluation, bits: int) -> list[Finding]:
     told, ours = _nearest(evaluation, found)
     notes = (told, *of_shapes(network.graph, found.scales, bits))
     needless = quantized_tensors(network.graph, FLOAT_PRODUCTS).keys() - found.scales.keys()
-    keys = {node: [key for key in listed if key not in needless] for node, listed in operators.items()}
+    keys = {
+        node: [key for key in listed if key not in needless and key in ours]
+        for node, listed in operators.items()
+    }
     return [
         Finding(case, "judged", _verdict(found.scales, ours, keys[node]), notes=notes)
         if keys[node]
@@ -88,11 +97,11 @@ def _nearest(evaluation: Evaluation, found: QuantizationScales) -> tuple[str, Ma
     """
     network = evaluation.network
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
-    wanted = {"the network's parameter file": evaluation.expected.scales(found.bits).scales}
+    by_file = evaluation.expected.scales(found.bits).scales
+    wanted = {"the network's parameter file": _of_values(by_file, largest)}
     for name, rule in RULES.items():
-        wanted[f"the rule {name} ({rule.evidence}: {rule.source})"] = calibrate(
-            largest, found.bits, name
-        ).scales
+        scales = calibrate(largest, found.bits, name).scales
+        wanted[f"the rule {name} ({rule.evidence}: {rule.source})"] = _of_values(scales, largest)
 
     def misses(scales: Mapping[str, float]) -> int:
         return sum(not _agree(found.scales[key], scales[key]) for key in scales.keys() & found.scales.keys())
@@ -100,6 +109,11 @@ def _nearest(evaluation: Evaluation, found: QuantizationScales) -> tuple[str, Ma
     best = min(wanted, key=lambda words: misses(wanted[words]))
     agreeing = [words for words, scales in wanted.items() if misses(scales) == misses(wanted[best])]
     return f"the framework's scales are nearest to those of {' and of '.join(agreeing)}", wanted[best]
+
+
+def _of_values(scales: Mapping[str, float], largest: Magnitudes) -> dict[str, float]:
+    """Return the scales that values decide: any is right for a tensor of zeros."""
+    return {key: scale for key, scale in scales.items() if key not in largest.zero}
 
 
 def _found(evaluation: Evaluation, bits: int) -> QuantizationScales | Problem:

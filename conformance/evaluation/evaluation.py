@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -50,6 +52,7 @@ class Evaluation:
         samples: the samples that are judged; None for all.
         watch: is shown every result with its case and sample, before it is dropped; it must not raise.
         stopwatch: tells where the time goes.
+        repeat: how many times each session runs each sample; all results must have the same bits.
         keep_fused: the session in which the fused network was judged stays open to be timed, until
             :meth:`rest`.
 
@@ -69,6 +72,7 @@ class Evaluation:
         watch: Callable[[Case, int, Any], object] = lambda *_: None,
         stopwatch: Stopwatch | None = None,
         keep_fused: bool = False,
+        repeat: int = 1,
     ) -> None:
         self.device, self.expected, self.nodes, self.fuse = device, expected, tuple(nodes), fuse
         self.store, self.network = expected.store, expected.network
@@ -77,7 +81,7 @@ class Evaluation:
         self.stopwatch = stopwatch or Stopwatch()
         self.lost: DeviceLost | None = None
         self.incidents: list[str] = []
-        self._keep_fused = keep_fused
+        self._keep_fused, self._repeat = keep_fused, repeat
         self._kept: dict[Precision, DeviceRun] = {}
 
     @cached_method
@@ -103,9 +107,9 @@ class Evaluation:
 
     @cached_method
     def fused(self, precision: Precision) -> dict[str, Finding]:
-        """Judge the outputs of the fused network against its acceptance."""
+        """Judge the outputs of the fused network: against its acceptance, and against right devices."""
         self.rest()
-        return self._accepted(precision, self.network.graph, (), keep=self._keep_fused)
+        return self._accepted(precision, self.network.graph, (), keep=self._keep_fused, held=True)
 
     @contextlib.contextmanager
     def fused_run(self, precision: Precision) -> Iterator[DeviceRun]:
@@ -147,10 +151,20 @@ class Evaluation:
         return self._accepted(precision, graph, ())
 
     def _accepted(
-        self, precision: Precision, graph: FrozenGraph, broken: Sequence[str], *, keep: bool = False
+        self,
+        precision: Precision,
+        graph: FrozenGraph,
+        broken: Sequence[str],
+        *,
+        keep: bool = False,
+        held: bool = False,
     ) -> dict[str, Finding]:
-        """Judge the outputs of a graph against the acceptance; ``broken`` is fetched besides."""
+        """Judge the outputs of a graph against the acceptance; ``broken`` is fetched besides.
+
+        Where ``held``, against what right devices reach, too.
+        """
         outputs, accept = self.expected.outputs, self.expected.accept
+        held_at = precision if held else None
         fetches, first = tuple(dict.fromkeys([*outputs, *broken])), next(iter(outputs))
         self.store.ensure(fetches)
         found = self._found(
@@ -158,7 +172,7 @@ class Evaluation:
             "fused",
             graph,
             fetches,
-            lambda node, _, compared: accept(node if node in outputs else first, compared),
+            lambda node, _, compared: accept(node if node in outputs else first, compared, held_at),
             keep=keep,
         )
         return {name: found[name] for name in outputs}
@@ -182,6 +196,19 @@ class Evaluation:
             return "layer by layer"
         return "fused" if mode == "fused" else "broken at nodes"
 
+    def _changed(
+        self, case: Case, sample: int, turn: int, result: Any, digest: list[str]
+    ) -> list[Comparison]:
+        """Return what is wrong with the result of another run of a sample: nothing if bits are the same."""
+        with self.stopwatch.during("judge"):
+            if (another := sha256_of(result)) == digest:
+                return []
+            found = self.expected.compare(case.node, sample, result)
+            if case.mode == "own":
+                found = self.expected.held(found, case, sample, result, another)
+            said = f"{found.where} is unstable: run {turn + 1} of {self._repeat} gave other bits"
+            return [dataclasses.replace(found, reasons=[*found.reasons, said])]
+
     def _found(
         self,
         precision: Precision,
@@ -200,15 +227,23 @@ class Evaluation:
         if keep:
             self._kept[precision] = run
         with run.watched() if keep else run:
-            for sample in self.samples:
+            for sample, turn in itertools.product(self.samples, range(self._repeat)):
                 results = run(golden_feeds(self.store, graph.inputs, sample))
                 for node, case in cases.items():
+                    if turn:
+                        result = results.pop(node, None)
+                        compared[node] += self._changed(case, sample, turn, result, hashes[node][-1:])
+                        continue
                     result = results.pop(node, None)
                     with self.stopwatch.during("write"):
                         self.watch(case, sample, result)
                     with self.stopwatch.during("judge"):
-                        compared[node].append(self.expected.compare(node, sample, result))
-                        hashes[node] += sha256_of(result)
+                        digest = sha256_of(result)
+                        found = self.expected.compare(node, sample, result)
+                        if mode == "own":
+                            found = self.expected.held(found, case, sample, result, digest)
+                        compared[node].append(found)
+                        hashes[node] += digest
         self.learn(run)
         problems = run.problems(fetches)
         unmodelled = not_modelled(graph, fetches, run.unmodelled, str(precision))

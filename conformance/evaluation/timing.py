@@ -6,6 +6,8 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from conformance.errors import DeviceError
 from conformance.evaluation.device_runs import sha256_of
 from conformance.evaluation.modelling import not_modelled
@@ -14,7 +16,7 @@ from conformance.judging.cases import timed_sample
 from conformance.judging.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from conformance.evaluation.device_runs import DeviceRun
     from conformance.evaluation.evaluation import Evaluation
@@ -30,6 +32,12 @@ def rounds_of(asked: int | None, *, simulated: bool) -> int:
     return asked or (EMULATED_ROUNDS if simulated else CARD_ROUNDS)
 
 
+VARIATION = 2.0**-20
+"""By which the inputs of a timed run grow."""
+
+Array = np.ndarray[Any, Any]
+
+
 class DeviceClock:
     """Device seconds so far; read before and after a run, it gives the run's device time."""
 
@@ -43,6 +51,19 @@ class DeviceClock:
 
 
 DEVICE_CLOCK = DeviceClock()
+
+
+def varied(feeds: Mapping[str, Array], number: int) -> dict[str, Array]:
+    """Return inputs that differ a little from those of every other round, so that no result is an old one.
+
+    Floats grow by ``number`` times 2^-20, a sixteenth of what rounding to half does.
+
+    Args:
+        feeds: a sample's inputs.
+        number: of the round.
+    """
+    factor = np.float32(1 + number * VARIATION)
+    return {name: value * factor if value.dtype == np.float32 else value for name, value in feeds.items()}
 
 
 class NothingToTime(Exception):
@@ -87,19 +108,23 @@ class Timed:
         """Run once; twice if the graph has not run yet, so that nothing is compiled while it is timed."""
         network = self._evaluation.network
         if not self._run.runs:
-            self._run(network.feeds(0))
+            self._compare(self._run(network.feeds(0)), 0, "warm-up")
         sample, before = timed_sample(len(self._seconds), network.samples), self._run.seconds
-        results = self._run(network.feeds(sample))
+        results = self._run(varied(network.feeds(sample), len(self._seconds) + 1))
         if self._impossible:
             return
         self._check(seconds := self._run.seconds - before)
         self._seconds.append(seconds)
         DEVICE_CLOCK.seconds += seconds
+        self._compare(results, sample, f"run {len(self._seconds)}")
         for name in self._outputs:
-            result = results.get(name)
-            where = f"{name} (run {len(self._seconds)}, sample {sample})"
-            self._compared[name].append(self._evaluation.expected.compare(name, sample, result, where))
-            self._hashes[name] += sha256_of(result)
+            self._hashes[name] += sha256_of(results.get(name))
+
+    def _compare(self, results: Mapping[str, Any], sample: int, run: str) -> None:
+        for name in self._outputs:
+            where = f"{name} ({run}, sample {sample})"
+            found = self._evaluation.expected.compare(name, sample, results.get(name), where)
+            self._compared[name].append(found)
 
     def _check(self, seconds: float) -> None:
         """Refuse what is no time: none at all, or less than the card could need at best."""
@@ -128,7 +153,7 @@ class Timed:
         case = expected.case(name, self._precision, "fused")
         if problems := self._run.problems(self._outputs):
             return Finding.of(case, problems.get(name) or next(iter(problems.values())))
-        verdict = expected.accept(name, self._compared[name])
+        verdict = expected.accept(name, self._compared[name], self._precision)
         graph = self._evaluation.network.graph
         return Finding(
             case,

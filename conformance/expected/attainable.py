@@ -12,7 +12,7 @@ import msgspec
 
 from conformance.errors import GoldenError
 from conformance.files import read_json, write_json_table_atomically
-from conformance.judging.bounds import Attainable
+from conformance.judging.bounds import Attainable, ErrorValues
 from conformance.quantization.parameter_file import scales_sha256
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         operators: the operator whose margin holds, per node.
         nodes: attainable errors, by node and precision.
         ranges: smallest and largest values that documented limits are about, by node and quantity.
+        right: digests of right devices' results, by node and precision: one string per sample. Empty in a
+            file of an earlier version.
+        fused: the largest errors of right devices along the whole network, by output and precision.
     """
 
     graph_sha256: str
@@ -46,6 +49,8 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable]]
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
+    right: dict[str, dict[str, list[str]]] = {}
+    fused: dict[str, dict[str, ErrorValues]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +62,8 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operators: dict[str, str]
     nodes: dict[str, dict[str, Attainable | str]]
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
+    right: dict[str, dict[str, list[str]]] = {}
+    fused: dict[str, dict[str, ErrorValues]] = {}
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -101,6 +108,8 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         stored.operators,
         nodes,
         stored.ranges,
+        stored.right,
+        stored.fused,
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -117,6 +126,8 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
         content.operators,
         nodes,
         content.ranges,
+        content.right,
+        content.fused,
     )
     write_json_table_atomically(path, stored)
 

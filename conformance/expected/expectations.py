@@ -10,17 +10,21 @@ import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
-from conformance.errors import GoldenError
+from conformance.errors import ConformanceError, GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
 from conformance.expected.limits import Limits
+from conformance.expected.right_devices import RightDevices
 from conformance.expected.scales import scales_directory
 from conformance.expected.terms import golden_shapes
 from conformance.graph.operators import known
 from conformance.judging.bounds import Attainable, ErrorValues, Margins, bound, rounding_error
 from conformance.judging.cases import Case, Mode
 from conformance.judging.comparison import Comparison, compare_sample, gain
+from conformance.judging.fused_verdicts import held_to_right
+from conformance.judging.ideal_verdicts import has_conformity, judge_conformity
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
+from conformance.precision import parse_precision
 from conformance.quantization.files import read_scales
 
 if TYPE_CHECKING:
@@ -54,6 +58,13 @@ class Expectations:
         self.outputs: dict[str, Output] = {output.name: output for output in self.network.outputs}
         self.shapes = key_shapes(store)
         self._operators = {node.name: node.op for node in store.manifest.nodes}
+
+    @functools.cached_property
+    def right(self) -> RightDevices:
+        """What right devices give at each node."""
+        return RightDevices(
+            self.store, self.scales, self._margins.sum_allowance.factor, self.attainable.right
+        )
 
     @functools.cached_property
     def attainable(self) -> AttainableFile:
@@ -122,15 +133,64 @@ class Expectations:
             return found
         return dataclasses.replace(found, answers=answering.count(result, self._truth(node, sample)))
 
-    def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
-        """Return the verdict of a node's own error: within its bound or not."""
-        verdict = judge_comparisons(compared, self.bound(node, precision))
-        attainable = rounding_error(*self._attains(node, precision), self._margins)
-        return msgspec.structs.replace(verdict, attainable=attainable)
+    def held(
+        self, found: Comparison, case: Case, sample: int, result: Any, digest: Sequence[str]
+    ) -> Comparison:
+        """Return a comparison with the result's conformity, where it is finite and that is known.
 
-    def accept(self, output: str, compared: Sequence[Comparison]) -> Verdict:
-        """Return the verdict of an output against the network's acceptance."""
-        return accept_comparisons(compared, self.network.acceptance, self.outputs[output].span)
+        Args:
+            found: the comparison with the golden.
+            case: the node and the precision.
+            sample: the sample.
+            result: what the device returned.
+            digest: SHA-256 of it, if it has one.
+
+        Raises:
+            GoldenError: it cannot be worked out, which says nothing about the device.
+        """
+        if found.metrics is None or not digest or not np.isfinite(result).all():
+            return found
+        precision = parse_precision(case.precision)
+        try:
+            conformity = self.right.held(case.node, precision, sample, np.asarray(result), digest[0])
+        except ConformanceError:
+            raise
+        except Exception as error:
+            raise GoldenError(
+                f"what right devices give at {case.node!r} cannot be worked out: {error}"
+            ) from error
+        return dataclasses.replace(found, conformity=conformity)
+
+    def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
+        """Return the verdict of a node's own results: whether a right device of the precision gives them.
+
+        Where that cannot be derived they are held to the golden, within the node's bound.
+        """
+        attainable, operators, cost = *self._attains(node, precision), self.attains(node, precision).errors
+        if has_conformity(compared):
+            verdict = judge_conformity(compared, cost, str(precision))
+        else:
+            verdict = judge_comparisons(compared, self.bound(node, precision))
+        unit = rounding_error(attainable, operators, self._margins)
+        worked_out = verdict.conformity is not None and verdict.conformity.found is not None
+        if worked_out and verdict.bounds is not None:  # differences are from an ideal device
+            unit = verdict.bounds
+        return msgspec.structs.replace(verdict, attainable=unit, cost=cost)
+
+    def accept(
+        self, output: str, compared: Sequence[Comparison], precision: Precision | None = None
+    ) -> Verdict:
+        """Return the verdict of an output against the network's acceptance.
+
+        Args:
+            output: its name.
+            compared: one per run.
+            precision: of the network as it ships, at which it is held to right devices, too; None for one in
+                which goldens stand in for nodes.
+        """
+        verdict = accept_comparisons(compared, self.network.acceptance, self.outputs[output].span)
+        reached = self.attainable.fused.get(output, {}).get(str(precision))
+        return verdict if reached is None else held_to_right(verdict, compared, reached, str(precision))
 
     def check(self, nodes: Iterable[str], precisions: Iterable[Precision]) -> None:
         """Read everything that judging these nodes needs; goldens that are not there are made.

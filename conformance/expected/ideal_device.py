@@ -7,15 +7,19 @@ nodes are computed once more, segment by segment, and dropped with their segment
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
+from conformance.devices.emulator.profile import read_profile
 from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
+from conformance.expected.fused_errors import fused_errors
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.ranges import SeenRanges
+from conformance.expected.right_devices import OTHER_WAY, derivable, digest
 from conformance.expected.terms import SummedTerms
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 
+Digests: TypeAlias = "dict[str, dict[str, list[str]]]"
+"""By node and precision, one string per sample."""
+
+
 def make_attainable(
     store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], ideal: Profile
 ) -> AttainableFile:
@@ -50,7 +58,7 @@ def make_attainable(
         GoldenError: goldens are missing or damaged, or a node is not finite on an ideal device.
     """
     ranges = SeenRanges(store)
-    nodes = _attained(store, scales, ideal, ranges)
+    nodes, right = _attained(store, scales, ideal, ranges)
     provenance = store.manifest.provenance
     content = AttainableFile(
         provenance.graph_sha256,
@@ -59,6 +67,8 @@ def make_attainable(
         {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in nodes},
         nodes,
         {name: ranges.found[name] for name in nodes if name in ranges.found},
+        right,
+        fused_errors(store, scales),
     )
     write_attainable(store.directory / FILE, content)
     return content
@@ -69,8 +79,11 @@ def _attained(
     scales: Mapping[FixedBits, QuantizationScales],
     ideal: Profile,
     ranges: SeenRanges,
-) -> dict[str, dict[str, Attainable]]:
-    """Return what is attainable, by node and precision; ``ranges`` looks at the same goldens."""
+) -> tuple[dict[str, dict[str, Attainable]], Digests]:
+    """Return what is attainable, and digests of right results, by node and precision.
+
+    ``ranges`` looks at the same goldens.
+    """
     names = [node.name for node in store.manifest.nodes]
     key = [node.name for node in store.manifest.key]
     store.ensure(key)
@@ -78,20 +91,31 @@ def _attained(
     found: dict[str, dict[str, list[Attainable]]] = {
         name: {str(precision): [] for precision in PRECISIONS} for name in names
     }
+    right: Digests = {name: {} for name in names}
     device = IdealDevice(store, scales, ideal)
+    other = IdealDevice(store, scales, read_profile(f"{locations.IDEAL},{OTHER_WAY}", locations.DEVICES))
     for sample, part in store.computed(names, f"bounds of {store.network.name}"):
         goldens = _agreeing(store, sample, part, set(key))
         terms.add(sample, goldens)
         ranges.add(sample, goldens)
-        for name, precision, attainable in device.attains(sample, goldens):
-            found[name][str(precision)].append(attainable)
-    return {
+        for name, precision, result in device.results(sample, goldens):
+            if not np.isfinite(result).all():
+                raise GoldenError(
+                    f"node {name!r} is not finite on an ideal device: a bound cannot be derived"
+                )
+            found[name][str(precision)].append(attained([goldens[name]], [result]))
+            right[name].setdefault(str(precision), []).append(digest(result))
+        for name, precision, result in other.results(sample, goldens):
+            if (another := digest(result)) != right[name][str(precision)][-1]:
+                right[name][str(precision)][-1] += f" {another}"
+    attainable = {
         name: {
             precision: attained_by_all(parts, **terms.of(name)._asdict())
             for precision, parts in entries.items()
         }
         for name, entries in found.items()
     }
+    return attainable, {name: entries if derivable(store, name) else {} for name, entries in right.items()}
 
 
 def _agreeing(store: GoldenStore, sample: int, part: Mapping[str, Array], key: set[str]) -> dict[str, Array]:
@@ -123,25 +147,14 @@ class IdealDevice:
         self._parts: dict[tuple[str, ...], FrozenGraph] = {}
         self._sessions: dict[tuple[FrozenGraph, Precision], EmulatorSession] = {}
 
-    def attains(
-        self, sample: int, goldens: Mapping[str, Array]
-    ) -> Iterator[tuple[str, Precision, Attainable]]:
-        """Yield node by node what it attains on a sample at every precision.
-
-        Raises:
-            GoldenError: a node is not finite there.
-        """
+    def results(self, sample: int, goldens: Mapping[str, Array]) -> Iterator[tuple[str, Precision, Array]]:
+        """Yield node by node what it gives on a sample at every precision."""
         names = tuple(goldens)
         part = self._parts.setdefault(names, self._cut.prune(names))
         for precision in PRECISIONS:
             results = self._computed(part, precision, sample)
-            for name, golden in goldens.items():
-                result = results.pop(name)
-                if not np.isfinite(result).all():
-                    raise GoldenError(
-                        f"node {name!r} is not finite on an ideal device: a bound cannot be derived"
-                    )
-                yield name, precision, attained([golden], [result])
+            for name in names:
+                yield name, precision, results.pop(name)
         if sample == self._last:
             del self._parts[names]
 

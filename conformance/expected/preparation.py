@@ -19,6 +19,7 @@ from conformance.expected.attainable import FILE as BOUNDS
 from conformance.expected.attainable import check_scales, read_attainable
 from conformance.expected.ideal_device import make_attainable
 from conformance.expected.scales import (
+    MadeScales,
     kept_scales,
     make_scales,
     refuse_installed,
@@ -31,7 +32,7 @@ from conformance.golden_places import MANIFEST
 from conformance.graph.selection import key_nodes
 from conformance.networks import network_names
 from conformance.precision import FIXED_BITS, PRECISIONS
-from conformance.quantization.calibration import quantized_tensors
+from conformance.quantization.calibration import calibrated_tensors, told_loops
 from conformance.quantization.files import scales_path
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def _stale_bounds(store: GoldenStore) -> str:
     except ConformanceError:
         return "they are of other scales"
     names = {node.name for node in store.manifest.nodes}
-    return "" if attainable.nodes.keys() == names else "they are of other nodes"
+    if attainable.nodes.keys() != names:
+        return "they are of other nodes"
+    return "" if attainable.right.keys() == names and attainable.fused else "they are of an earlier version"
 
 
 def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
@@ -142,21 +145,23 @@ def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:
         store.create()
     elif step == "bounds":
         make_attainable(store, scales_of(store), read_profile(locations.IDEAL, locations.DEVICES))
-    elif not _make_scales(store, forced=forced):
-        return _left(store, step)
+    else:
+        made = _make_scales(store, forced=forced)
+        if made is None:
+            return _left(store, step)
+        why = "; ".join(filter(None, [why, made.told]))
     return Prepared(step, "made", _there(store, step) + (f" ({why})" if why else ""))
 
 
-def _make_scales(store: GoldenStore, *, forced: bool) -> bool:
+def _make_scales(store: GoldenStore, *, forced: bool) -> MadeScales | None:
     """Calibrate for the widths that need it; if forced, for all whose file is not a user's own."""
     network, directory = store.network, scales_directory(store)
     kept = kept_scales(store)
     widths = [bits for bits in FIXED_BITS if bits not in kept] if forced else [*stale_scales(store)]
-    if widths and quantized_tensors(network.graph):
+    if widths and calibrated_tensors(network.graph):
         refuse_installed(network)
-        make_scales(network, directory, widths)
-        return True
-    return False
+        return make_scales(network, directory, widths)
+    return None
 
 
 def _left(store: GoldenStore, step: Step) -> Prepared:
@@ -170,12 +175,14 @@ def _there(store: GoldenStore, step: Step) -> str:
         return f"{len(store.manifest.nodes)} nodes, {len(store.manifest.key)} of them key nodes"
     if step == "bounds":
         return f"{len(store.manifest.nodes)} nodes at {len(PRECISIONS)} precisions"
-    tensors, directory = quantized_tensors(store.network.graph), scales_directory(store)
+    graph, directory = store.network.graph, scales_directory(store)
+    tensors, loops = calibrated_tensors(graph), told_loops(graph)
     if not tensors:
-        return "none needed: the network has no convolution or matmul"
+        return "; ".join(loops or ["none needed: the network has no convolution or matmul"])
     kept = [scales_path(directory, bits).name for bits in kept_scales(store)]
     own = f"; {' and '.join(kept)} not calibrated by this project: delete to have it made" if kept else ""
-    return f"{len(tensors)} tensors at {' and '.join(map(str, FIXED_BITS))} bits{own}"
+    widths = " and ".join(map(str, FIXED_BITS))
+    return "; ".join([f"{len(tensors)} tensors at {widths} bits{own}", *loops])
 
 
 def _check_name(store: GoldenStore) -> None:

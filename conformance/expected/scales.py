@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
 from conformance.precision import FIXED_BITS
 from conformance.quantization.calibrated import note_calibrated, origin_of
-from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
+from conformance.quantization.calibration import (
+    calibrate,
+    calibrated_tensors,
+    largest_magnitudes,
+    quantized_tensors,
+)
 from conformance.quantization.files import read_scales, read_whole, scales_path, write_scales
 
 if TYPE_CHECKING:
@@ -60,7 +65,7 @@ def stale_scales(store: GoldenStore) -> dict[FixedBits, str]:
     Raises:
         UsageError: such a file does not fit the network, or a file is malformed.
     """
-    if not quantized_tensors(store.network.graph):
+    if not calibrated_tensors(store.network.graph):
         return {}
     found = {bits: _stale(store, bits) for bits in FIXED_BITS}
     return {bits: why for bits, why in found.items() if why}
@@ -93,11 +98,20 @@ def kept_scales(store: GoldenStore) -> list[FixedBits]:
     ]
 
 
-def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) -> dict[FixedBits, bool]:
-    """Calibrate on all samples and write a parameter file per width; one that would not change stays.
+class MadeScales(NamedTuple):
+    """Parameter files that were made.
 
-    Returns:
-        By width, whether its file changed.
+    Attributes:
+        changed: by width, whether its file changed.
+        told: what is to be known of scales that no value decides, or ''.
+    """
+
+    changed: dict[FixedBits, bool]
+    told: str
+
+
+def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) -> MadeScales:
+    """Calibrate on all samples and write a parameter file per width; one that would not change stays.
 
     Raises:
         UsageError: a tensor cannot be calibrated, or an older file is malformed.
@@ -106,7 +120,8 @@ def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) 
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
     scales = {bits: calibrate(largest, bits) for bits in widths}
     try:
-        return {bits: _written(network, directory, made) for bits, made in scales.items()}
+        changed = {bits: _written(network, directory, made) for bits, made in scales.items()}
+        return MadeScales(changed, largest.told)
     except OSError as error:
         raise InfrastructureError(
             f"scales of {network.name} cannot be written to {directory}: {error.strerror or error}; copy the "

@@ -10,13 +10,14 @@ import numpy as np
 from conformance.cached_methods import cached_method
 from conformance.errors import GoldenError
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.graph.composing import reference_graph
 from conformance.graph.cut import cut
 from conformance.graph.editing import copied, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import PRODUCT_SUMS, known
-from conformance.graph.retype import input_types, to_float64
+from conformance.graph.retype import input_types
 from conformance.graph.sums import sum_of
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class SummedTerms:
 
 def _absolute_sums(graph: FrozenGraph, names: Sequence[str]) -> FrozenGraph:
     """Return the float64 graph with, per node, the same operator on the absolutes of its float inputs."""
-    wide, _ = to_float64(graph)
+    wide, _ = reference_graph(graph)
     double = tensorflow().float64.as_datatype_enum
     nodes: list[Node] = []
     for name in names:

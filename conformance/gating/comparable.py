@@ -23,6 +23,8 @@ OPTIONS = ("nodes", "layer_by_layer")
 PACKAGES = ("tensorflow", "numpy")
 OF_EMULATORS = "profile"
 """SHA-256 of the emulator's profile: the numerics of a card do not depend on it."""
+OF_NETWORK = " of "
+"""In the names of what a run was held to on a network; runs of one side may have judged different ones."""
 LATER = (OF_EMULATORS, "waivers")
 """What counts or not, or is known, only when the device is."""
 CURES = {
@@ -122,11 +124,12 @@ def _check_itself(run: StoredRun) -> None:
 def _check_same(
     ours: Mapping[str, Any], theirs: Mapping[str, Any], first: StoredRun, other: StoredRun, cure: str = REPEAT
 ) -> None:
-    for what in ours:
-        if what in theirs and ours[what] != theirs[what]:
+    for what in dict.fromkeys([*ours, *theirs]):
+        of_one_network = OF_NETWORK in what and not (what in ours and what in theirs)
+        if not of_one_network and ours.get(what) != theirs.get(what):
             raise UsageError(
                 f"runs {first.path} and {other.path} cannot be compared: {what} differs "
-                f"({_shown(ours[what])} and {_shown(theirs[what])}); {CURES.get(what, cure)}"
+                f"({_shown(ours.get(what))} and {_shown(theirs.get(what))}); {CURES.get(what, cure)}"
             )
 
 

@@ -101,13 +101,40 @@ def figures(before: Mapping[int, Record], after: Mapping[int, Record]) -> list[F
     if record.acceptance is not None:
         return _of_output(record.acceptance, before, after)
     ours, theirs = _errors(before.values()), _errors(after.values())
-    unit = {} if record.attainable is None else _amplitudes(record.attainable)
-    bound = {} if record.bounds is None else _amplitudes(record.bounds)
-    return [
-        Figure(name, ours[name], theirs[name], (unit.get(name) or bound.get(name)) if unit else None)
+    units = _units([*before.values(), *after.values()])
+    found = [
+        Figure(name, ours[name], theirs[name], units.get(name) if units else None)
         for name in ours
         if name in theirs
     ]
+    ratios = [_largest_difference(records.values()) for records in (before, after)]
+    if ratios[0] is None or ratios[1] is None:
+        return found
+    largest = Figure("max_abs", ratios[0], ratios[1], 1.0)
+    return [largest if figure.criterion == "max_abs" else figure for figure in found]
+
+
+def _largest_difference(records: Iterable[Record]) -> float | None:
+    """Return the largest difference from an ideal device over what is allowed of it, element by element."""
+    found = [record.conformity for record in records]
+    known = [item.ratio for item in found if item is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def _units(records: Sequence[Record]) -> dict[str, float]:
+    """Return what a right device may differ by, by kind of error; nothing where that is not known.
+
+    Results that are held to an ideal device have errors and units of their own, but one that gives its very
+    bits has no unit: that of the others counts.
+    """
+    apart = [item for item in records if item.conformity is not None and item.conformity.found is not None]
+    known = [item for item in apart or records if item.attainable is not None]
+    found: dict[str, float] = {}
+    for item in known:
+        for name, unit in _amplitudes(item.attainable).items():
+            bound = _amplitudes(item.bounds).get(name, 0.0) if item.bounds is not None else 0.0
+            found[name] = max(found.get(name, 0.0), unit or bound)
+    return found
 
 
 def _of_output(
@@ -183,8 +210,8 @@ def _drift(before: Mapping[int, Record], after: Mapping[int, Record]) -> Drift:
     judged = any_of(after).mode != "chained"
     return Drift(
         **named(any_of(after)),
-        before=_share(before.values()),
-        after=_share(after.values()),
+        before=share(before.values()),
+        after=share(after.values()),
         criterion=None if worst is None else worst.criterion,
         error_before=None if worst is None else worst.before,
         error_after=None if worst is None else worst.after,
@@ -194,10 +221,10 @@ def _drift(before: Mapping[int, Record], after: Mapping[int, Record]) -> Drift:
     )
 
 
-def _share(records: Iterable[Record]) -> float | None:
+def share(records: Iterable[Record]) -> float | None:
     """Return the worst error over its bound, of an output what it misses over what it may; None without."""
     found = [_share_of(record) for record in records]
-    known = [share for share in found if share is not None and math.isfinite(share)]
+    known = [value for value in found if value is not None and math.isfinite(value)]
     return max(known, default=None)
 
 

@@ -13,7 +13,8 @@ from conformance import __version__
 from conformance.errors import UsageError
 from conformance.gating.comparable import check_comparable, judged_differences
 from conformance.gating.drift import THRESHOLD, drifts, operators
-from conformance.gating.outcomes import in_order, transition, transitions
+from conformance.gating.impossible_times import impossible_times
+from conformance.gating.outcomes import in_order, transitions
 from conformance.gating.reproducibility import irreproducible
 from conformance.gating.result import SCHEMA, Counts, Gate, Thresholds
 from conformance.gating.sides import read_side
@@ -22,13 +23,12 @@ from conformance.gating.statistics import CONFIDENCE, FAMILY
 from conformance.gating.verdict import verdict_of
 from conformance.runs.finished import read_history
 from conformance.runs.records import judged
-from conformance.runs.shards import TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from conformance.gating.result import Decides, Drift, Irreproducible, Require, Speed, Transition
+    from conformance.gating.result import Drift, Irreproducible, Require, Speed, Transition
     from conformance.gating.sides import Side
     from conformance.gating.speed import Sample
 
@@ -64,9 +64,10 @@ def gate(baseline: Path, candidate: Path, demands: Demands) -> Gate:
     for side in sides:
         if not any(judged(run.records) for run in side.runs):
             raise UsageError(f"{side.name} {side.path} judged nothing, so it shows nothing; name other runs")
-    found, notes = _speed(*sides, demands)
+    timed = samples(*sides)
+    found, notes = _speed(timed, sides[1], demands)
     compared, drifted = drifts(*sides)
-    changed = in_order([*transitions(*sides), *_no_times(*sides)])
+    changed = in_order([*transitions(*sides), *impossible_times(timed, *sides)])
     unlike = irreproducible(*sides)
     return _gate(sides, demands, changed, compared, drifted, unlike, found, notes)
 
@@ -136,48 +137,15 @@ def _counts(
     )
 
 
-def _speed(baseline: Side, candidate: Side, demands: Demands) -> tuple[list[Speed], list[str]]:
+def _speed(timed: Sequence[Sample], candidate: Side, demands: Demands) -> tuple[list[Speed], list[str]]:
     """Return what came out of every timing, and what a reader should know of it."""
     notes, lent = [], {}
     if demands.history is not None:
         history = read_history([demands.history])
         notes += [f"left out of the history: {sentence}" for sentence in history.skipped]
         lent = history_noise(history.runs, str(candidate.runs[0].environment.device.get("model")))
-    found = samples(baseline, candidate)
-    if not found:
+    if not timed:
         notes.append("nothing was timed, so nothing is known of speed")
     slower = SLOWER if demands.slower is None else demands.slower
-    timed = [sample for sample in found if not _below(sample)]
-    return judge_speed(timed, slower=slower, lent=lent, demanded=demands.slower is not None), notes
-
-
-def _below(sample: Sample) -> list[str]:
-    """Return the sides that have a time below what the card could do at best."""
-    least = sample.least or 0.0
-    return list(dict.fromkeys(run.side for run in sample.runs if run.seconds < least))
-
-
-def _no_times(baseline: Side, candidate: Side) -> list[Transition]:
-    """Return the timed cases of which a time is none."""
-    found = []
-    for sample in samples(baseline, candidate):
-        broken = _below(sample)
-        cases = [
-            case
-            for case, records in candidate.cases.items()
-            if case.endswith(TIMED)
-            and any(
-                (item.network, item.precision) == (sample.network, sample.precision)
-                for item in records.values()
-            )
-        ]
-        for case in cases[:1] if broken else []:
-            fastest = min(run.seconds for run in sample.runs)
-            said = (
-                f"{case}: {fastest:.3g} s in the {' and the '.join(broken)} is no time: one core needs "
-                f"{sample.least:.3g} s at least"
-            )
-            before, after = baseline.cases.get(case, {}), candidate.cases[case]
-            decides: Decides = "accuracy" if "candidate" in broken else "cannot tell"
-            found.append(transition("not a time", before, after, said, decides))
-    return found
+    possible = [sample for sample in timed if not sample.impossible]
+    return judge_speed(possible, slower=slower, lent=lent, demanded=demands.slower is not None), notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.gating.verdict import SPEED, changed_operators, listed
+from conformance.gating.verdict import SPEED, changed_operators, differing_operators, listed
 from conformance.tables import aligned
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def results_in_words(gate: Gate) -> str:
     """Return how many results are bit-identical, and what changed."""
     counts = gate.counts
     said = f"{counts.identical:,} of {counts.compared:,} bit-identical"
-    return said + (f"; changed: {changed_operators(gate)}" if counts.changed else "")
+    return said + (f"; changed: {changed_operators(gate)}" if counts.changed else differing_operators(gate))
 
 
 def outcomes_in_words(gate: Gate) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Literal
 
-from conformance.gating.drift import grown
+from conformance.gating.drift import grown, share
 from conformance.gating.result import Transition
 from conformance.gating.sides import any_of, named
 
@@ -26,6 +26,7 @@ STANDINGS: dict[Outcome, Standing] = {
     "deviates": "wrong",
     "broken": "wrong",
     "unsupported": "none",
+    "unmodelled": "none",
 }
 """Every outcome that a record can have."""
 CHANGES: dict[tuple[Standing, Standing], Change] = {
@@ -147,8 +148,19 @@ def _changed(case: str, before: Mapping[int, Record], after: Mapping[int, Record
         change = "worse"
     if change is None:
         return None
-    said = f"{case}: {_outcomes(before)} before, {_outcomes(after)} now{_why(after)}"
+    if change == "worse":
+        said = f"{case}: {_outcomes(after)} as before, but worse{_how_much(before, after)}"
+    else:
+        said = f"{case}: {_outcomes(before)} before, {_outcomes(after)} now{_why(after)}"
     return transition(change, before, after, said, DECIDES.get(change, "nothing"))
+
+
+def _how_much(before: Mapping[int, Record], after: Mapping[int, Record]) -> str:
+    """Return how far off a case was and is, in what it is held to."""
+    shares = [share(records.values()) for records in (before, after)]
+    if None in shares:
+        return _why(after)
+    return f" ({shares[0]:.3g} -> {shares[1]:.3g} of what it is held to)"
 
 
 def _worse(before: Mapping[int, Record], after: Mapping[int, Record]) -> bool:
@@ -172,5 +184,8 @@ def _outcomes(records: Mapping[int, Record]) -> str:
 def _why(records: Mapping[int, Record]) -> str:
     """Return the reason of the first record that has one."""
     reasons = [record.reasons[0] for record in records.values() if record.reasons]
-    notes = [note for record in records.values() if record.outcome == "unsupported" for note in record.notes]
-    return "".join(f" ({reason})" for reason in [*reasons, *notes][:1])
+    notes = [
+        note for record in records.values() if STANDINGS[record.outcome] == "none" for note in record.notes
+    ]
+    unmodelled = [record.unmodelled for record in records.values() if record.outcome == "unmodelled"]
+    return "".join(f" ({reason})" for reason in [*reasons, *unmodelled, *notes][:1])

@@ -229,7 +229,7 @@ class Speed(_Part, frozen=True, kw_only=True):
         baseline, candidate: geometric mean of the runs' seconds; None where a side has none.
         change: the estimate; None where nothing can be estimated.
         low, high: its interval; None where there is none.
-        p: that the candidate is not slower, two-sided; None where there is none.
+        p: chance of such a change or a larger one if the sides were equally fast; None where there is none.
         holm: the same after Holm's correction.
         noise: standard deviation between runs of one side on one card; None where it is not known.
         noise_from: ``runs``, ``cards`` (several cards with a run each) or ``history``; '' where not known.

@@ -80,6 +80,12 @@ class Sample:
         sides: tuple[SideName, ...] = ("baseline", "candidate")
         return noise_of([self.logs(side, card) for side in sides for card in self.cards(side)])
 
+    @property
+    def impossible(self) -> list[SideName]:
+        """The sides that have a time below the least."""
+        least = self.least or 0.0
+        return list(dict.fromkeys(run.side for run in self.runs if run.seconds < least))
+
     def mean(self, side: SideName) -> float | None:
         """Return the geometric mean of a side's seconds."""
         logs = [math.log(run.seconds) for run in self.runs if run.side == side]
@@ -161,7 +167,7 @@ def judge_speed(
         noise = sample.noise or noises.get((sample.network, sample.precision))
         if demanded and noise is not None and slower < math.expm1(noise.deviation):
             raise UsageError(
-                f"--slower {slower:.3g} is below the noise between runs of {sample.network} at "
+                f"--slower {_percent(slower)} is below the noise between runs of {sample.network} at "
                 f"{sample.precision}, {_percent(math.expm1(noise.deviation))}; allow more, or lower the noise"
             )
         judged.append(_judged(sample, intervals[index], corrected.get(index), noise, slower))

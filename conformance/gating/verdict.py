@@ -50,7 +50,7 @@ def _nothing(gate: Gate) -> str:
         return f"nothing changed: all {counts.compared} results are bit-identical"
     return (
         f"{counts.identical} of {counts.compared} results are bit-identical, and none of the others moved by "
-        "an attainable error or more"
+        f"an attainable error or more{differing_operators(gate)}"
     )
 
 
@@ -91,6 +91,15 @@ def changed_operators(gate: Gate) -> str:
         outputs = [item.node for item in gate.drift if item.changed]
         return f"no operator by itself, but {listed(dict.fromkeys(outputs))}"
     return listed(f"{row.op} at {row.precision} ({row.changed} of {row.cases})" for row in rows)
+
+
+def differing_operators(gate: Gate) -> str:
+    """Return which operators have other bits: if it is all nodes of one, it is computed in another way."""
+    rows = [row for row in gate.operators if row.identical < row.cases]
+    found = listed(
+        f"{row.op} at {row.precision} ({row.cases - row.identical} of {row.cases})" for row in rows
+    )
+    return f"; other bits: {found}" if rows else ""
 
 
 def listed(names: Iterable[str], most: int = 6) -> str:

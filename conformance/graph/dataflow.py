@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.cached_methods import cached_per_object
-from conformance.graph.frozen import FrozenGraph, data_inputs, producer
+from conformance.graph.frozen import FrozenGraph, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.operators import CONTROL_FLOW, SOURCES, STRUCTURAL
+from conformance.graph.retype import output_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import networkx as nx
+
+
+MAKES_ARRAYS = frozenset({"TensorArrayV2", "TensorArrayV3"})
+WRITES_ARRAYS = frozenset({f"TensorArray{name}V3" for name in ("Write", "Scatter", "Split")})
+"""Operators whose first output is a flow."""
 
 
 def dataflow(graph: FrozenGraph) -> nx.DiGraph:
@@ -64,6 +71,8 @@ def unobservable(graph: FrozenGraph) -> frozenset[str]:
 
     A branch that is not taken has none, and a loop has one per iteration.
     """
+    if not any(node.op in CONTROL_FLOW for node in graph.nodes.values()):
+        return frozenset()
     depth: dict[str, int] = {}
     for name in topological(graph):
         node = graph.nodes[name]
@@ -75,6 +84,48 @@ def unobservable(graph: FrozenGraph) -> frozenset[str]:
         leaves = node.op == "Exit" or (node.op == "Merge" and "NextIteration" not in operators)
         depth[name] = around + enters - leaves
     return frozenset(name for name in depth if depth[name] > 0 or graph.nodes[name].op == "NextIteration")
+
+
+def float_source(graph: FrozenGraph, name: str) -> str:
+    """Return the nearest node of a float type that ``name`` is computed from, inputs apart; '' if none is.
+
+    It is an output as :mod:`conformance.network_file` names it: the first of its node.
+    """
+    pending, seen = [name], {name}
+    while pending:
+        for tensor in data_inputs(graph.nodes[pending.pop(0)]):
+            source = producer(tensor)
+            node = graph.nodes[source]
+            kind = tensorflow().as_dtype(output_types(node)[0])
+            if tensor == source and node.op not in SOURCES and kind.is_floating:
+                return source
+            if source not in seen:
+                seen.add(source)
+                pending.append(source)
+    return ""
+
+
+def array_flows(graph: FrozenGraph) -> frozenset[str]:
+    """Return the nodes whose first output is the flow of a TensorArray: it orders users, and says nothing."""
+    flows = {name for name, node in graph.nodes.items() if node.op in WRITES_ARRAYS}
+    pending = {name for name, node in graph.nodes.items() if node.op in MAKES_ARRAYS} | flows
+    while pending:
+        pending = {
+            name
+            for name, node in graph.nodes.items()
+            if node.op in STRUCTURAL
+            and name not in flows
+            and any(_is_flow(tensor, graph, pending) for tensor in data_inputs(node))
+        }
+        flows |= pending
+    return frozenset(flows)
+
+
+def _is_flow(tensor: str, graph: FrozenGraph, sources: Collection[str]) -> bool:
+    """Whether a tensor is a flow of one of the sources: the second output of an array, else the first."""
+    source = producer(tensor)
+    makes = source in sources and graph.nodes[source].op in MAKES_ARRAYS
+    return source in sources and (not makes or output_index(tensor) == 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +166,19 @@ def _shape(tensor: Any) -> tuple[int | None, ...] | None:
     return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
 
 
+SCALAR_OR_UNKNOWN = 21
+"""Graphs of this producer and earlier ones write a shape that is not known as they write that of a scalar."""
+
+
 def placeholder_type(graph: FrozenGraph, name: str) -> tuple[np.dtype[Any], tuple[int | None, ...] | None]:
-    """Return the NumPy dtype and the shape of a placeholder; None where unknown."""
+    """Return the NumPy dtype and the shape of a placeholder; None where unknown.
+
+    Source: tensorflow/core/ops/array_ops.cc, shape function of Placeholder.
+    """
     tf = tensorflow()
     attributes = graph.nodes[name].attr
     shape = tf.TensorShape(attributes["shape"].shape if "shape" in attributes else None)
+    if shape.rank == 0 and graph.versions.producer <= SCALAR_OR_UNKNOWN:
+        shape = tf.TensorShape(None)
     dtype = np.dtype(tf.as_dtype(attributes["dtype"].type).as_numpy_dtype)
     return dtype, None if shape.rank is None else tuple(shape.as_list())

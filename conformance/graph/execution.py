@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import InfrastructureError, UsageError
+from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.loading import captured, importable, tensor_on
@@ -105,10 +106,8 @@ class GraphRunner:
 
 def _specification(graph: FrozenGraph, name: str, argument: str) -> Any:
     """Return dtype and shape of a placeholder as a function argument."""
-    tf = tensorflow()
-    attributes = graph.nodes[name].attr
-    shape = tf.TensorShape(attributes["shape"].shape) if "shape" in attributes else None
-    return tf.TensorSpec(shape, tf.as_dtype(attributes["dtype"].type), name=argument)
+    dtype, shape = placeholder_type(graph, name)
+    return tensorflow().TensorSpec(shape, dtype, name=argument)
 
 
 def _placed(name: str, value: Array, spec: Any) -> Any:

@@ -26,12 +26,14 @@ each element by itself. ``movement``: moves data and computes nothing. ``source`
 input. ``other``: not known.
 """
 
-Emulation = Literal["fixed point", "running sum", "float64", "rounded", "exact", "stored"]
+Emulation = Literal["fixed point", "running sum", "float64", "composed", "rounded", "exact", "stored"]
 """How the emulator computes an operator.
 
 ``fixed point``: it sums integers and rounds the real result once, or partial sums where the profile says so.
 ``running sum``: it adds one term after the other and rounds as the profile says.
 ``float64``: TensorFlow's float64 kernel, rounded once; the float32 kernel is off by more than one rounding.
+``composed``: TensorFlow has no float64 kernel: others that have one compute it, and the result is rounded
+once, and steps before that as the profile says; not modelled where more is read than its first output.
 ``rounded``: TensorFlow's kernel of the profile's arithmetic, rounded once.
 ``exact``: TensorFlow's kernel; a result is an input value or a constant of any half: nothing is rounded.
 ``stored``: the value is rounded once, where it is stored.
@@ -116,7 +118,7 @@ OPERATORS: dict[str, Operator] = {
     "AvgPool": Operator("reduction", "reduction", "running sum", reduces="window", running_sum="mean"),
     "AvgPool3D": Operator("reduction", "reduction", reduces="window"),
     "EuclideanNorm": Operator("reduction", "reduction", reduces="axes"),
-    "LogSoftmax": Operator("activation", "reduction", reduces="last axis"),
+    "LogSoftmax": Operator("activation", "reduction", "float64", reduces="last axis"),
     "Max": Operator("reduction", "reduction", "exact", reduces="axes"),
     "MaxPool": Operator("reduction", "reduction", "exact", reduces="window"),
     "MaxPoolV2": Operator("reduction", "reduction", "exact", reduces="window"),
@@ -132,12 +134,20 @@ OPERATORS: dict[str, Operator] = {
     "Add": Operator("elementwise", "elementwise", "rounded", combines="sum"),
     "AddN": Operator("elementwise", "elementwise", "rounded", combines="sum"),
     "AddV2": Operator("elementwise", "elementwise", "rounded", combines="sum"),
+    "Atan": Operator("activation", "elementwise", "float64"),
     "BiasAdd": Operator("elementwise", "elementwise", "rounded", combines="sum"),
+    "Ceil": Operator("elementwise", "elementwise", "exact"),
     "ClipByValue": Operator("elementwise", "elementwise", "exact"),
+    "Cos": Operator("activation", "elementwise", "float64"),
     "Div": Operator("elementwise", "elementwise", "rounded", divisor=Divisor(1, 1.0)),
+    "DivNoNan": Operator("elementwise", "elementwise", "rounded", divisor=Divisor(1, 1.0)),
     "Elu": Operator("activation", "elementwise", "float64"),
     "Erf": Operator("activation", "elementwise", "float64"),
+    "Erfc": Operator("activation", "elementwise", "float64"),
     "Exp": Operator("activation", "elementwise", "float64", exponential=True),
+    "Expm1": Operator("activation", "elementwise", "float64"),
+    "Floor": Operator("elementwise", "elementwise", "exact"),
+    "Inv": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 1.0)),
     "LeakyRelu": Operator("elementwise", "elementwise", "rounded"),
     "Log": Operator("activation", "elementwise", "float64"),
     "Log1p": Operator("activation", "elementwise", "float64"),
@@ -150,11 +160,13 @@ OPERATORS: dict[str, Operator] = {
     "Reciprocal": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 1.0)),
     "Relu": Operator("elementwise", "elementwise", "exact"),
     "Relu6": Operator("elementwise", "elementwise", "exact"),
+    "Rint": Operator("elementwise", "elementwise", "exact"),
     "Round": Operator("elementwise", "elementwise", "exact"),
     "Rsqrt": Operator("activation", "elementwise", "float64", divisor=Divisor(0, 0.5)),
     "Selu": Operator("activation", "elementwise", "float64"),
     "Sigmoid": Operator("activation", "elementwise", "float64"),
     "Sign": Operator("elementwise", "elementwise", "exact"),
+    "Sin": Operator("activation", "elementwise", "float64"),
     "Softplus": Operator("activation", "elementwise", "float64"),
     "Softsign": Operator("activation", "elementwise", "float64"),
     "Sqrt": Operator("activation", "elementwise", "rounded"),
@@ -173,6 +185,7 @@ OPERATORS: dict[str, Operator] = {
     "Enter": Operator("movement", "movement", "exact", hands_on="frame"),
     "Exit": Operator("movement", "movement", "exact", hands_on="frame"),
     "ExpandDims": Operator("movement", "movement", "exact", hands_on="values"),
+    "Fill": Operator("movement", "movement", "exact"),
     "Gather": Operator("movement", "movement", "exact"),
     "GatherNd": Operator("movement", "movement", "exact"),
     "GatherV2": Operator("movement", "movement", "exact"),
@@ -185,6 +198,7 @@ OPERATORS: dict[str, Operator] = {
     "Pack": Operator("movement", "movement", "exact"),
     "Pad": Operator("movement", "movement", "exact"),
     "PadV2": Operator("movement", "movement", "exact"),
+    "PlaceholderWithDefault": Operator("movement", "movement", "exact", hands_on="tensor"),
     "PreventGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
     "RefSwitch": Operator("movement", "movement", "exact", hands_on="frame"),
     "Reshape": Operator("movement", "movement", "exact", hands_on="values"),
@@ -203,6 +217,11 @@ OPERATORS: dict[str, Operator] = {
     "StopGradient": Operator("movement", "movement", "exact", hands_on="tensor"),
     "StridedSlice": Operator("movement", "movement", "exact"),
     "Switch": Operator("movement", "movement", "exact", hands_on="frame"),
+    "TensorArrayGatherV3": Operator("movement", "movement", "exact"),
+    "TensorArrayReadV3": Operator("movement", "movement", "exact"),
+    "TensorArrayScatterV3": Operator("movement", "movement", "exact"),
+    "TensorArrayV3": Operator("movement", "movement", "exact"),
+    "TensorArrayWriteV3": Operator("movement", "movement", "exact"),
     "Tile": Operator("movement", "movement", "exact"),
     "TopK": Operator("movement", "movement", "exact"),
     "TopKV2": Operator("movement", "movement", "exact"),
@@ -213,21 +232,19 @@ OPERATORS: dict[str, Operator] = {
     "Placeholder": Operator("movement", "source", "stored"),
     "PlaceholderV2": Operator("movement", "source", "stored"),
     # other
-    "Ceil": Operator("elementwise", "other"),
-    "Cos": Operator("activation", "other"),
-    "DivNoNan": Operator("elementwise", "other"),
-    "Expm1": Operator("activation", "other"),
-    "Fill": Operator("movement", "other"),
-    "Floor": Operator("elementwise", "other"),
-    "FusedBatchNorm": Operator("elementwise", "other"),
-    "FusedBatchNormV2": Operator("elementwise", "other"),
-    "FusedBatchNormV3": Operator("elementwise", "other"),
-    "Inv": Operator("activation", "other", divisor=Divisor(0, 1.0)),
+    "Cumsum": Operator("reduction", "other", "float64"),
+    "Dilation2D": Operator("elementwise", "other", "rounded"),
+    "FusedBatchNorm": Operator("elementwise", "other", "composed"),
+    "FusedBatchNormV2": Operator("elementwise", "other", "composed"),
+    "FusedBatchNormV3": Operator("elementwise", "other", "composed"),
+    "LRN": Operator("reduction", "other"),
+    "ResizeBicubic": Operator("elementwise", "other", "composed"),
+    "ResizeBilinear": Operator("elementwise", "other", "composed"),
     "SegmentSum": Operator("reduction", "other"),
-    "Sin": Operator("activation", "other"),
 }
 """The entries, by operator type.
 
+Cambricon's quantiser takes LRN in fixed point, and how is not documented: it is not modelled.
 AvgPool3D has neither a model nor an allowance, because TensorFlow has no float64 kernel of it.
 
 Source: mlu-ops user guide, quantisation: only convolution and matmul are quantised; cnml.h 7.2.1 and 7.4.0:

@@ -9,6 +9,8 @@ from conformance.graph.editing import cast, copied, plain
 from conformance.graph.lazy_tensorflow import cpu_kernel_types, op_definition, tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from conformance.graph.frozen import FrozenGraph, Node
 
 DOUBLE = "float64"
@@ -20,11 +22,23 @@ def to_float64(graph: FrozenGraph) -> tuple[FrozenGraph, tuple[str, ...]]:
 
     Placeholders become float64. A node without a float64 kernel keeps its type between two casts.
     """
+    return retyped(graph, ())
+
+
+def retyped(graph: FrozenGraph, untouched: Collection[str]) -> tuple[FrozenGraph, tuple[str, ...]]:
+    """Return what :func:`to_float64` does, but some nodes as they are.
+
+    Args:
+        graph: the graph.
+        untouched: these; no float32 goes from other nodes to them, or from them to others.
+    """
     rewritten: list[Node] = []
     renamed: dict[str, str] = {}
     kept: list[str] = []
     for node in graph.nodes.values():
-        if _retypable(node):
+        if node.name in untouched:
+            rewritten.append(node)
+        elif _retypable(node):
             rewritten.append(_retyped(node, apart=node.name in graph.arrays))
         elif _touches_float(node):
             kept.append(node.name)

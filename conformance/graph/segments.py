@@ -11,13 +11,13 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from conformance.graph.composing import reference_graph
 from conformance.graph.dataflow import dataflow, tensor_types, topological
 from conformance.graph.editing import copied, placeholder
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import data_inputs, full_name, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import CONTROL_FLOW
-from conformance.graph.retype import to_float64
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -186,7 +186,9 @@ def reference(graph: FrozenGraph, nodes: Sequence[str], feeds: Mapping[str, Arra
         nodes: the nodes that are asked for.
         feeds: what will be fed, or has the same shapes.
     """
-    return SegmentedGraph(to_float64(graph)[0], nodes, {name: value.shape for name, value in feeds.items()})
+    return SegmentedGraph(
+        reference_graph(graph)[0], nodes, {name: value.shape for name, value in feeds.items()}
+    )
 
 
 def _fixed(graph: FrozenGraph, shapes: Mapping[str, Sequence[int]]) -> FrozenGraph:

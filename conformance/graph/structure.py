@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError, near_names
 from conformance.graph.blocks import OUTSIDE, post_dominators, repeated_blocks
-from conformance.graph.dataflow import dataflow, tensor_types, topological, unobservable
+from conformance.graph.dataflow import (
+    array_flows,
+    dataflow,
+    tensor_types,
+    topological,
+    unobservable,
+)
 from conformance.graph.operators import STRUCTURAL
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ class Structure:
     @functools.cached_property
     def judgeable(self) -> list[str]:
         """The nodes whose first output is floating point and depends on an input, producers first."""
-        hidden = unobservable(self.graph)
+        hidden = unobservable(self.graph) | array_flows(self.graph)
         types = self.types
         return [name for name in self.order if name not in hidden and types[name] and types[name][0].floating]
 

@@ -27,7 +27,8 @@ RANGES = {
 }
 """The values that an operator can give."""
 PICTURE_RANK = 4
-PICTURE_CHANNELS = 3
+GREY, COLOURS = 1, 3
+"""Channels of a picture."""
 
 DRAWN = f"RANDOM numbers (seed {SEED}): they show that all runs; FILL IN real ones, scales depend on them"
 
@@ -121,10 +122,11 @@ def _census(frozen: Frozen) -> Iterator[str]:
 
 
 def _input(tensor: TensorType, name: str, files: Sequence[str], *, random: bool) -> str:
-    picture = _is_picture(tensor)
+    picture = _channels(tensor)
     fill = "FILL IN: one .npy per sample" + (", or PNG or JPEG with a size" if picture else "")
     height, width = tensor.shape[1:3] if picture and tensor.shape else (None, None)
     size = f"# size = [{height or 256}, {width or 256}] # height and width of PNG and JPEG files\n"
+    size += "channels = 1 # PNG and JPEG files become shades of grey\n" if picture == GREY else ""
     return INPUT.format(
         shown=tensor.in_words,
         unknown="; ? is for you to choose" if None in (tensor.shape or (None,)) else "",
@@ -135,9 +137,10 @@ def _input(tensor: TensorType, name: str, files: Sequence[str], *, random: bool)
     )
 
 
-def _is_picture(tensor: TensorType) -> bool:
+def _channels(tensor: TensorType) -> int:
+    """Return how many channels a picture has that a tensor takes; 0 if it takes none."""
     shape = tensor.shape or ()
-    return len(shape) == PICTURE_RANK and shape[-1] == PICTURE_CHANNELS
+    return shape[-1] or 0 if len(shape) == PICTURE_RANK and shape[-1] in (GREY, COLOURS) else 0
 
 
 def _output(frozen: Frozen, name: str) -> str:

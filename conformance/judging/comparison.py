@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.judging.answers import Counted
+    from conformance.judging.conformity import Conformity
 
 Array: TypeAlias = npt.NDArray[np.floating]
 Result: TypeAlias = "npt.NDArray[np.generic] | np.generic | None"
@@ -34,8 +35,10 @@ class Comparison:
         needed: the smallest limits that the errors satisfy.
         golden_is_zero: the golden is zero everywhere, so that no cosine is defined.
         worst_values: where the largest error is, what is there and what should be.
+        elements: how many numbers were compared.
         answers: how many answers are right, of an output that gives answers.
         gain: norm of the result over that of the golden, of an output that a cosine alone accepts.
+        conformity: the result beside what right devices of its precision give, where that is known.
     """
 
     where: str
@@ -45,8 +48,10 @@ class Comparison:
     needed: ErrorValues | None = None
     golden_is_zero: bool = False
     worst_values: str = ""
+    elements: int = 0
     answers: Counted | None = None
     gain: float | None = None
+    conformity: Conformity | None = None
 
 
 def compare_sample(golden: Array, result: Result, where: str) -> Comparison:
@@ -181,6 +186,7 @@ def _with_errors(golden: Array, result: Array, metrics: Metrics, where: str) -> 
         metrics=metrics,
         needed=error_values(metrics, golden_is_zero=golden_is_zero),
         golden_is_zero=golden_is_zero,
+        elements=int(golden.size),
         worst_values=f"{where}{_text(index)}={found}, but should be {wanted}",
     )
 

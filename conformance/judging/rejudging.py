@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance.judging.comparison import against, distinct
+from conformance.judging.fused_verdicts import is_of_right_devices
 
 if TYPE_CHECKING:
     from conformance.judging.bounds import ErrorValues
@@ -39,11 +40,12 @@ def within_bounds(verdict: Verdict, bounds: ErrorValues) -> Verdict:
 
 
 def accepted(verdict: Verdict, acceptance: Acceptance) -> Verdict:
-    """Return the verdict of an output as it is with another acceptance."""
+    """Return the verdict of an output as it is with another acceptance; what right devices reach stays."""
     if verdict.reached is None or acceptance == verdict.acceptance:
         return verdict
     reached = verdict.reached
-    reasons = [] if reached.meets(acceptance) else _shortfalls(reached, acceptance)
+    reasons = [reason for reason in verdict.reasons if is_of_right_devices(reason)]
+    reasons += [] if reached.meets(acceptance) else _shortfalls(reached, acceptance)
     return _replaced(verdict, reasons, acceptance=acceptance)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from conformance.errors import GoldenError
 from conformance.judging.bounds import ErrorValues, largest_values
 from conformance.judging.comparison import Comparison, against, distinct
+from conformance.judging.conformity import Conformity
 from conformance.numerics.metrics import Metrics, worst
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         needed: the smallest bounds that would have passed; None where none would.
         acceptance: what an output was compared with; None for bounds.
         reached: what the worst sample reached, for an acceptance.
+        conformity: the result beside what right devices of its precision give; bounds and needed are then
+            of the differences from an ideal one. None where it is held to the golden.
+        cost: the errors of an ideal device of the precision against the golden: what the precision costs.
     """
 
     outcome: Literal["conforms", "deviates"]
@@ -139,6 +143,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     needed: ErrorValues | None = None
     acceptance: Acceptance | None = None
     reached: Reached | None = None
+    conformity: Conformity | None = None
+    cost: ErrorValues | None = None
 
 
 def judge_comparisons(comparisons: Sequence[Comparison], bounds: ErrorValues) -> Verdict:

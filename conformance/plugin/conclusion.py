@@ -10,13 +10,13 @@ from conformance.judging.bounds import excess
 from conformance.judging.verdicts import Reached
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from conformance.judging.cases import Outcome
     from conformance.runs.records import Record
 
 
-def require(wanted: Outcome, records: Sequence[Record]) -> None:
+def require(wanted: Outcome, records: Sequence[Record], told: Collection[str] = ()) -> None:
     """Fail the running test unless every record has the wanted outcome.
 
     It is skipped where the device offers none of it, or some of it is not modelled, and expected to fail
@@ -26,10 +26,11 @@ def require(wanted: Outcome, records: Sequence[Record]) -> None:
     Args:
         wanted: ``conforms``, or ``measured`` for errors that have no bound.
         records: what was recorded of the test's findings.
+        told: the cases among them of which another test said the same, in full.
     """
     if not records:
         pytest.fail("nothing was judged; an empty comparison never passes", pytrace=False)
-    if failures := [sentence for record in records if (sentence := _failure(wanted, record))]:
+    if failures := [sentence for record in records if (sentence := _failure(wanted, record, told))]:
         pytest.fail("\n".join(failures), pytrace=False)
     if all(record.outcome == "unsupported" for record in records):
         pytest.skip("; ".join(_skipped(records)))
@@ -62,13 +63,15 @@ def _skipped(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _failure(wanted: Outcome, record: Record) -> str:
+def _failure(wanted: Outcome, record: Record, told: Collection[str]) -> str:
     """Return the sentence that fails a test, or ''."""
     if record.outcome in ("waived", "unsupported") or (record.outcome == "unmodelled" and not record.reasons):
         return ""
     if record.outcome != wanted:
         verbs = {"broken": "is broken", "measured": "was only measured", "unmodelled": "is unmodelled"}
         verb = verbs.get(record.outcome, record.outcome)
+        if record.case in told:
+            return f"{record.case} {verb}, as the same output does when it is not timed"
         return f"{record.case} {verb}: {'; '.join(record.reasons)}"
     if record.waiver is not None:
         return f"{record.case} conforms, but waiver {record.waiver!r} says it deviates; remove or narrow it"

@@ -30,7 +30,7 @@ from conformance.runs.records import record_of
 from conformance.runs.waivers import waiver_problems, waivers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from conformance.devices.base import Device
     from conformance.judging.findings import Finding
@@ -70,11 +70,11 @@ class Run:
                 fuse=not plan.settings.layer_by_layer,
                 stopwatch=self.stopwatch,
                 keep_fused=True,
+                repeat=plan.settings.repeat,
             )
             for name, expected in expectations.items()
         }
         self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
-        self._states: dict[str, dict[str, float]] = {"before": self._state()}
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
         today = dt.datetime.now(dt.timezone.utc).date()
         self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
@@ -86,10 +86,12 @@ class Run:
             for problem in waiver_problems(part, self.info, waivers[name], today)
         ]
         self._device_notes: dict[str, None] = {}
+        self._states: dict[str, dict[str, float]] = {"before": self._state()}
         self._recorded_now: list[Record] = []
         self.directory = Path()
         self._judged: dict[tuple[str, str], dict[str, None]] = {}
         self._incidents: list[str] = []
+        self._outcomes: dict[str, str] = {}
         self._keep: Callable[[Record], object] = lambda _: None
         self._pictures: OutputKeeper | None = None
 
@@ -116,12 +118,13 @@ class Run:
         """
         for finding in findings:
             case = finding.case
-            if case.mode == "own":
-                self._judged.setdefault((case.network, case.precision), {})[case.node] = None
             said = finding.verdict.notes if finding.verdict and case.mode == "fused" else []
             self._device_notes |= dict.fromkeys([*finding.notes, *said])
+            if case.mode == "own":
+                self._judged.setdefault((case.network, case.precision), {})[case.node] = None
         records = [self._recorded(finding, suffix) for finding in findings]
         self._recorded_now += records
+        self._outcomes |= {record.case: record.outcome for record in records if record.mode == "fused"}
         with self.stopwatch.during("write"):
             for record in records:
                 self._keep(record)
@@ -129,6 +132,14 @@ class Run:
             if evaluation.lost is not None:
                 raise evaluation.lost
         return records
+
+    def told_before(self, records: Iterable[Record], suffix: str) -> set[str]:
+        """Return the cases with this suffix that deviate as they did without it, earlier in this process."""
+        return {
+            record.case
+            for record in records
+            if self._outcomes.get(record.case.removesuffix(suffix)) == record.outcome == "deviates"
+        }
 
     def take_recorded(self) -> list[Record]:
         """Return what was recorded since this was last asked."""
@@ -167,7 +178,13 @@ class Run:
 
     def _state(self) -> dict[str, float]:
         """Return clock, temperature and so on of the card; what its driver does not tell is left out."""
-        return self.device.state() if isinstance(self.device, TellsState) else {}
+        if not isinstance(self.device, TellsState):
+            return {}
+        try:
+            return self.device.state()
+        except Exception as error:  # noqa: BLE001 - whatever a device raises; its results are not affected
+            self._device_notes[f"the device could not tell its state: {type(error).__name__}: {error}"] = None
+            return {}
 
     def _limit_notes(self) -> Iterator[str]:
         """Yield what judged nodes are outside of, network by network, all precisions together."""

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError
+from conformance.graph.composing import reference_graph
 from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import reduced
 from conformance.graph.execution import GraphRunner
-from conformance.graph.frozen import producer
 from conformance.graph.operators import FLOAT_PRODUCTS, PRODUCT_SUMS, known
 from conformance.graph.own_scales import own_scales
-from conformance.graph.retype import to_float64
 from conformance.quantization.parameter_file import QuantizationScales, as_written, check_against
 from conformance.quantization.scale_rules import LARGEST, RULES
 
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
     from conformance.quantization.scale_rules import End
 
 RANGE_PREFIX = "calibration/"
+SHOWN = 3
+"""How many operators a sentence names."""
+OF_ZEROS = 1.0
+"""The largest magnitude for which zeros are scaled."""
 ENDS = {"/low": "Min", "/high": "Max"}
 """The extremes of a tensor: what their nodes are called, and their operators."""
 
@@ -39,6 +42,19 @@ class Magnitudes(dict[str, float]):
 
     own: Mapping[int, Mapping[str, float]] = MappingProxyType({})
     negative: frozenset[str] = frozenset()
+
+    @property
+    def zero(self) -> tuple[str, ...]:
+        """Keys of tensors that are zero on all samples."""
+        return tuple(key for key, value in self.items() if value == 0)
+
+    @property
+    def told(self) -> str:
+        """What is to be known of scales that no value decides, or ''."""
+        if not self.zero:
+            return ""
+        more = f" and {len(self.zero) - 1} more" if self.zero[1:] else ""
+        return f"{self.zero[0]}{more} zero on all samples: a scale for values up to {OF_ZEROS:g}"
 
 
 def quantized_tensors(graph: FrozenGraph, operators: frozenset[str] = PRODUCT_SUMS) -> dict[str, str]:
@@ -56,12 +72,47 @@ def quantized_tensors(graph: FrozenGraph, operators: frozenset[str] = PRODUCT_SU
     return tensors
 
 
+def hidden_operators(graph: FrozenGraph) -> list[str]:
+    """Return the fixed-point operators inside TensorFlow 1 loops and branches, in graph order.
+
+    Their values cannot be seen, so that they cannot be calibrated, and Cambricon's fork of TensorFlow leaves
+    them to the host, which computes them in float. A parameter file of the user's own may have their scales.
+    """
+    hidden = unobservable(graph)
+    return [name for name, node in graph.nodes.items() if name in hidden and node.op in PRODUCT_SUMS]
+
+
+def calibrated_tensors(graph: FrozenGraph) -> dict[str, str]:
+    """Return the tensor behind each key of a parameter file that is calibrated; others cannot be seen."""
+    hidden = set(hidden_operators(graph))
+    return {
+        key: tensor
+        for key, tensor in quantized_tensors(graph).items()
+        if key.rpartition("/")[0] not in hidden
+    }
+
+
+def told_loops(graph: FrozenGraph) -> list[str]:
+    """Return what is to be known of the fixed-point operators in loops and branches, as sentences."""
+    hidden = hidden_operators(graph)
+    if not hidden:
+        return []
+    more = f" and {len(hidden) - SHOWN} more" if hidden[SHOWN:] else ""
+    names = f"{', '.join(hidden[:SHOWN])}{more}"
+    told = (
+        f"{names} inside a TensorFlow 1 loop or branch: not quantised, but computed in float on the host, as "
+        "Cambricon's fork of TensorFlow does; unroll the loop to have it in fixed point"
+    )
+    return [told]
+
+
 def check_scales(
     scales: QuantizationScales, graph: FrozenGraph, source: str, remedy: str = "calibrate again"
 ) -> None:
     """Check that there is a scale for every fixed-point tensor of the graph and for no other.
 
-    A depthwise convolution may go without: not every stack takes it in fixed point.
+    A depthwise convolution may go without: not every stack takes it in fixed point. So may what lies inside a
+    TensorFlow 1 loop or branch.
 
     Args:
         scales: what was read.
@@ -72,10 +123,10 @@ def check_scales(
     Raises:
         UsageError: a scale belongs to no tensor of the graph, or a tensor has none; the error names the line.
     """
-    may = quantized_tensors(graph, FLOAT_PRODUCTS)
+    must = calibrated_tensors(graph).keys() - quantized_tensors(graph, FLOAT_PRODUCTS).keys()
     check_against(
         scales,
-        [key for key in quantized_tensors(graph) if key not in may or key in scales.scales],
+        [key for key in quantized_tensors(graph) if key in must or key in scales.scales],
         source,
         remedy,
     )
@@ -89,21 +140,11 @@ def largest_magnitudes(
     Args:
         graph: the network.
         samples: feeds, one mapping per sample.
-
-    Raises:
-        UsageError: a tensor lies inside a TensorFlow 1 loop or branch.
     """
-    tensors = quantized_tensors(graph)
+    tensors = calibrated_tensors(graph)
     if not tensors:
         return Magnitudes()
-    hidden = unobservable(graph)
-    for key, tensor in tensors.items():
-        if producer(tensor) in hidden:
-            raise UsageError(
-                f"{key!r} in {graph.source} cannot be calibrated: {tensor!r} lies inside a TensorFlow 1 loop "
-                "or branch, where values cannot be seen; unroll the loop before freezing"
-            )
-    wide, _ = to_float64(graph)
+    wide, _ = reference_graph(graph)
     ranges = [node for key, tensor in tensors.items() for node in _range_nodes(key, tensor)]
     fetches = [f"{RANGE_PREFIX}{key}{end}" for key in tensors for end in ENDS]
     measuring = wide.replaced([*wide.nodes.values(), *ranges], outputs=fetches).prune(fetches)
@@ -124,7 +165,9 @@ def largest_magnitudes(
 def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> QuantizationScales:
     """Return the naive scales, to the digits that the parameter file keeps.
 
-    Where the graph itself brought a scale of this width along, that is the scale.
+    Where the graph itself brought a scale of this width along, that is the scale. A tensor that is zero
+    on all samples (the first state of a loop, what a ReLU shut off) is zero at every scale: it has that of
+    values up to 1.
 
     Args:
         largest: the largest magnitudes.
@@ -132,7 +175,7 @@ def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> Q
         rule: of :data:`conformance.quantization.scale_rules.RULES`.
 
     Raises:
-        UsageError: a tensor is zero or not finite on all samples, so that it has no scale.
+        UsageError: a tensor is not finite on some sample, so that it has no scale.
     """
     measured = largest if isinstance(largest, Magnitudes) else Magnitudes(largest)
     own, scale = measured.own.get(bits, {}), RULES[rule].scale
@@ -140,7 +183,7 @@ def calibrate(largest: Mapping[str, float], bits: int, rule: str = LARGEST) -> Q
     for key, value in largest.items():
         end: End = "min" if key in measured.negative else "max"
         try:
-            scales[key] = as_written(own[key] if key in own else scale(value, end, bits))
+            scales[key] = as_written(own[key] if key in own else scale(value or OF_ZEROS, end, bits))
         except ValueError as error:
             raise UsageError(
                 f"{key!r} cannot be quantised: max|x| is {value} over all samples ({error})"

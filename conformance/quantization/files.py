@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.quantization.calibration import check_scales, quantized_tensors
+from conformance.quantization.calibration import calibrated_tensors, check_scales, quantized_tensors
 from conformance.quantization.parameter_file import (
     QuantizationScales,
     format_scales,
@@ -46,6 +46,8 @@ def read_scales(
         return QuantizationScales(bits=bits, scales={})
     command = command or f"`mlu-conformance prepare {shlex.quote(str(directory))}`"
     remedy = remedy or f"make them with {command}"
+    if not path.exists() and not calibrated_tensors(graph):
+        return QuantizationScales(bits=bits, scales={})
     if not path.exists():
         raise UsageError(f"quantisation parameter file {path} is missing; {remedy}")
     scales = read_whole(path, command)

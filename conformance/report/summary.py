@@ -24,6 +24,7 @@ HEADINGS = (
     "waived",
     "other",
     "worst node (error / bound)",
+    "output",
     "cosine",
     "PSNR dB",
     "right",
@@ -32,16 +33,30 @@ HEADINGS = (
 
 
 def summary_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
-    """Return one row per network and precision that have records; columns as in ``HEADINGS``."""
+    """Return one row per network and precision that have records; columns as in ``HEADINGS``.
+
+    Where there are several outputs, each has a row: the others stand below the first, without what is theirs
+    in common.
+    """
     rows = []
     for network in dict.fromkeys(record.network for record in records):
         for precision in map(str, PRECISIONS):
             found = [item for item in records if (item.network, item.precision) == (network, precision)]
             own = [record for record in found if record.mode == "own"]
             fused = [record for record in found if record.mode == "fused"]
+            first, *others = _by_output(fused)
             if found:
-                rows.append((network, precision, *_own_columns(own), *_fused_columns(fused)))
+                rows.append((network, precision, *_own_columns(own), *first))
+                rows += [("",) * (len(HEADINGS) - len(other)) + other for other in others]
     return rows
+
+
+def _by_output(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    """Return the columns of each output; of none where nothing ran, and without a name of the only one."""
+    names = list(dict.fromkeys(record.node for record in records))
+    if not names[1:]:
+        return [(NONE, *_fused_columns(records))]
+    return [(name, *_fused_columns([item for item in records if item.node == name])) for name in names]
 
 
 def _own_columns(records: Sequence[Record]) -> tuple[str, ...]:
@@ -63,7 +78,7 @@ def _times(value: float) -> str:
 
 
 def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
-    """Return worst cosine, PSNR, right answers and outcome of all outputs; no figure where one has none."""
+    """Return worst cosine, PSNR, right answers and outcome; no figure where a record has none."""
     reached = [record.reached for record in records if record.reached is not None]
     worst = Reached.worst(reached) if len(reached) == len(records) else None
     cosine, psnr, answers = worst.in_cells if worst else (None, None, None)
@@ -74,11 +89,11 @@ def _fused_columns(records: Sequence[Record]) -> tuple[str, str, str, str]:
 def summary_lines(records: Sequence[Record]) -> list[str]:
     """Return the table as aligned lines of text.
 
-    It names networks where there are several, and right answers where an output gives answers. Below it
-    stands how many results say nothing of a card.
+    It names networks and outputs where there are several, and right answers where an output gives answers.
+    Below it stands how many results say nothing of a card.
     """
-    rows = without_empty([HEADINGS, *summary_rows(records)], "right")
-    several = len({row[0] for row in rows[1:]}) > 1
+    rows = without_empty([HEADINGS, *summary_rows(records)], "output", "right")
+    several = len({record.network for record in records}) > 1
     return [*aligned(rows if several else [row[1:] for row in rows]), *_unmodelled(records)]
 
 

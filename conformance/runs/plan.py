@@ -88,9 +88,10 @@ class Plan:
         networks = _at(settings.network_path) if settings.network_path else _named(settings.network)
         if settings.weights is not None:
             if len(networks) > 1:
+                named = "--network-path" if settings.network_path else f"--network {settings.network}"
                 raise UsageError(
-                    f"--weights {settings.weights} are those of one network, but {len(networks)} are named; "
-                    "name one"
+                    f"--weights {settings.weights} are those of one network, but {named} names "
+                    f"{len(networks)}; name one"
                 )
             networks = [networks[0].with_weights(settings.weights)]
         networks = [network.trusting(settings.trust_graph) for network in networks]

@@ -10,6 +10,7 @@ import msgspec
 
 from conformance.judging.bounds import ErrorValues, Text
 from conformance.judging.cases import Case, Mode, Outcome
+from conformance.judging.conformity import Conformity
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
 from conformance.judging.waivers import Waived, is_of_waiver, stale
@@ -24,7 +25,18 @@ LARGEST = sys.float_info.max
 """What an error beyond it is given as."""
 FARTHEST = 2.0 + 1e-9
 """The largest cosine distance, with the roundings of whoever computed it."""
-_VERDICT_FIELDS = ("reasons", "notes", "metrics", "attainable", "bounds", "needed", "acceptance", "reached")
+_VERDICT_FIELDS = (
+    "reasons",
+    "notes",
+    "metrics",
+    "attainable",
+    "bounds",
+    "needed",
+    "acceptance",
+    "reached",
+    "conformity",
+    "cost",
+)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +59,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         needed: the smallest bounds that would have passed.
         acceptance: the network's own limits, where the case is its output.
         reached: the worst sample's cosine, PSNR and part of right answers, where the case is an output.
+        conformity: the results beside what right devices of the precision give: held to these where it is
+            given, and bounds and needed are of the differences from an ideal one; else held to the golden.
+        cost: errors of an ideal device of the precision against the golden, of a node run by itself.
         waiver: id of the waiver that matches the case; with outcome ``conforms`` it is stale.
         sha256: of the device's output, one per sample.
         seconds: device time, where it was measured.
@@ -72,6 +87,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     needed: ErrorValues | None = None
     acceptance: Acceptance | None = None
     reached: Reached | None = None
+    conformity: Conformity | None = None
+    cost: ErrorValues | None = None
     waiver: str | None = None
     sha256: list[str] = []
     seconds: float | None = None

@@ -24,4 +24,5 @@ def test_fused_speed(conformance_run: Run, network: str, precision: Precision, b
         benchmark.group = timed.group
         benchmark.extra_info.update(timed.description())
         benchmark.pedantic(timed.run, rounds=conformance_run.rounds, iterations=1)
-    require("conforms", conformance_run.record(*timed.findings(), suffix=TIMED))
+    records = conformance_run.record(*timed.findings(), suffix=TIMED)
+    require("conforms", records, told=conformance_run.told_before(records, TIMED))

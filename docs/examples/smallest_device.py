@@ -1,11 +1,14 @@
-"""The smallest device that keeps the contract: TensorFlow's own float32 kernels in place of a card."""
+"""The smallest device that keeps the contract: TensorFlow in place of a card, numbers rounded as it would."""
 
 import time
 
 import numpy as np
 import tensorflow as tf
 
+from conformance import locations
 from conformance.devices.base import DeviceInfo, SessionBase
+from conformance.devices.emulator.profile import read_profile
+from conformance.devices.emulator.rewrite import emulate
 from conformance.errors import UsageError
 
 
@@ -43,16 +46,16 @@ class SmallestDevice:
 
     def info(self):
         """Return what the device is; simulated is False only where a card computes the results."""
-        return DeviceInfo(
-            "smallest", "TensorFlow float32", simulated=True, framework=f"tensorflow {tf.__version__}"
-        )
+        return DeviceInfo("smallest", "TensorFlow", simulated=True, framework=f"tensorflow {tf.__version__}")
 
     def open(self, graph, fetches, *, precision, scales, fuse=True):
-        """Compile a graph; a card needs str(precision), scales.scales and fuse, float32 does not."""
+        """Compile a graph; here, rewrite it to the numerics of the precision: a card has them of its own."""
         for name in fetches:
             if name not in graph.nodes:  # a sentence for the user instead of TensorFlow's KeyError
                 raise UsageError(f"node {name!r} is not in {graph.source}; fetch one that is")
-        return SmallestSession(graph, fetches)
+        profile = read_profile(locations.IDEAL, locations.DEVICES)
+        rewritten = emulate(graph, fetches, precision=precision, scales=scales, profile=profile, fuse=fuse)
+        return SmallestSession(rewritten.graph, fetches)
 
     def close(self):
         """Free the device; nothing is held here, so a second call is harmless."""

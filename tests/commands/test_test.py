@@ -99,7 +99,7 @@ def test_the_working_directory_has_no_say(said, network, tmp_path):
         ("test_mine.py", "raise SystemExit('mine')\n"),
     ):
         (tmp_path / "empty" / name).write_text(text)
-    code, text = said("--device=cpu", *network, *OWN)
+    code, text = said("--profile=ideal", *network, *OWN)
     assert (code, f"{KEY_NODES} passed" in text) == (0, True), text
     (run,) = (tmp_path / "empty/runs").iterdir()
     assert f"{KEY_NODES} records in {run}" in text
@@ -123,14 +123,14 @@ def test_what_deviates_is_exit_1_and_can_be_named_to_run_again(said, network):
     ],
 )
 def test_mistakes_end_as_they_do_in_pytest(said, argument, code, sentence):
-    found, text = said("--device=cpu", argument)
+    found, text = said("--profile=ideal", argument)
     assert (found, sentence in text) == (code, True), text
 
 
 def test_shards_are_judged_and_merged(said, network):
     for shard in ("1/2", "2/2"):
         given = ("-m", "own and int8", f"--shard={shard}", f"--run-dir={shard}")
-        code, text = said("--device=cpu", *network, *given)
+        code, text = said("--profile=ideal", *network, *given)
         assert code == 0, text
         assert f"shard: {shard}, {KEY_NODES} of {2 * KEY_NODES} cases" in text
         assert f"{KEY_NODES} passed, {CASES - KEY_NODES} deselected" in text
@@ -140,12 +140,12 @@ def test_shards_are_judged_and_merged(said, network):
 
 @pytest.mark.parametrize("flag", ["--last-failed", "--stepwise"])
 def test_what_failed_here_is_no_selection_to_split(said, network, flag):
-    code, text = said("--device=cpu", *network, "--shard=1/2", flag)
+    code, text = said("--profile=ideal", *network, "--shard=1/2", flag)
     sentence = f"ERROR: {flag} and --shard contradict each other: what failed differs from host to host; drop"
     assert (code, text.count(sentence)) == (4, 1), text
 
 
-@pytest.mark.parametrize("before", [[], ["-q"], ["-k", "small", "--"], ["--device=cpu", "-n2"]])
+@pytest.mark.parametrize("before", [[], ["-q"], ["-k", "small", "--"], ["--profile=ideal", "-n2"]])
 @pytest.mark.parametrize(
     ("argument", "sentence"),
     [
@@ -199,12 +199,12 @@ def test_a_network_beside_a_test_of_the_suite_is_refused(said):
 
 @pytest.mark.parametrize("name", ["conformance/suite", "conformance/suite/test_nodes.py", locations.SUITE])
 def test_tests_of_the_suite_are_run_by_their_paths(said, network, name):
-    code, text = said("--device=cpu", *network, *OWN, name)
+    code, text = said("--profile=ideal", *network, *OWN, name)
     assert (code, f"{KEY_NODES} passed" in text) == (0, True), text
 
 
 def test_workers_judge_although_the_plugin_is_loaded_before_pytest_xdist(said, network):
-    code, text = said("--device=cpu", *network, "-m", "mlu and own and int16", "-n2")
+    code, text = said("--profile=ideal", *network, "-m", "mlu and own and int16", "-n2")
     assert (code, f"{2 * KEY_NODES} passed" in text) == (0, True), text
     assert "gw0: 15 records" in text
     assert "gw1: 15 records" in text

@@ -175,6 +175,49 @@ def _reversed(_, __, ___, first, second):
     return second - first
 
 
+def _stronger(factor, channel=None):
+    def body(_, __, right, *___):
+        place = np.ones(right.shape[-1], bool) if channel is None else np.arange(right.shape[-1]) == channel
+        return right * np.where(place, np.float32(factor), np.float32(1))
+
+    return body
+
+
+def _one_element(change):
+    """Change the element of the first row, third column and last channel."""
+
+    def body(tf, _, right, *__):
+        there = np.zeros(right.shape[1:], bool)
+        there[0, 2, -1] = True
+        return tf.where(there, change(tf, right), right)
+
+    return body
+
+
+def _rolled(tf, _, right, *__):
+    return tf.roll(right, 1, 1)
+
+
+def _channels_swapped(tf, _, right, *__):
+    return tf.gather(right, [1, 0, *range(2, right.shape[-1])], axis=-1)
+
+
+def _without_last(axis):
+    def body(_, __, right, *___):
+        kept = np.arange(right.shape[axis]) < right.shape[axis] - 1
+        return right * kept.reshape([-1 if at == axis else 1 for at in range(4)]).astype(np.float32)
+
+    return body
+
+
+def _in_half(tf, _, right, *__):
+    return tf.cast(tf.cast(right, tf.float16), right.dtype)
+
+
+def _offset(tf, _, right, *__):
+    return right + 0.01 * tf.math.reduce_std(right)
+
+
 FAULTS = {
     "resize_rule": Planted("resize by pixel centres", "up_1/resize", rewritten(_half_pixel_resize)),
     "filter_row": Planted(
@@ -219,6 +262,24 @@ FAULTS = {
     ),
     "coarse_tanh": Planted("Tanh from 16 table entries", "image/tanh", switched(tanh="table-16")),
     "swapped_operands": Planted("Sub with swapped operands", "block_1/norm_2/shift", rewritten(_reversed)),
+    "stronger": Planted("all values 0.1 % too large", "style/second/Conv2D", rewritten(_stronger(1.001))),
+    "stronger_channel": Planted(
+        "one channel 1 % too strong", "block_2/first/Conv2D", rewritten(_stronger(1.01, channel=3))
+    ),
+    "sign": Planted("sign of one element", "up_1/Conv2D", rewritten(_one_element(lambda _, right: -right))),
+    "element": Planted(
+        "one element off by 1 % of all",
+        "block_1/second/Conv2D",
+        rewritten(_one_element(lambda tf, right: right + 0.01 * tf.math.reduce_std(right))),
+    ),
+    "scale_too_large": Planted("scales 5 % too large", "block_2/first/Conv2D", scaled(1.05)),
+    "scale_slightly_off": Planted("scales 0.1 % off", "style/second/Conv2D", scaled(1.001)),
+    "rolled": Planted("rows one further down", "up_1/Conv2D", rewritten(_rolled)),
+    "channels": Planted("two channels swapped", "block_1/second/Conv2D", rewritten(_channels_swapped)),
+    "last_row": Planted("last row missing", "style/second/Conv2D", rewritten(_without_last(1))),
+    "last_column": Planted("last column missing", "up_1/Conv2D", rewritten(_without_last(2))),
+    "kept_in_half": Planted("results kept in half", "block_2/first/Conv2D", rewritten(_in_half), "*-fp32"),
+    "offset": Planted("all values off by 1 % of all", "up_1/Conv2D", rewritten(_offset)),
 }
 """The faults by name; the first 12 are those that a diagnosis was asked for."""
 ASKED_FOR = 12

@@ -185,5 +185,5 @@ def test_what_one_sample_accepts_and_another_does_not_is_not_recommended(monkeyp
     monkeypatch.setattr(ForwardPasses, "fused", spoiled)
     diagnosis = diagnosed(open_device(DeviceRequest("emulator", "ideal")), "int8-fp16")
     assert diagnosis.choices[diagnosis.recommended].precision == "int16-fp32"
-    assert "int8-fp32 is accepted on some samples, but not on 1: cosine" in " ".join(diagnosis.remarks)
+    assert "int8-fp32 is accepted on some samples, but not on sample 1: cosine" in " ".join(diagnosis.remarks)
     assert [item.precision for item in diagnosis.choices if item.quality.accepted] == ["int16-fp32"]

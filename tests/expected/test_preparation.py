@@ -240,7 +240,7 @@ def test_collecting_needs_no_tensorflow(network, checkpoint):
 def test_the_suite_judges_a_users_weights_under_a_name_of_their_own(tmp_path, capsys):
     network, checkpoint = write_network(tmp_path / "network"), write_checkpoint(tmp_path / "checkpoint")
     given = [f"--network-path={network}", f"--golden-dir={tmp_path / 'goldens'}", f"--weights={checkpoint}"]
-    result = run_suite(tmp_path / "run", *given, "--device=cpu")
+    result = run_suite(tmp_path / "run", *given, "--profile=ideal")
     assert result.code == 0
     assert {record.outcome for record in result.records} == {"conforms"}
     (name,) = {record.network for record in result.records}

@@ -40,6 +40,11 @@ def test_another_digest(refused, what):
     assert f"{what} differs ({HELD_TO[what][:12]} and {'e' * 12})" in said
 
 
+def test_a_digest_that_one_of_the_runs_does_not_have(refused):
+    lacking = {name: value for name, value in HELD_TO.items() if name != "margins"}
+    assert "margins differs" in refused([run()], [run(held_to=lacking)])
+
+
 def test_the_emulators_profile_counts_for_emulators_alone(refused, tmp_path):
     other = {"held_to": HELD_TO | {"profile": "e" * 64}}
     assert "profile file differs" in refused([run({"simulated": True})], [run({"simulated": True}, **other)])

@@ -1,6 +1,8 @@
 """The verdict on planted upgrades, made of run directories: each kind of change, and each that is none."""
 
+import dataclasses
 import math
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -8,6 +10,10 @@ import pytest
 from support.made_runs import PRECISIONS, Made, digest, made_side, output, own, usual
 
 from conformance.gating.gate import Demands, gate
+from conformance.gating.outcomes import STANDINGS
+from conformance.judging.bounds import ErrorValues
+from conformance.judging.cases import Outcome
+from conformance.judging.conformity import Conformity
 
 BASELINE = {"int8-fp16": 0.01, "int16-fp32": 0.02}
 NEW = {"driver": "4.20.11"}
@@ -49,6 +55,7 @@ def test_a_rounding_matter_is_no_change(judge):
     found = judge(three(mean8=own("mean", "Mean", "int8-fp16", error=0.7)))
     assert (found.verdict, found.exit_code) == ("GO", 0)
     assert "9 of 10 results are bit-identical" in found.reasons[0]
+    assert found.reasons[0].endswith("other bits: Mean at int8-fp16 (1 of 2)")
     assert [(item.case, item.changed) for item in found.drift] == [("n/mean-int8-fp16-own", False)]
 
 
@@ -166,10 +173,23 @@ def test_what_was_fixed_is_said_and_passes(judge):
     assert (found.verdict, changes(found)) == ("GO, CHANGED", {("fixed", "n/mean-int8-fp16-own")})
 
 
-@pytest.mark.parametrize("outcome", ["unsupported", "broken", "waived"])
+def test_every_outcome_has_a_standing():
+    assert set(STANDINGS) == set(get_args(Outcome))
+
+
+@pytest.mark.parametrize("outcome", ["unsupported", "unmodelled", "broken", "waived"])
 def test_what_conformed_and_is_anything_else_now_regressed(judge, outcome):
-    found = judge(three(mean8=own("mean", "Mean", "int8-fp16", outcome=outcome)))
+    what = "Foo" if outcome == "unmodelled" else ""
+    found = judge(three(mean8=own("mean", "Mean", "int8-fp16", outcome=outcome, unmodelled=what)))
     assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
+
+
+def test_what_is_not_modelled_any_more_regressed_and_says_why(judge):
+    (mean,) = [item for item in usual() if item.case == "n/mean-int8-fp16-own"]
+    lost = msgspec.structs.replace(mean, outcome="unmodelled", unmodelled="Mean ran in float")
+    found = judge(three(mean8=lost))
+    assert (found.exit_code, changes(found)) == (1, {("regressed", "n/mean-int8-fp16-own")})
+    assert "Mean ran in float" in found.outcomes[0].said
 
 
 def test_unequal_results_of_equal_inputs_within_a_run(judge):
@@ -255,12 +275,8 @@ def test_accuracy_comes_before_speed(judge):
     random = np.random.default_rng(1)
     slow = noisy(random, 1.10, 5, NEW)
     wrong = usual(conv8=own("conv", "Conv2D", "int8-fp16", error=9.0, outcome="deviates"))
-    found = judge([msgspec_free(item, wrong) for item in slow], noisy(random, 1.0, 5))
+    found = judge([dataclasses.replace(item, records=wrong) for item in slow], noisy(random, 1.0, 5))
     assert (found.verdict, found.exit_code) == ("NO-GO", 1)
-
-
-def msgspec_free(made, records):
-    return Made(records, made.seconds, made.device)
 
 
 def test_one_run_a_side_cannot_tell(judge):
@@ -288,3 +304,38 @@ def test_a_history_lends_its_noise(judge, tmp_path):
     found = judge(three()[:1], [Made(usual(), BASELINE)], history=history)
     assert (found.verdict, {item.noise_from for item in found.speed}) == ("GO", {"history"})
     assert "broken" in found.notes[0]
+
+
+NOTHING = ErrorValues(0.0, 0.0, 0.0, 0.0)
+
+
+def held_to_ideal(ratio):
+    """Return a Mean held to an ideal device, which differs from it by a share of what is allowed: 0.01."""
+    if ratio == 0:
+        conformity = Conformity(worst=0.0, beyond=0, elements=9)
+        errors = {"bounds": NOTHING, "needed": NOTHING, "attainable": ErrorValues(9.0, 9.0, 9.0, 9.0)}
+    else:
+        conformity = Conformity(
+            worst=ratio, beyond=int(ratio > 1), elements=9, found=1.0 + 0.01 * ratio, ideal=1.0, allowed=0.01
+        )
+        limit = ErrorValues(0.0, 1e-4, 0.01, 1e-4)
+        apart = ErrorValues(0.0, 1e-4 * ratio**2, 0.01 * ratio, 1e-4 * ratio**2)
+        errors = {"bounds": limit, "needed": apart, "attainable": limit}
+    outcome = "waived" if ratio > 1 else "conforms"
+    return own("mean", "Mean", "int8-fp16", bits=str(ratio), outcome=outcome, conformity=conformity, **errors)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0, 0.6), (0.6, 0), (0.2, 0.9), (0, 5.0), (3.0, 5.0), (5.0, 0)]
+)
+def test_results_held_to_an_ideal_device_drift_in_what_right_ones_may_differ_by(judge, before, after):
+    found = judge(
+        [Made(usual(mean8=held_to_ideal(after)), BASELINE, NEW)] * 3,
+        [Made(usual(mean8=held_to_ideal(before)), BASELINE)] * 3,
+    )
+    (item,) = found.drift
+    assert item.drift == pytest.approx(after - before)
+    assert item.changed is (abs(after - before) >= 1)
+    assert (item.before, item.after) == (pytest.approx(before), pytest.approx(after))
+    verdict = "NO-GO" if after > max(before, 1) else "GO, CHANGED" if item.changed else "GO"
+    assert found.verdict == verdict

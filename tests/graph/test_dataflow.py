@@ -9,11 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.emulation import frozen, placeholder
 
-from conformance.graph.dataflow import dataflow, placeholder_type, tensor_types, topological, unobservable
+from conformance.graph.dataflow import (
+    array_flows,
+    dataflow,
+    placeholder_type,
+    tensor_types,
+    topological,
+    unobservable,
+)
 from conformance.graph.editing import placeholder as placeholder_node
 from conformance.graph.editing import plain
+from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph, producer
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.structure import Structure
 
 
 def build(tf):
@@ -92,6 +101,30 @@ def test_loops_are_sorted_and_inside_nothing_can_be_observed():
     assert not set(graph.nodes["o"].input) & hidden
 
 
+def test_the_flow_of_an_array_is_no_result():
+    """It is a float of no meaning, at which no graph can be cut."""
+
+    def build(tf):
+        steps = tf.TensorArray("float32", 4).unstack(placeholder(tf, shape=(4, 3)))
+        kept = tf.TensorArray("float32", 4)
+
+        def body(index, value, kept):
+            return index + 1, tf.tanh(value + steps.read(index)), kept.write(index, value)
+
+        begin = [tf.constant(0), tf.zeros(3), kept]
+        _, value, kept = tf.while_loop(lambda index, *_: index < 4, body, begin)
+        tf.add(kept.stack(), value, name="o")
+
+    graph = frozen(build, "o", control_flow_v2=False)
+    flows = array_flows(graph)
+    operators = {graph.nodes[name].op for name in flows}
+    assert operators >= {"TensorArrayScatterV3", "TensorArrayWriteV3", "Exit", "Merge", "Switch"}
+    assert not operators & {"TensorArrayV3", "TensorArrayGatherV3", "Tanh", "AddV2"}
+    found = {graph.nodes[name].op for name in Structure(graph).judgeable}
+    assert found == {"Exit", "TensorArrayGatherV3", "AddV2"}
+    assert array_flows(frozen(loop, "o", control_flow_v2=False)) == frozenset()
+
+
 def test_functional_control_flow_hides_nothing():
     assert unobservable(frozen(loop, "o")) == frozenset()
 
@@ -125,3 +158,17 @@ def test_dataflow_of_a_long_chain_is_a_chain():
     live = dataflow(graph)
     assert list(nx.topological_sort(live)) == topological(graph) == [f"n{index}" for index in range(2000)]
     assert all(live.has_edge(*pair) for pair in itertools.pairwise(topological(graph)))
+
+
+@pytest.mark.parametrize(("version", "shape"), [(0, None), (21, None), (22, ()), (27, ())])
+def test_an_old_graph_does_not_tell_a_scalar_from_an_unknown_shape(version, shape):
+    graph_def = tensorflow().compat.v1.GraphDef()
+    graph_def.node.extend(
+        [placeholder_node("x", tensorflow().float32, []), plain("o", "Neg", ["x"], T="float32")]
+    )
+    graph_def.versions.producer = version
+    graph = FrozenGraph.of(graph_def, ["o"])
+    assert placeholder_type(graph, "x") == (np.float32, shape)
+    assert GraphRunner(graph, ["o"])({"x": np.float32(1)})["o"].tolist() == -1
+    if shape is None:
+        assert GraphRunner(graph, ["o"])({"x": np.ones((2, 3))})["o"].shape == (2, 3)

@@ -69,19 +69,23 @@ def test_the_users_own_file_is_written_too_and_says_the_same(timed):
     [(["--benchmark-disable"], "mlu and benchmark"), ([], "mlu and own"), (["--benchmark-skip"], "mlu")],
 )
 def test_nothing_timed_is_no_file(network, tmp_path, arguments, markers):
-    result = run_suite(tmp_path / "run", "--device=cpu", *arguments, network=network, markers=markers)
+    result = run_suite(tmp_path / "run", "--profile=ideal", *arguments, network=network, markers=markers)
     assert result.code == 0
     assert not (result.directory / "benchmark.json").exists()
 
 
 def test_without_pytest_benchmark_the_rest_runs(network, tmp_path):
     result = run_suite(
-        tmp_path / "run", "--device=cpu", "-pno:benchmark", network=network, markers="mlu and not benchmark"
+        tmp_path / "run",
+        "--profile=ideal",
+        "-pno:benchmark",
+        network=network,
+        markers="mlu and not benchmark",
     )
     assert result.code == 0
 
 
 def test_a_model_without_data_has_no_roofline(network, tmp_path):
-    result = run_suite(tmp_path / "run", "--device=cpu", network=network, markers="mlu and benchmark")
+    result = run_suite(tmp_path / "run", "--profile=ideal", network=network, markers="mlu and benchmark")
     assert result.code == 0
     assert {item["extra_info"]["roofline"] for item in content(result)["benchmarks"]} == {None}

@@ -66,12 +66,18 @@ def test_nothing_broken_is_waived():
     assert record("broken", reason="lost", ledger=Everything()).outcome == "broken"
 
 
-def outcome(*records, wanted="conforms"):
+def outcome(*records, wanted="conforms", told=()):
     try:
-        require(wanted, records)
+        require(wanted, records, told)
     except BaseException as error:  # noqa: BLE001 - pytest's outcomes are no Exceptions
         return type(error).__name__, str(error)
     return "Passed", ""
+
+
+def test_a_deviation_that_was_told_before_fails_all_the_same_and_is_told_in_short():
+    short = "n/a/mean-int8-fp16-own deviates, as the same output does when it is not timed"
+    assert outcome(record("judged", WRONG), told=["n/a/mean-int8-fp16-own"]) == ("Failed", short)
+    assert "as the same" not in outcome(record("judged", WRONG), told=["n/other-int8-fp16-own"])[1]
 
 
 def test_the_worst_record_decides():

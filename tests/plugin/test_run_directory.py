@@ -57,7 +57,7 @@ def _full(path):
 def test_a_directory_that_is_taken_is_refused_and_kept(network, tmp_path, prepare, sentence):
     taken = tmp_path / "taken"
     prepare(taken)
-    result = run_suite(taken, "--device=cpu", network=network)
+    result = run_suite(taken, "--profile=ideal", network=network)
     assert (result.code, result.outcomes) == (4, {})
     assert f"run directory {taken} {sentence}" in result.text
     kept = taken / "mine" if taken.is_dir() else taken
@@ -67,15 +67,15 @@ def test_a_directory_that_is_taken_is_refused_and_kept(network, tmp_path, prepar
 
 def test_a_directory_below_a_file_cannot_be_written(network, tmp_path):
     (tmp_path / "file").write_text("mine")
-    result = run_suite(tmp_path / "file/run", "--device=cpu", network=network)
+    result = run_suite(tmp_path / "file/run", "--profile=ideal", network=network)
     assert result.code == 4
     assert f"run directory {tmp_path / 'file/run'} cannot be written" in result.text
 
 
 def test_two_runs_do_not_share_a_directory(network, tmp_path):
-    first = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    first = run_suite(tmp_path / "run", "--profile=ideal", network=network)
     before = (first.directory / "records.jsonl").read_bytes()
-    second = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    second = run_suite(tmp_path / "run", "--profile=ideal", network=network)
     assert (first.code, second.code) == (0, 4)
     assert "already holds a run; name a new or empty one, nothing was overwritten" in second.text
     assert (first.directory / "records.jsonl").read_bytes() == before
@@ -84,18 +84,18 @@ def test_two_runs_do_not_share_a_directory(network, tmp_path):
 def test_a_refused_run_can_be_repeated_in_the_same_directory(network, tmp_path):
     copy = network.copied(tmp_path)
     shutil.rmtree(copy.goldens)
-    assert run_suite(tmp_path / "run", "--device=cpu", network=copy).code == 3
+    assert run_suite(tmp_path / "run", "--profile=ideal", network=copy).code == 3
     shutil.copytree(network.goldens, copy.goldens)
-    assert run_suite(tmp_path / "run", "--device=cpu", network=copy).code == 0
+    assert run_suite(tmp_path / "run", "--profile=ideal", network=copy).code == 0
 
 
 def test_without_a_name_it_is_named_after_time_network_and_device(network, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = [f"--config-file={ROOT / 'pytest.ini'}", str(ROOT / "conformance/suite"), "-m", "mlu and own"]
     options = [f"--network-path={network.directory}", f"--golden-dir={network.goldens}", "--nodes=joined"]
-    assert pytest.main([*arguments, *options, "--device=cpu", "-pno:cacheprovider"]) == 0
+    assert pytest.main([*arguments, *options, "--profile=ideal", "-pno:cacheprovider"]) == 0
     (directory,) = (tmp_path / "runs").iterdir()
-    assert directory.name.endswith("-small-cpu")
+    assert directory.name.endswith("-small-emulator")
     assert len(read_records(directory)) == 4
 
 
@@ -176,7 +176,7 @@ def test_ctrl_c_leaves_valid_goldens_and_a_readable_run(interrupted, tmp_path):
     assert not (directory / "pictures").exists()
     assert "it has no pictures" not in text, "nothing was judged that can be drawn"
     assert read_environment(directory).device["kind"] == "faulty"
-    assert run_suite(tmp_path / "again", "--device=cpu", network=network).code == 0
+    assert run_suite(tmp_path / "again", "--profile=ideal", network=network).code == 0
     assert not list(network.goldens.rglob("*.part"))
 
 
@@ -191,7 +191,7 @@ def test_pictures_of_a_run_that_was_cut_off_can_be_drawn_as_it_says(interrupted,
 
 
 def test_records_are_whole_lines_of_json(network, tmp_path):
-    result = run_suite(tmp_path / "run", "--device=cpu", network=network)
+    result = run_suite(tmp_path / "run", "--profile=ideal", network=network)
     lines = (result.directory / "records.jsonl").read_text().splitlines()
     assert len(lines) == len(result.outcomes)
     assert all(json.loads(line)["simulated"] is True for line in lines)

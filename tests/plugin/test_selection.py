@@ -53,7 +53,7 @@ def test_a_marker_that_does_not_exist_is_an_error(network, tmp_path):
 
 
 def test_a_selected_precision_alone_runs(network, tmp_path):
-    result = run_suite(tmp_path / "run", "--device=cpu", network=network, markers="mlu and int16 and fp32")
+    result = run_suite(tmp_path / "run", "--profile=ideal", network=network, markers="mlu and int16 and fp32")
     assert result.code == 0
     assert {record.precision for record in result.records} == {"int16-fp32"}
     assert len(result.outcomes) == KEY_NODES + 3

@@ -224,9 +224,9 @@ def test_a_worker_that_cannot_go_on_is_named_and_the_records_are_kept(controller
 
 @pytest.mark.parametrize("arguments", [["-pno:xdist"], ["-n0"], ["--dist=no"]])
 def test_without_workers_this_process_judges(network, tmp_path, arguments):
-    result = run_suite(tmp_path / "run", "--device=cpu", "--nodes=joined", *arguments, network=network)
+    result = run_suite(tmp_path / "run", "--profile=ideal", "--nodes=joined", *arguments, network=network)
     assert (result.code, len(result.records)) == (0, 4)
-    assert "device: cpu" in result.text.partition("test_nodes")[0]
+    assert "device: emulator" in result.text.partition("test_nodes")[0]
     assert "workers: " not in result.text
 
 

@@ -10,8 +10,17 @@ from support.refusals import refused
 
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import producer
-from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
-from conformance.quantization.parameter_file import format_scales, parse
+from conformance.quantization.calibration import (
+    Magnitudes,
+    calibrate,
+    calibrated_tensors,
+    check_scales,
+    hidden_operators,
+    largest_magnitudes,
+    quantized_tensors,
+    told_loops,
+)
+from conformance.quantization.parameter_file import QuantizationScales, format_scales, parse
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +122,25 @@ def test_what_is_calibrated_is_read_back(largest):
             assert scale == pytest.approx((2 ** (bits - 1) - 1) / largest[key], rel=1e-5)
 
 
-@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_tensor_without_a_scale(value):
     with refused(rf"'a/input' cannot be quantised: max\|x\| is {value} over all samples"):
         calibrate({"b/input": 1.0, "a/input": value}, 8)
+
+
+def test_a_tensor_of_zeros_has_the_scale_of_values_up_to_1():
+    """The first state of a loop, and what a ReLU shut off, are zero at every scale."""
+
+    def build(tf):
+        dead = tf.nn.relu(placeholder(tf, shape=(1, 2)) - 9)
+        tf.linalg.matmul(dead, np.ones((2, 1), np.float32), name="o")
+
+    largest = largest_magnitudes(frozen(build, "o"), [{"x": np.ones((1, 2))}])
+    assert calibrate(largest, 8).scales == {"o/input": 127, "o/filter": 127}
+    assert calibrate(largest, 16, "two-sided").scales == {"o/input": 32767, "o/filter": 32767}
+    assert largest.told == "o/input zero on all samples: a scale for values up to 1"
+    assert Magnitudes({"a": 0.0, "b": 0.0, "c": 1.0}).told.startswith("a and 1 more zero on all samples")
+    assert Magnitudes({"c": 1.0}).told == ""
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -142,5 +166,17 @@ def test_a_matmul_in_a_loop_of_tensorflow_1():
         tf.identity(result, name="o")
 
     graph = frozen(build, "o", control_flow_v2=False)
-    with refused(r"'while/.*/input' in graph cannot be calibrated: .* unroll the loop"):
-        largest_magnitudes(graph, [{"x": np.ones((2, 2))}])
+    (name,) = hidden_operators(graph)
+    assert quantized_tensors(graph).keys() == {f"{name}/input", f"{name}/filter"}
+    assert calibrated_tensors(graph) == {}
+    assert largest_magnitudes(graph, [{"x": np.ones((2, 2))}]) == {}
+    (told,) = told_loops(graph)
+    assert told.startswith(
+        f"{name} inside a TensorFlow 1 loop or branch: not quantised, but computed in float"
+    )
+    own = dict.fromkeys(quantized_tensors(graph), 1.0)
+    for scales in ({}, own):
+        check_scales(QuantizationScales(bits=8, scales=scales), graph, "file")
+    with refused("the graph has no fixed-point tensor 'other/input'"):
+        check_scales(QuantizationScales(bits=8, scales={"other/input": 1.0}), graph, "file")
+    assert told_loops(frozen(build, "o")) == []

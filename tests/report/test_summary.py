@@ -71,6 +71,28 @@ def test_the_worst_output_is_shown():
     assert (found["cosine"], found["PSNR dB"], found["fused"]) == ("0.9500000", "7.3", "conforms, waived")
 
 
+def test_every_output_has_a_row():
+    """The figures of one are not those of another; what is judged of nodes stands once."""
+    outputs = [
+        record("conforms", mode="fused", node="boxes", reached=Reached(cosine=0.999, psnr=50.0)),
+        record("deviates", mode="fused", node="scores", reached=Reached(cosine=0.5, psnr=7.0)),
+        record("conforms", mode="fused", node="boxes", reached=Reached(cosine=0.998, psnr=60.0)),
+    ]
+    first, second = (dict(zip(HEADINGS, found, strict=True)) for found in summary_rows([own(), *outputs]))
+    assert (first["own"], first["output"], first["cosine"], first["fused"]) == (
+        "1",
+        "boxes",
+        "0.9980000",
+        "conforms",
+    )
+    assert (second["output"], second["cosine"], second["fused"]) == ("scores", "0.5000000", "deviates")
+    assert {second[name] for name in HEADINGS[:8]} == {""}
+    lines = summary_lines([own(), *outputs])
+    assert "network" not in lines[0]
+    assert lines[0].index("output") == lines[1].index("boxes") == lines[2].index("scores")
+    assert "output" not in summary_lines([own(), *outputs[::2]])[0]
+
+
 def test_exact_and_zero_outputs():
     found = row(fused(None, None))
     assert (found["cosine"], found["PSNR dB"]) == ("-", "exact")
@@ -84,7 +106,7 @@ def test_an_output_without_figures_hides_those_of_the_others():
 
 def test_modes_that_did_not_run_show_no_figures():
     chained = row(record("measured", mode="chained"))
-    assert [chained[name] for name in HEADINGS[2:]] == ["0", "0", "0", "0", *["-"] * 6]
+    assert [chained[name] for name in HEADINGS[2:]] == ["0", "0", "0", "0", *["-"] * 7]
     assert row(own())["fused"] == "-"
 
 
@@ -92,7 +114,7 @@ def test_rows_are_the_precisions_in_order_and_columns_are_aligned():
     records = [own(precision=name) for name in ("int16-fp32", "int8-fp16", "int8-fp32")]
     lines = summary_lines(records)
     assert [line.split()[0] for line in lines] == ["precision", "int8-fp16", "int8-fp32", "int16-fp32"]
-    for heading in (name for name in HEADINGS if name not in ("network", "right")):
+    for heading in (name for name in HEADINGS if name not in ("network", "output", "right")):
         column = lines[0].index(f"{heading}")
         assert all(line[column - 1 : column] in ("", " ") for line in lines)
 

@@ -1,6 +1,7 @@
 """The run as a whole: one writer, one environment, and what fails it although no test did."""
 
 import dataclasses
+import hashlib
 from contextlib import closing
 
 import pytest
@@ -184,3 +185,23 @@ def test_how_a_shard_ended_is_written_when_it_has(plan, tmp_path):
     journal.finish()
     ended = Ended(failed=True, problems=["it hung"], records=1, unjudged=["b"])
     assert read_environment(tmp_path / "run").shard.ended == ended
+
+
+def test_the_state_of_a_card_is_kept_from_before_and_after(journal):
+    path = journal.directory.path
+    journal.update(status(before={"temperature_celsius": 41.0}))
+    journal.update(status(before={"temperature_celsius": 41.0}, after={"temperature_celsius": 63.0}))
+    journal.finish()
+    (used,) = read_environment(path).devices
+    assert (used.before, used.after) == ({"temperature_celsius": 41.0}, {"temperature_celsius": 63.0})
+
+
+def test_the_end_says_what_the_files_hold_and_why_not_all_was_judged(journal):
+    path = journal.directory.path
+    journal.add(record())
+    journal.finish("interrupted")
+    ended = read_environment(path).ended
+    assert (ended.cut_short, ended.records) == ("interrupted", 1)
+    assert ended.sha256 == {
+        "records.jsonl": hashlib.sha256((path / "records.jsonl").read_bytes()).hexdigest()
+    }

@@ -22,7 +22,7 @@ def refused(damaged, tmp_path):
 
     def refuse(*arguments, code, markers="mlu and own"):
         before = _content(damaged)
-        result = run_suite(tmp_path / "run", "--device=cpu", *arguments, network=damaged, markers=markers)
+        result = run_suite(tmp_path / "run", "--profile=ideal", *arguments, network=damaged, markers=markers)
         assert (result.code, result.outcomes) == (code, {})
         assert "Traceback" not in result.text
         assert not result.directory.exists()
@@ -97,7 +97,7 @@ def test_attainable_errors_that_lack_a_node(refused, damaged):
 
 def test_missing_tensors_are_made_again(damaged, tmp_path):
     shutil.rmtree(damaged.goldens / "small/tensors")
-    result = run_suite(tmp_path / "run", "--device=cpu", network=damaged)
+    result = run_suite(tmp_path / "run", "--profile=ideal", network=damaged)
     assert result.code == 0
     assert "making goldens of small" in result.text
     assert len(list((damaged.goldens / "small/tensors").glob("*.npy"))) == 2 * KEY_NODES
@@ -182,7 +182,7 @@ def test_a_golden_that_breaks_during_the_run_ends_it_and_is_no_finding(damaged, 
         raise GoldenError("the disk is gone")
 
     monkeypatch.setattr(GoldenStore, "ensure", once)
-    result = run_suite(tmp_path / "run", "--device=cpu", network=damaged)
+    result = run_suite(tmp_path / "run", "--profile=ideal", network=damaged)
     assert (result.code, result.outcomes) == (3, {})
     assert _sentence(result.text) == "the disk is gone"
     assert result.records == []

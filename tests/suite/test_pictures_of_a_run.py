@@ -27,8 +27,8 @@ def whole(painted, tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     options = {"network": painted, "markers": FUSED}
     return (
-        run_suite(root / "two", "--device=cpu", workers=2, **options),
-        run_suite(root / "one", "--device=cpu", **options),
+        run_suite(root / "two", "--profile=ideal", workers=2, **options),
+        run_suite(root / "one", "--profile=ideal", **options),
     )
 
 
@@ -153,7 +153,7 @@ def test_an_output_of_a_session_that_died_later_was_not_judged_and_is_not_shown(
 
 
 def test_a_run_of_other_tests_keeps_and_draws_nothing(painted, tmp_path, capsys):
-    run = run_suite(tmp_path / "run", "--device=cpu", network=painted, markers="mlu and own")
+    run = run_suite(tmp_path / "run", "--profile=ideal", network=painted, markers="mlu and own")
     assert run.code == 0
     assert not {"outputs", "pictures"} & {path.name for path in run.directory.iterdir()}
     assert cli.main(["show", f"--from-run={run.directory}"]) == 4
@@ -170,7 +170,7 @@ def test_pictures_that_cannot_be_drawn_are_a_note_and_not_an_outcome(
         raise error
 
     monkeypatch.setattr(f"conformance.report.finished_run.{where}", fails)
-    run = run_suite(tmp_path / "run", "--device=cpu", network=painted, markers=FUSED)
+    run = run_suite(tmp_path / "run", "--profile=ideal", network=painted, markers=FUSED)
     assert run.code == 0
     assert len(run.records) == 4
     assert "note: pictures of painted could not be drawn" in run.text
@@ -182,7 +182,7 @@ def test_outputs_that_cannot_be_kept_are_a_note_and_not_an_outcome(painted, tmp_
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("conformance.runs.outputs.write_atomically", fails)
-    run = run_suite(tmp_path / "run", "--device=cpu", network=painted, markers=FUSED)
+    run = run_suite(tmp_path / "run", "--profile=ideal", network=painted, markers=FUSED)
     assert run.code == 0
     assert "No space left on device" in run.text
     (grid,) = grids(run, painted)

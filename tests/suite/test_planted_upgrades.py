@@ -97,7 +97,9 @@ def test_a_baseline_that_does_not_fit_stops_the_run_before_it_begins(judged, net
     before = toml.read_text()
     toml.write_text(before.replace("psnr = 20.0", "psnr = 21.0"))
     try:
-        result = run_suite(tmp_path / "run", "--device=cpu", f"--baseline={judged.baseline}", network=network)
+        result = run_suite(
+            tmp_path / "run", "--profile=ideal", f"--baseline={judged.baseline}", network=network
+        )
     finally:
         toml.write_text(before)
     assert (result.code, result.outcomes) == (4, {})
@@ -117,3 +119,27 @@ def test_a_run_that_was_cut_short_says_so_and_is_not_gated(judged, network, tmp_
     assert result.code == 4
     assert "was cut short (stopping after 1 failures)" in result.text
     assert read_environment(result.directory).ended.cut_short == "stopping after 1 failures"
+
+
+def test_workers_gate_what_they_judged_together(judged, network, tmp_path):
+    result = run_suite(
+        tmp_path / "run",
+        "--device=suite.upgraded_devices:WrongConvolution",
+        "--no-waivers",
+        f"--baseline={judged.baseline}",
+        network=network,
+        markers=WITHOUT_TIMES,
+        workers=2,
+    )
+    assert result.code == 1
+    assert "NO-GO: driver 4.20.6 -> 4.20.11" in result.text.splitlines()
+
+
+def test_what_a_device_tells_of_its_state_is_kept_and_what_it_does_not_is_a_note(network, tmp_path):
+    result = run_suite(
+        tmp_path / "run", "--device=suite.upgraded_devices:Thermometer", "--nodes=wide/*", network=network
+    )
+    assert result.code == 0
+    (used,) = read_environment(result.directory).devices
+    assert (used.before, used.after) == ({"temperature_celsius": 41.0}, {})
+    assert "note: the device could not tell its state: StopIteration: " in result.text

@@ -43,8 +43,8 @@ def whole(network, tmp_path_factory):
     options = {"network": network, "markers": "mlu and not calibration"}
     own_file = f"--benchmark-json={directory / 'own.json'}"
     return (
-        run_suite(directory / "two", "--device=cpu", own_file, workers=2, **options),
-        run_suite(directory / "one", "--device=cpu", **options),
+        run_suite(directory / "two", "--profile=ideal", own_file, workers=2, **options),
+        run_suite(directory / "one", "--profile=ideal", **options),
     )
 
 
@@ -83,7 +83,7 @@ def test_times_of_both_workers_are_in_one_file(whole):
         figures = first.pop("stats"), second.pop("stats")
         assert first == second
         assert figures[0].keys() == figures[1].keys()
-        assert len(figures[0]["data"]) == figures[0]["rounds"] == 3
+        assert len(figures[0]["data"]) == figures[0]["rounds"] == 5
         (record,) = [
             item
             for item in whole[0].records

@@ -81,9 +81,9 @@ def test_what_one_network_demands_is_not_asked_of_the_other(run):
     ]
 
 
-def test_one_of_them_alone_has_the_cases_that_it_has_always_had(run):
+def test_one_of_them_alone_has_cases_of_the_same_names(run):
     result = run(names="first", markers="mlu and own and int8 and fp16")
-    assert "out-int8-fp16" in result.outcomes
+    assert "first/out-int8-fp16" in result.outcomes
     assert {record.network for record in result.records} == {"first"}
 
 
@@ -156,3 +156,21 @@ def test_where_the_goldens_give_wrong_answers_no_device_is_blamed(networks, said
     assert "network 'second' itself, in float64 and whatever the device, gives" in error
     assert "right answers" in error
     assert "but at least 50 % are accepted; correct truth or acceptance in" in error
+
+
+def test_networks_are_named_by_their_paths_as_often_as_there_are(networks, tmp_path):
+    paths = [f"--network-path={networks / name}" for name in NAMES]
+    given = (*paths, f"--golden-dir={networks / 'goldens'}", "--profile=ideal")
+    result = run_suite(tmp_path / "run", *given, markers="mlu and own and int8 and fp32")
+    assert (result.code, {record.network for record in result.records}) == (0, set(NAMES))
+    assert read_environment(result.directory).options["network_path"] == [
+        str(networks / name) for name in NAMES
+    ]
+
+
+def test_two_networks_of_one_name_are_one_sentence(networks, tmp_path):
+    shutil.copytree(networks / "first", tmp_path / "copy")
+    paths = (f"--network-path={networks / 'first'}", f"--network-path={tmp_path / 'copy'}")
+    result = run_suite(tmp_path / "run", *paths, DEVICE)
+    assert result.code == 4
+    assert "are both called 'first'; give each a name of its own" in result.text

@@ -65,7 +65,7 @@ def test_the_environment_is_that_of_one_run_and_names_the_shards(judged, merged)
     one, shards = (read_environment(judged[0].directory), [read_environment(x.directory) for x in judged[1]])
     found = read_environment(merged[1])
     differing = {name for name in one.__struct_fields__ if getattr(one, name) != getattr(found, name)}
-    assert differing == {"started", "options", "devices", "seconds", "shards"}
+    assert differing == {"started", "options", "devices", "seconds", "shards", "ended"}
     assert found.seconds.keys() == one.seconds.keys()
     assert found.options == one.options | {"run_dir": str(merged[1])}
     assert found.started == min(shard.started for shard in shards)
@@ -138,8 +138,8 @@ def test_commands_read_a_merged_run_like_any_other(merged, judged, said, tmp_pat
 
 
 def test_workers_may_judge_a_shard(network, tmp_path, said):
-    shards = shards_of(tmp_path, network, "--device=cpu", workers=2)
-    one = run_suite(tmp_path / "one", "--device=cpu", network=network)
+    shards = shards_of(tmp_path, network, "--profile=ideal", workers=2)
+    one = run_suite(tmp_path / "one", "--profile=ideal", network=network)
     assert [shard.code for shard in shards] == [0, 0, 0]
     directories = [shard.directory for shard in shards]
     assert said("merge", *directories, "-o", tmp_path / "run")[0] == 0
@@ -148,7 +148,7 @@ def test_workers_may_judge_a_shard(network, tmp_path, said):
 
 
 def test_a_selection_is_split(network, tmp_path, said):
-    chosen = ("--device=cpu", "--nodes=norm/*,joined,out", "-knorm or out")
+    chosen = ("--profile=ideal", "--nodes=norm/*,joined,out", "-knorm or out")
     markers = "mlu and fp16 and not chained and not benchmark"
     shards = shards_of(tmp_path, network, *chosen, markers=markers)
     one = run_suite(tmp_path / "one", *chosen, network=network, markers=markers)
@@ -158,7 +158,7 @@ def test_a_selection_is_split(network, tmp_path, said):
 
 
 def test_a_shard_that_only_measures_is_no_failure_but_a_whole_run_is(network, tmp_path, said):
-    run = (("--device=cpu",), {"markers": "mlu and chained"})
+    run = (("--profile=ideal",), {"markers": "mlu and chained"})
     shards = shards_of(tmp_path, network, *run[0], **run[1])
     assert [shard.code for shard in shards] == [0, 0, 0]
     one = run_suite(tmp_path / "one", *run[0], network=network, **run[1])
@@ -169,7 +169,7 @@ def test_a_shard_that_only_measures_is_no_failure_but_a_whole_run_is(network, tm
 
 def test_a_shard_of_which_the_device_offers_nothing_shows_nothing(network, tmp_path):
     result = run_suite(
-        tmp_path / "run", "--shard=1/2", "--device=cpu", network=network, markers="mlu and calibration"
+        tmp_path / "run", "--shard=1/2", "--profile=ideal", network=network, markers="mlu and calibration"
     )
     assert result.code == 3
     assert "FAILED: nothing was judged, so the run shows nothing" in result.text
@@ -216,12 +216,12 @@ def test_a_shard_whose_worker_dies_is_incomplete(network, tmp_path, refusal):
 def test_what_the_user_skips_is_not_selected(network, tmp_path, said, refusal):
     plain = {"network": network, "markers": "mlu and fused and fp32"}
     first, second = (
-        run_suite(tmp_path / f"{index}", f"--shard={index}/2", "--device=cpu", "--benchmark-skip", **plain)
+        run_suite(tmp_path / f"{index}", f"--shard={index}/2", "--profile=ideal", "--benchmark-skip", **plain)
         for index in (1, 2)
     )
     assert (first.code, second.code) == (0, 0)
     assert said("merge", first.directory, second.directory, "-o", tmp_path / "all")[0] == 0
-    timed = run_suite(tmp_path / "timed", "--shard=2/2", "--device=cpu", **plain)
+    timed = run_suite(tmp_path / "timed", "--shard=2/2", "--profile=ideal", **plain)
     assert timed.code == 0
     error = refusal("merge", first.directory, timed.directory, "-o", tmp_path / "other")
     assert (

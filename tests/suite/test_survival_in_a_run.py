@@ -223,7 +223,7 @@ def test_a_device_that_would_end_the_run_is_isolated_and_the_rest_has_the_same_b
     assert reason.startswith(
         "the process of device 'support.crashing_devices:dies_at_mean' was ended by SIGSEGV"
     )
-    here = {record.node: record.sha256 for record in judged("here", "--device=cpu").records}
+    here = {record.node: record.sha256 for record in judged("here", "--profile=ideal").records}
     there = {record.node: record.sha256 for record in result.records if record.outcome == "conforms"}
     assert there == {node: here[node] for node in NORM - {CULPRIT}}
     assert [path for place in places for path in place.iterdir()] == []

@@ -8,7 +8,7 @@ from support.kept_network import KEY_NODES
 
 PRECISIONS = ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
 WHOLE_TESTS = ("test_chained_errors", "test_fused_outputs", "test_fused_speed")
-CALIBRATION = ("test_scales[int8]", "test_scales[int16]")
+CALIBRATION = ("test_scales[small-int8]", "test_scales[small-int16]")
 
 
 def test_a_clean_device_passes_everything_and_every_output_is_judged(run):
@@ -30,7 +30,7 @@ def test_a_clean_device_passes_everything_and_every_output_is_judged(run):
 
 def test_tests_run_from_the_finest_judgement_on_and_what_was_judged_is_timed_at_once(run):
     names = list(run("FaultyDevice", markers="mlu").outcomes)
-    chained, *fused = ([f"{test}[{precision}]" for precision in PRECISIONS] for test in WHOLE_TESTS)
+    chained, *fused = ([f"{test}[small-{precision}]" for precision in PRECISIONS] for test in WHOLE_TESTS)
     pairs = [name for pair in zip(*fused, strict=True) for name in pair]
     assert names[4 * KEY_NODES :] == [*chained, *pairs, *CALIBRATION]
     for place, precision in enumerate(PRECISIONS):
@@ -49,16 +49,21 @@ def test_tests_run_from_the_finest_judgement_on_and_what_was_judged_is_timed_at_
 def test_a_wrong_output_fails_the_fused_and_the_timed_test(run, device, sentence):
     result = run(device, markers="mlu and fused")
     assert result.code == 1
-    assert result.failed == {f"{test}[{precision}]" for test in WHOLE_TESTS[1:] for precision in PRECISIONS}
+    assert result.failed == {
+        f"{test}[small-{precision}]" for test in WHOLE_TESTS[1:] for precision in PRECISIONS
+    }
     assert all(sentence in "; ".join(record.reasons) for record in result.records)
     assert [record.outcome for record in result.records] == ["deviates"] * 8
+    assert result.text.count("small/out-int8-fp16-fused deviates: ") == 1
+    again = "small/out-int8-fp16-fused-timed deviates, as the same output does when it is not timed"
+    assert result.text.count(again) == 1, "the terminal says a deviation once"
 
 
 @pytest.mark.parametrize("device", ["dropped", "one_nan", "broadcastable"])
 def test_the_chained_test_measures_but_does_not_let_through_what_is_no_number(run, device):
     result = run(device, markers="mlu and chained")
     assert result.code == 1
-    assert result.failed == {f"test_chained_errors[{precision}]" for precision in PRECISIONS}
+    assert result.failed == {f"test_chained_errors[small-{precision}]" for precision in PRECISIONS}
     assert result.cases("deviates") == {f"wide/Conv2D-{precision}" for precision in PRECISIONS}
     assert len(result.cases("measured")) == 4 * (KEY_NODES - 1)
 
@@ -95,7 +100,7 @@ def test_results_that_are_handed_out_again_are_found_while_they_are_timed(run):
 def test_a_device_that_breaks_under_the_clock_is_a_finding_and_no_figure(run, device, sentence):
     result = run(device, markers="mlu and benchmark")
     assert result.code == 1
-    assert result.failed == {f"test_fused_speed[{precision}]" for precision in PRECISIONS}
+    assert result.failed == {f"test_fused_speed[small-{precision}]" for precision in PRECISIONS}
     assert [record.outcome for record in result.records] == ["broken"] * 4
     assert sentence in result.text
     assert "Traceback" not in result.text

@@ -8,8 +8,9 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from suite.faulty_devices import PROFILES, FaultySession, touching
+from suite.faulty_devices import FaultySession, touching
 
+from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 
@@ -22,7 +23,7 @@ class Baseline:
     DRIVER, PROFILE = "4.20.6", "mlu270"
 
     def __init__(self):
-        self._inner = EmulatorDevice(read_profile(self.PROFILE, PROFILES))
+        self._inner = EmulatorDevice(read_profile(self.PROFILE, locations.DEVICES))
 
     def info(self):
         return dataclasses.replace(self._inner.info(), kind="upgraded", driver=self.DRIVER, profile="mlu270")
@@ -69,3 +70,14 @@ class EveryThirdRun(Unchanged):
         if self._wrong and precision.fixed_bits == 8:
             return touching(lambda value: value * np.float32(1.1), CONVOLUTION)
         return super().fault(precision)
+
+
+class Thermometer(Unchanged):
+    """Tells its temperature before the run, and breaks when it is asked again."""
+
+    def __init__(self):
+        super().__init__()
+        self._temperatures = iter([41.0])
+
+    def state(self):
+        return {"temperature_celsius": next(self._temperatures)}

@@ -8,10 +8,10 @@ import numpy as np
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 from conformance.devices.emulator.rewrite import emulate
+from conformance.graph.composing import reference_graph
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.retype import to_float64
 from conformance.numerics.half import round_to_half
 from conformance.precision import parse_precision
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
@@ -84,7 +84,7 @@ def emulated(graph, feeds, precision="int8-fp16", **options):
 
 def in_float64(graph, feeds):
     """Return all outputs of ``graph`` computed by TensorFlow in float64."""
-    return GraphRunner(to_float64(graph)[0], graph.outputs)(feeds)
+    return GraphRunner(reference_graph(graph)[0], graph.outputs)(feeds)
 
 
 def halves(values):

@@ -8,11 +8,11 @@ import functools
 
 import numpy as np
 import pytest
-from suite.faulty_devices import NODE, OTHER, FaultyDevice, FaultySession, _ideal
+from suite.faulty_devices import NODE, OTHER, FaultyDevice, FaultySession
+from support.right_device import right_device
 
 from conformance.devices.base import DeviceError, DeviceInfo, Unsupported
 from conformance.devices.contract.network import OUTPUTS
-from conformance.devices.cpu import CpuDevice
 from conformance.errors import UsageError
 from conformance.quantization.parameter_file import QuantizationScales
 
@@ -49,7 +49,7 @@ class Session(FaultySession):
 class Driver(FaultyDevice):
     """A device that conforms, in pieces that can be replaced one at a time."""
 
-    def __init__(self, session=Session, inner=CpuDevice):
+    def __init__(self, session=Session, inner=right_device):
         super().__init__(inner=inner)
         self._session = session
 
@@ -251,7 +251,18 @@ class Partial(Session):
         return {name: value for name, value in results.items() if name != NODE}
 
 
-@breaks(*RUNS, *USES_OUTPUTS, "values", "seconds", "samples", "repeats", "keeps", "feeds", "missing feed")
+@breaks(
+    *RUNS,
+    *USES_OUTPUTS,
+    "values",
+    "precision",
+    "seconds",
+    "samples",
+    "repeats",
+    "keeps",
+    "feeds",
+    "missing feed",
+)
 class Skipping(Session):
     """Skips the test that it runs in."""
 
@@ -262,12 +273,12 @@ class Skipping(Session):
 # Opening
 
 
-@breaks("values", "samples", "whole", "layers")
+@breaks("values", "precision", "samples", "whole", "layers")
 class WrongScales(Driver):
     """Takes the scales of 16 bits for 8 bits too, so that every number is clamped to its sign."""
 
     def __init__(self):
-        super().__init__(inner=_ideal)
+        super().__init__(inner=right_device)
 
     def opened(self, graph, fetches, precision, scales):
         factor = 256 if precision.fixed_bits == 8 else 1
@@ -287,7 +298,7 @@ class OneProgram(Driver):
     """Has room for one program, and forgets the one before."""
 
     def __init__(self):
-        super().__init__(type("LoadedHere", (Loaded,), {"device": self}), inner=_ideal)
+        super().__init__(type("LoadedHere", (Loaded,), {"device": self}), inner=right_device)
 
     def opened(self, *arguments):
         self.loaded = super().opened(*arguments)

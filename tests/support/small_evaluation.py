@@ -1,9 +1,9 @@
 """The small network with goldens: what is expected on it, and a device on it."""
 
 from support.kept_network import kept_network
+from support.right_device import right_device
 
 from conformance import locations
-from conformance.devices.cpu import CpuDevice
 from conformance.evaluation.evaluation import Evaluation
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
@@ -18,4 +18,4 @@ def evaluate(device=None, nodes=None, **options):
     """Return an evaluation of a device at the key nodes of the small network."""
     expected = expectations()
     chosen = nodes or [node.name for node in expected.store.manifest.key]
-    return Evaluation(device or CpuDevice(), expected, chosen, **options)
+    return Evaluation(device or right_device(), expected, chosen, **options)

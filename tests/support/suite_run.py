@@ -23,7 +23,7 @@ class SuiteRun:
     Attributes:
         code: exit code.
         text: standard output and error.
-        outcomes: outcome of every test that ran, by the last part of its id (a node's without its network),
+        outcomes: outcome of every test that ran, by the last part of its id (a node's without ``small/``),
             in the order of running.
         directory: the run directory.
     """
@@ -54,7 +54,7 @@ class Listener:
         self.outcomes: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report):
-        name = report.nodeid.partition("[")[2].rpartition("]")[0].partition("/")[2]  # without the network
+        name = report.nodeid.partition("[")[2].rpartition("]")[0].removeprefix("small/")
         name = name if "test_node" in report.nodeid else report.nodeid.rpartition("::")[2]
         if report.when == "call" or report.outcome != "passed":
             outcome = "xfailed" if hasattr(report, "wasxfail") else report.outcome

@@ -161,6 +161,18 @@ def _values(trial: Trial, precision: Precision) -> Iterator[str]:
 
 
 @_clause(
+    "precision",
+    "Operators that take fixed point compute in it: they return what an ideal device of the precision does, "
+    "not what float32 does.",
+    "What falls back to float32, or to the host, is better than any card can be, and hides that.",
+    "each",
+)
+def _precision(trial: Trial, precision: Precision) -> Iterator[str]:
+    for index in range(2):
+        yield from trial.otherwise_computed(trial.recording(precision)[index], precision)
+
+
+@_clause(
     "seconds",
     "device_seconds is a finite number above 0 after every run.",
     "Speed is judged by it.",

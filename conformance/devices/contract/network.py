@@ -16,13 +16,13 @@ import numpy as np
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
+from conformance.graph.composing import reference_graph
 from conformance.graph.cut import PREFIX, cut
 from conformance.graph.editing import constant, placeholder, plain
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import known
-from conformance.graph.retype import to_float64
 from conformance.graph.selection import judgeable_nodes
 from conformance.judging.bounds import ErrorValues, bound, read_margins
 from conformance.judging.comparison import attained
@@ -90,17 +90,22 @@ class ContractNetwork:
         return calibrate(largest_magnitudes(self.whole.graph, self.whole.feeds), bits)
 
     @functools.cache  # noqa: B019
+    def ideal(self, program: Program, precision: Precision) -> list[dict[str, Array]]:
+        """Return what the ideal device gives, sample by sample."""
+        scales = self.scales(precision.fixed_bits)
+        with self._ideal.open(
+            program.graph, program.fetches, precision=precision, scales=scales, fuse=False
+        ) as session:
+            return [session.run(feeds) for feeds in program.feeds]
+
+    @functools.cache  # noqa: B019
     def limits(self, program: Program, precision: Precision) -> Mapping[str, ErrorValues]:
         """Return each node's bound: what the ideal device attains on the same graph and feeds, with margins.
 
         Nothing is allowed for summing in float32: every sum of the network is one of fixed-point numbers,
         whose quantisation adds far more than that.
         """
-        scales = self.scales(precision.fixed_bits)
-        with self._ideal.open(
-            program.graph, program.fetches, precision=precision, scales=scales, fuse=False
-        ) as session:
-            runs = [session.run(feeds) for feeds in program.feeds]
+        runs = self.ideal(program, precision)
         return {
             node: bound(
                 attained(self.goldens[node], [run[node] for run in runs]),
@@ -120,7 +125,7 @@ def contract_network() -> ContractNetwork:
 def _goldens(
     graph: FrozenGraph, nodes: Sequence[str], feeds: Sequence[Mapping[str, Array]]
 ) -> dict[str, list[Array]]:
-    run = GraphRunner(to_float64(graph)[0], nodes)
+    run = GraphRunner(reference_graph(graph)[0], nodes)
     results = [run(sample) for sample in feeds]
     return {node: [result[node].astype(np.float32) for result in results] for node in nodes}
 

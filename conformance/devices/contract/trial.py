@@ -13,6 +13,7 @@ import numpy as np
 from conformance.devices.base import Unsupported
 from conformance.devices.checked_run import checked_session
 from conformance.graph.frozen import FrozenGraph
+from conformance.graph.operators import FIXED_POINT
 from conformance.judging.comparison import Comparison, compare_sample
 from conformance.judging.verdicts import judge_comparisons
 from conformance.quantization.parameter_file import QuantizationScales
@@ -29,6 +30,10 @@ T = TypeVar("T")
 
 RECORDED = ((0,), (1,), (0,))
 """Samples of the recorded runs; one more on the first sample gets feeds that cannot be written."""
+
+
+NEAR = 0.5
+"""How near a result must be to that of an ideal device of its precision, as a part of what float32 is."""
 
 
 class Fault(Exception):
@@ -256,11 +261,38 @@ class Trial:
             if comparison.metrics is not None:
                 yield from judge_comparisons([comparison], limits[name]).reasons
 
+    def otherwise_computed(self, run: Run, precision: Precision) -> Iterator[str]:
+        """Say which fixed-point operators, fed with goldens, are no nearer to an ideal device than float32.
+
+        Right devices differ from an ideal one where a number lies near a tie, which is rare; what the
+        precision costs is far more.
+        """
+        program, (sample,) = self.network.cut, run.samples
+        ideal = self.network.ideal(program, precision)[sample]
+        for name in program.fetches:
+            result = run.arrays.get(name)
+            if program.graph.nodes[name].op not in FIXED_POINT or result is None:
+                continue
+            if result.shape != ideal[name].shape or result.dtype.kind != "f":
+                continue
+            apart = _root_mean_square(result, ideal[name])
+            cost = _root_mean_square(self.network.goldens[name][sample], ideal[name])
+            if apart > NEAR * cost:
+                yield (
+                    f"{name} (sample {sample}) differs from an ideal {precision} device by {apart:.4g} (root "
+                    f"mean square), float32 by {cost:.4g}: it is not computed at {precision}"
+                )
+
     def _compared(self, run: Run, fetches: Sequence[str]) -> Iterator[tuple[str, Comparison]]:
         which = f"sample {run.samples[0]}" if len(run.samples) == 1 else f"batch of {len(run.samples)}"
         for name in fetches:
             golden = np.concatenate([self.network.goldens[name][sample] for sample in run.samples])
             yield name, compare_sample(golden, run.results.get(name), f"{name} ({which})")
+
+
+def _root_mean_square(one: Array, other: Array) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.mean(np.square(one.astype(np.float64) - other.astype(np.float64)))))
 
 
 def attempt(function: Callable[[], T]) -> T | BaseException:

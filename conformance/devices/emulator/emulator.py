@@ -38,7 +38,10 @@ class EmulatorSession(CpuSession):
         guards = [] if emulated.guard is None else [emulated.guard]
         super().__init__(emulated.graph, [*self._fetches, *guards])
         self.unmodelled = emulated.unmodelled
-        self.notes = tuple(f"numerics not modelled, run in float: {name}" for name in emulated.unmodelled)
+        self.notes = (
+            *(f"numerics not modelled, run in float: {name}" for name in emulated.unmodelled),
+            *(f"inside a loop or a branch, run in float on the host: {name}" for name in emulated.in_loops),
+        )
 
     def run(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return one float32 array per fetch, of values of the precision's float type.

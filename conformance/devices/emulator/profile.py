@@ -30,6 +30,8 @@ ALTERNATIVES: dict[str, tuple[str, ...]] = {
     "reduction_sum": ("float-type", "fp32", "exact"),
     "reduction_order": ("first-axis-first", "last-axis-first", "one-pass"),
     "average_pool_sum": ("as-reductions", "by-window"),
+    "batch_norm_steps": ("exact", "rounded", "folded"),
+    "resize_steps": ("exact", "rounded"),
     "resize_nearest": ("floor", "half-pixel"),
     "softmax_steps": ("rounded", "fp32", "exact"),
     "softmax_maximum": ("subtracted", "not-subtracted"),
@@ -104,6 +106,8 @@ class Profile:
     reduction_sum: str
     reduction_order: str
     average_pool_sum: str
+    batch_norm_steps: str
+    resize_steps: str
     resize_nearest: str
     softmax_steps: str
     softmax_maximum: str

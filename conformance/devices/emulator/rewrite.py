@@ -10,6 +10,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from conformance.devices.emulator.composed_operators import compositions_of
 from conformance.devices.emulator.constants import Constants, made_of
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.devices.emulator.kernels import Library
@@ -18,13 +19,14 @@ from conformance.devices.emulator.reductions import Reductions
 from conformance.devices.emulator.rounding import Rounding
 from conformance.devices.emulator.switched_operators import SwitchedOperators
 from conformance.errors import UsageError
+from conformance.graph.composing import INSIDE, composed, composed_in_float64
 from conformance.graph.dataflow import TensorType, tensor_types
 from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import FrozenGraph, Node, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.operators import ELEMENTWISE, EXACT, MOVEMENT, known
-from conformance.graph.retype import to_float64
+from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, PRODUCT_SUMS, known
 from conformance.numerics.half import round_to_half
+from conformance.quantization.calibration import hidden_operators
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -66,6 +68,24 @@ def read_once(graph: FrozenGraph) -> frozenset[str]:
     return frozenset(name for name, count in reads.items() if count == 1)
 
 
+def entering(graph: FrozenGraph, on_host: frozenset[str]) -> frozenset[str]:
+    """Return the constants that enter a loop for operators alone that the host computes: it keeps them."""
+    readers: dict[str, list[str]] = collections.defaultdict(list)
+    for node in graph.nodes.values():
+        for tensor in data_inputs(node):
+            readers[producer(tensor)].append(node.name)
+    enters = {
+        name
+        for name, node in graph.nodes.items()
+        if node.op == "Enter" and readers[name] and on_host.issuperset(readers[name])
+    }
+    return frozenset(
+        name
+        for name, node in graph.nodes.items()
+        if node.op == "Const" and readers[name] and enters.issuperset(readers[name])
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class EmulatedGraph:
     """A rewritten graph.
@@ -75,6 +95,7 @@ class EmulatedGraph:
         unmodelled: nodes whose numerics the emulator does not model: they run in float.
         guard: a vector of the graph, where integer kernels are in it. If its first number is not finite, an
             operator that they took over may have read a NaN, which they do not hand on as float kernels do.
+        in_loops: operators that the host computes because they lie inside a loop or a branch.
         checked: operators whose sums they may have rounded, if the number after that is not finite: one each.
     """
 
@@ -82,6 +103,7 @@ class EmulatedGraph:
     unmodelled: tuple[str, ...]
     guard: str | None = None
     checked: tuple[str, ...] = ()
+    in_loops: tuple[str, ...] = ()
 
 
 def emulate(
@@ -113,19 +135,31 @@ def emulate(
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
     pruned = graph.prune(fetches)
+    in_loops = _in_loops(pruned, scales, profile)
     if CONTROL.intersection(node.op for node in pruned.nodes.values()):
         integers_from = None
-    return _Rewriter(
+    rewriter = _Rewriter(
         pruned,
         set(fetches),
         precision,
         scales,
         profile,
         fuse,
-        frozenset(on_host),
+        frozenset([*on_host, *in_loops]),
         integers_from,
         frozenset(in_floats),
-    ).rewritten()
+    )
+    return dataclasses.replace(rewriter.rewritten(), in_loops=in_loops)
+
+
+def _in_loops(graph: FrozenGraph, scales: QuantizationScales, profile: Profile) -> tuple[str, ...]:
+    """Return the fixed-point operators inside TensorFlow 1 loops and branches that have no scales."""
+    kinds = FIXED_POINT if profile.depthwise_convolution == "float" else PRODUCT_SUMS
+    return tuple(
+        name
+        for name in hidden_operators(graph)
+        if graph.nodes[name].op in kinds and f"{name}/input" not in scales.scales
+    )
 
 
 class _Rewriter:
@@ -142,7 +176,11 @@ class _Rewriter:
         in_floats: frozenset[str],
     ) -> None:
         wide = profile.arithmetic == "float64"
-        self.graph, narrow = to_float64(graph) if wide else (graph, ())
+        self.compositions = compositions_of(graph, precision, profile, on_host)
+        if wide:
+            self.graph, narrow = composed_in_float64(graph, self.compositions)
+        else:
+            self.graph, narrow = composed(graph, self.compositions), ()
         self.dtype = tensorflow().float64 if wide else tensorflow().float32
         self.types: dict[str, list[TensorType]] = tensor_types(self.graph)
         self.precision, self.profile = precision, profile
@@ -161,7 +199,7 @@ class _Rewriter:
             in_floats,
         )
         fused = fuse and profile.fused_intermediates == "fp32"
-        self.kept_wide = unstored(self.graph, fetches | on_host) if fused else frozenset()
+        self.kept_wide = unstored(graph, fetches | on_host) if fused else frozenset()
         inner = {
             name: 32 if name in self.kept_wide else precision.float_bits
             for name in read_once(self.graph) - fetches - on_host
@@ -170,7 +208,9 @@ class _Rewriter:
             self.graph, self.types, precision, profile, self.library, self.dtype, inner, self.kept_wide
         )
         self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
+        self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host = on_host
+        self.kept_by_host = entering(self.graph, on_host)
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.unmodelled: list[str] = list(narrow)
         self.switched = SwitchedOperators(self.rounding, self.fixed_point, self.unmodelled)
@@ -200,7 +240,9 @@ class _Rewriter:
 
     def _node(self, node: Node) -> list[Node]:
         """Return what takes over ``node``, under its name."""
-        if not self._touches_float(node):
+        if node.name in self.compositions:
+            return self.rounding.rounding(node.name, node.input[0], tensorflow().float64)
+        if not self._touches_float(node) or node.name.startswith(self.inside):
             return [node]
         if node.name in self.on_host:
             return self._on_the_host(node)
@@ -258,7 +300,7 @@ class _Rewriter:
 
     def _constant(self, node: Node) -> list[Node]:
         """Return the constant as the card stores it; filters of fixed-point operators do not pass here."""
-        if self.precision.float_bits != 16:
+        if self.precision.float_bits != 16 or node.name in self.kept_by_host:
             return [node]
         profile, value = self.profile, self.graph.constant(node.name)
         assert value is not None, "it is a constant"
@@ -283,6 +325,7 @@ class _Rewriter:
         "fixed point": _in_fixed_point,
         "running sum": _reduced,
         "float64": _in_float64,
+        "composed": _not_modelled,
         "rounded": _stock,
         "exact": _stock,
         "stored": _stock,

@@ -96,12 +96,19 @@ class Rounding:
     def in_float64(self, node: Node) -> list[Node]:
         """Return the function computed in float64, exact to far below float32, and rounded once."""
         double = tensorflow().float64
-        data = data_inputs(node)
-        wide = [cast(f"{node.name}/wide_{i}", source, self.dtype, double) for i, source in enumerate(data)]
-        inputs = [*(part.name for part in wide), *node.input[len(data) :]]
+        wide, inputs = self.widened(node)
         exact = copied(node, name=f"{node.name}/exact", inputs=inputs)
         exact.attr["T"].type = double.as_datatype_enum
         return [*wide, exact, *self.rounding(node.name, exact.name, double)]
+
+    def widened(self, node: Node) -> tuple[list[Node], list[str]]:
+        """Return casts of the float inputs of ``node`` to float64, and its inputs with these in place."""
+        wide, inputs = [], list(node.input)
+        for index, source in enumerate(data_inputs(node)):
+            if self.is_float(self.type_of(source)):
+                wide.append(cast(f"{node.name}/wide_{index}", source, self.dtype, tensorflow().float64))
+                inputs[index] = wide[-1].name
+        return wide, inputs
 
     def rounding(
         self, name: str, source: str, dtype: Any = None, profile: Profile | None = None

@@ -63,6 +63,18 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     strength: float = 0.0
 
 
+def size_of(reason: Reason) -> float | None:
+    """Return the relative error (RMS) that a cause makes where it makes most; None where it names none."""
+    figures = {name: float(value) for name, value in reason.figures.items() if not isinstance(value, str)}
+    for name in ("relative_error", "rounding"):
+        if name in figures:
+            return figures[name]
+    for name in ("snr_db", "snr_db_median_channel"):
+        if name in figures:
+            return float(10 ** (-figures[name] / 20))
+    return None
+
+
 class Tensor(NamedTuple):
     """A tensor and what a sentence calls it, such as ``the output``; its values are not empty."""
 

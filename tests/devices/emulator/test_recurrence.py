@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from support.emulation import PRECISIONS, frozen, in_float64, naive_scales, run, same_bits
 
-from conformance.errors import UsageError
 from conformance.quantization.calibration import calibrate, largest_magnitudes, quantized_tensors
 from conformance.quantization.parameter_file import QuantizationScales
 
@@ -104,6 +103,28 @@ def test_another_scale_for_a_step_gives_other_bits():
     assert not same_bits(found["answer"], expected["answer"])
 
 
-def test_the_scale_of_a_loop_cannot_be_calibrated():
-    with pytest.raises(UsageError, match="unroll the loop before freezing"):
-        naive_scales(frozen(gathering, "answer", control_flow_v2=False), {"x": X}, 8)
+@pytest.mark.parametrize(("precision", "result"), [("int8-fp32", 1024.5), ("int8-fp16", 1025)])
+def test_without_scales_the_host_computes_what_lies_in_a_loop(precision, result):
+    """1024 times 1 + 2^-11, which the host keeps: neither as an integer nor as a half would it be 1024.5."""
+
+    def build(tf):
+        x = tf.compat.v1.placeholder(tf.float32, (1, 1), name="x")
+        factor = np.full((1, 1), 1 + 2.0**-11, np.float32)
+
+        def body(step, value):
+            return step + 1, tf.matmul(value, factor, name="MatMul")
+
+        tf.identity(tf.while_loop(lambda step, _: step < 1, body, [0, x], name="loop")[1], name="o")
+
+    graph = frozen(build, "o", control_flow_v2=False)
+    found, notes = run(graph, {"x": np.full((1, 1), 1024, np.float32)}, precision)
+    assert found["o"].tolist() == [[result]]
+    assert notes == ("inside a loop or a branch, run in float on the host: loop/MatMul",)
+
+
+def test_arrays_of_tensors_move_what_they_hold():
+    graph = frozen(with_an_array, "answer", control_flow_v2=False)
+    notes = run(graph, {"x": X})[1]
+    assert [note.partition(":")[0] for note in notes] == [
+        "inside a loop or a branch, run in float on the host"
+    ]

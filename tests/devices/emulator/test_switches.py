@@ -23,6 +23,7 @@ from conformance.quantization.parameter_file import QuantizationScales
 TESTED = {
     "arithmetic": "test_arithmetic",
     "average_pool_sum": "test_average_pool_sum",
+    "batch_norm_steps": "test_batch_norm_steps",
     "convolution_sums": "test_convolution_sums",
     "crop_and_resize": "test_crop_and_resize",
     "depthwise_convolution": "test_depthwise_convolution",
@@ -37,6 +38,7 @@ TESTED = {
     "real_div": "test_real_div",
     "reduction_order": "test_reduction_order",
     "reduction_sum": "test_reduction_sum",
+    "resize_steps": "test_resize_steps",
     "resize_nearest": "test_resize_nearest",
     "round": "test_round",
     "softmax_maximum": "test_softmax_maximum",
@@ -406,6 +408,71 @@ def test_resize_nearest_makes_a_difference():
         for rule in ("floor", "half-pixel")
     ]
     assert found == [[0, 1, 3], [0, 2, 4]]
+
+
+@pytest.mark.parametrize(
+    ("precision", "stored"), [("int8-fp16", half_away), ("int8-fp32", np.float32)], ids=["fp16", "fp32"]
+)
+def test_batch_norm_steps(precision, stored):
+    """Each value of the switch gives its own numbers, in steps that NumPy takes, too."""
+    random = np.random.default_rng(8)
+    x = half_away(random.normal(3, 2, (2, 4, 5, 3)))
+    scale, offset, mean, variance = (half_away(random.uniform(0.3, 3, 3)) for _ in range(4))
+
+    def build(tf):
+        about = {"scale": scale, "offset": offset, "mean": mean, "variance": variance, "epsilon": 0.01}
+        x_ = placeholder(tf, shape=x.shape)
+        tf.raw_ops.FusedBatchNormV3(x=x_, is_training=False, name="o", **about)
+
+    def step(value):
+        return np.float64(stored(value))
+
+    factor = np.float64(scale) / np.sqrt(np.float64(variance) + float(np.float32(0.01)))
+    wanted = {
+        "exact": (x - np.float64(mean)) * factor + offset,
+        "rounded": step(step(x - np.float64(mean)) * step(factor)) + offset,
+        "folded": step(x * step(factor)) + step(offset - mean * factor),
+    }
+    found = {}
+    for value, result in wanted.items():
+        request = f"mlu270,batch_norm_steps={value}"
+        found[value], notes = run(frozen(build, "o"), {"x": x}, precision, request=request)
+        assert notes == ()
+        assert same_bits(found[value]["o"], stored(result)), value
+    assert len({result["o"].tobytes() for result in found.values()}) == len(wanted)
+
+
+@pytest.mark.parametrize("op", ["ResizeBilinear", "ResizeBicubic"])
+def test_resize_steps(op):
+    """A third is no half: weights that are stored move every pixel between two that differ."""
+    x = half_away(np.random.default_rng(4).normal(0, 2, (1, 3, 4, 2)))
+
+    def build(tf):
+        getattr(tf.raw_ops, op)(images=placeholder(tf, shape=x.shape), size=(9, 11), name="o")
+
+    def found(steps, precision):
+        graph = frozen(build, "o")
+        return emulated(graph, {"x": x}, precision, request=f"mlu270,resize_steps={steps}")
+
+    for precision, unit in (("int8-fp16", 2.0**-11), ("int8-fp32", 2.0**-24)):
+        exact, rounded = found("exact", precision), found("rounded", precision)
+        assert not same_bits(exact, rounded)
+        np.testing.assert_allclose(exact, rounded, rtol=0, atol=32 * unit * np.abs(x).max())
+
+
+def test_a_linear_interpolation_in_steps():
+    """Half-way along one row: each step is the one that NumPy takes."""
+    x = half_away(np.random.default_rng(4).normal(0, 2, (1, 1, 2, 50)))
+
+    def build(tf):
+        about = {"size": (1, 3), "name": "o"}
+        tf.raw_ops.ResizeBilinear(images=placeholder(tf, shape=x.shape), **about)
+
+    found = emulated(frozen(build, "o"), {"x": x}, request="mlu270,resize_steps=rounded")
+    left, right = np.float64(x[0, 0])
+    weight = half_away(np.float32(2) / np.float32(3))
+    step = half_away(np.float64(half_away(right - left)) * weight)
+    assert same_bits(found[0, 0, 1], half_away(left + step))
 
 
 def test_softmax_steps():

@@ -1,0 +1,82 @@
+"""False alarms: nodes that deviate on devices that are right by another way. There must be none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance import locations
+from conformance.devices.cpu import CpuDevice
+from conformance.devices.emulator.emulator import EmulatorDevice
+from conformance.devices.emulator.profile import read_profile
+from conformance.evaluation.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from conformance.expected.expectations import Expectations
+    from conformance.precision import Precision
+
+OTHER_WAYS: Mapping[str, str] = {
+    "ties away from zero, tiny halves kept": "half_rounding=ties-away,half_tiny=smallest",
+    "halves of quantised numbers up": "fixed_point_rounding=half-up",
+    "position and scale one by one": "fixed_point_scale=position-scale",
+    "symmetric fixed point": "fixed_point_range=symmetric",
+    "products added in float32": "convolution_sums=fp32",
+    "running sums in float32, one axis at a time": "reduction_sum=fp32,reduction_order=first-axis-first",
+    "running sums in float32, last axis first": "reduction_sum=fp32,reduction_order=last-axis-first",
+    "elementwise operators in float32": "arithmetic=float32",
+    "softmax in stored steps": "softmax_steps=rounded,reduction_sum=fp32,reduction_order=first-axis-first",
+    "intermediates not stored": "fused_intermediates=fp32",
+    "division by the reciprocal": "real_div=reciprocal",
+}
+"""Switches of the ideal profile that make a device that is right by another way."""
+STOCK = "TensorFlow's own float32 kernels, what is in fixed point aside"
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """What a right device gave cause to.
+
+    Attributes:
+        device: in which way it is right.
+        precision: fixed-point × float width.
+        nodes: how many were judged.
+        false: those that deviate.
+        worst: the largest of what was compared, over what is allowed of it.
+    """
+
+    device: str
+    precision: str
+    nodes: int
+    false: list[str]
+    worst: float
+
+
+def false_alarms(
+    expected: Expectations, nodes: Sequence[str], precisions: Sequence[Precision]
+) -> Iterator[Alarm]:
+    """Yield what every right device gives cause to, precision by precision.
+
+    Stock TensorFlow is one at fp32, at nodes that are not computed in fixed point.
+    """
+    chosen = [node for node in nodes if expected.right.derivable(node)]
+    for title, switches in OTHER_WAYS.items():
+        device = EmulatorDevice(read_profile(f"{locations.IDEAL},{switches}", locations.DEVICES))
+        yield from _judged(title, Evaluation(device, expected, chosen), precisions)
+    floats = [node for node in chosen if not expected.right.quantises(node)]
+    if floats:
+        single = [precision for precision in precisions if precision.floating == "fp32"]
+        yield from _judged(STOCK, Evaluation(CpuDevice(), expected, floats), single[:1])
+
+
+def _judged(title: str, evaluation: Evaluation, precisions: Sequence[Precision]) -> Iterator[Alarm]:
+    for precision in precisions:
+        found = evaluation.own(precision)
+        ratios = [
+            item.verdict.conformity.ratio
+            for item in found.values()
+            if item.verdict is not None and item.verdict.conformity is not None
+        ]
+        false = [node for node, item in found.items() if item.outcome in ("deviates", "broken")]
+        yield Alarm(title, str(precision), len(found), false, max(ratios, default=0.0))

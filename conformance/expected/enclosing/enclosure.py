@@ -1,0 +1,207 @@
+"""The enclosure of one node of a cut graph: its exact value and radius, from goldens that it is fed with."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from conformance.expected.enclosing.elementwise import chosen, computed, moved
+from conformance.expected.enclosing.fixed_point import FixedPointRule
+from conformance.expected.enclosing.sums import LARGEST, SUMMING, largest
+from conformance.expected.enclosing.tensors import Enclosed, FloatType, applied, is_float
+from conformance.graph.dataflow import topological
+from conformance.graph.execution import array_of_tensor
+from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
+from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.operators import CONTROL_FLOW, ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.precision import Precision
+    from conformance.quantization.parameter_file import QuantizationScales
+
+    Rule = Callable[[Node, Sequence[Enclosed], FloatType], list[Enclosed]]
+
+Array = np.ndarray[Any, Any]
+HALF = 16
+SMALLEST_NORMAL_HALF_BITS = 0x38800000
+"""Of 2^-14 as a float32."""
+SORTING = frozenset({"TopK", "TopKV2"})
+SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
+
+
+class Enclosure(NamedTuple):
+    """What right devices may give: within ``radius`` of ``value`` before it is stored; float64.
+
+    Attributes:
+        value: of an ideal device, before its last rounding.
+        radius: by how much right devices may differ from it.
+        chance: of a function, the part of the radius that may go one way everywhere, and the standard
+            deviation of the other, which is roundings; None of anything else.
+    """
+
+    value: Array
+    radius: Array
+    chance: tuple[Array, Array] | None = None
+
+
+def enclosure(
+    part: FrozenGraph,
+    feeds: Mapping[str, Array],
+    precision: Precision,
+    scales: QuantizationScales,
+    sum_factor: float,
+    *,
+    fixed_point: Rule | None = None,
+) -> Enclosure:
+    """Return the enclosure of the output of a cut graph, in which a node is fed with goldens.
+
+    Args:
+        part: the graph, in which nothing is :func:`unenclosed`.
+        feeds: goldens and network inputs, by placeholder.
+        precision: fixed-point × float width.
+        scales: of the fixed-point operators.
+        sum_factor: lambda of the allowance for sums.
+        fixed_point: another rule for fixed-point operators, such as that of a device with a fault.
+    """
+    found = _Enclosing(part, precision, scales, sum_factor, fixed_point).enclosed(feeds)
+    value = array_of_tensor(found.value)
+    radius = np.zeros_like(value) if found.radius is None else array_of_tensor(found.radius)
+    if found.chance is None:
+        return Enclosure(value, np.broadcast_to(radius, value.shape))
+    steady, deviation = map(array_of_tensor, found.chance)
+    return Enclosure(value, radius, (steady, deviation))
+
+
+def unenclosed(nodes: Iterable[Node]) -> str:
+    """Return the first operator of these nodes for which nothing is derived, or ''."""
+    for node in nodes:
+        if node.op in SHAPES or node.op in INPUT_OPERATORS or node.op == "Const":
+            continue
+        modelled = known(node.op).emulation is not None and node.op not in CONTROL_FLOW
+        if not modelled or node.op not in RULED:
+            return str(node.op)
+    return ""
+
+
+class _Enclosing:
+    """Works out the enclosure of the output of a cut graph."""
+
+    def __init__(
+        self,
+        part: FrozenGraph,
+        precision: Precision,
+        scales: QuantizationScales,
+        sum_factor: float,
+        fixed_point: Rule | None,
+    ) -> None:
+        self._part, self._kind = part, FloatType(precision.float_bits)
+        self._fixed_point = fixed_point or FixedPointRule(scales.bits, scales.scales, sum_factor)
+        self._factor = sum_factor
+
+    def enclosed(self, feeds: Mapping[str, Array]) -> Enclosed:
+        """Return the output on these feeds."""
+        made: dict[str, list[Enclosed]] = {}
+        filters, (output,) = self._filters(), self._part.outputs
+        for name in topological(self._part):
+            node = self._part.nodes[name]
+            if node.op in INPUT_OPERATORS:
+                made[name] = [self._stored(feeds[name])]
+            elif node.op == "Const":
+                made[name] = [] if name in filters else [self._constant(name)]
+            else:
+                made[name] = self._rule(node)(node, self._inputs(node, made), self._kind)
+        return made[output][0]
+
+    def _inputs(self, node: Node, made: Mapping[str, Sequence[Enclosed]]) -> list[Enclosed]:
+        tf = tensorflow()
+        inputs = []
+        filter_at = known(node.op).data_arguments[1] if node.op in FIXED_POINT else None
+        for index, tensor in enumerate(data_inputs(node)):
+            value = self._part.constant(tensor) if index == filter_at else None
+            if value is not None:
+                inputs.append(Enclosed(tf.constant(value.astype(np.float64))))
+            else:
+                inputs.append(made[producer(tensor)][output_index(tensor)])
+        return inputs
+
+    def _filters(self) -> set[str]:
+        """Return the constants that fixed-point operators alone read: they are quantised as they are."""
+        readers: dict[str, list[bool]] = {}
+        for node in self._part.nodes.values():
+            for index, tensor in enumerate(data_inputs(node)):
+                quantised = node.op in FIXED_POINT and index == known(node.op).data_arguments[1]
+                readers.setdefault(producer(tensor), []).append(quantised)
+        return {name for name, found in readers.items() if all(found)}
+
+    def _stored(self, array: Array) -> Enclosed:
+        """Return a fed tensor as right devices store it: ties go either way, what is tiny may be zero."""
+        tf = tensorflow()
+        tensor = tf.constant(array)
+        if not tensor.dtype.is_floating:
+            return Enclosed(tensor)
+        wide = tf.cast(tensor, tf.float64)
+        if self._kind.bits != HALF:
+            return Enclosed(wide)
+        nearest = tf.cast(tf.cast(tensor, tf.float16), tf.float64)
+        apart = _apart_at_ties(np.ascontiguousarray(array, np.float32))
+        return Enclosed(nearest, None if apart is None else tf.constant(apart))
+
+    def _constant(self, name: str) -> Enclosed:
+        value = self._part.constant(name)
+        assert value is not None, "it is a constant"
+        if self._part.nodes[name].attr["dtype"].type == tensorflow().float32:
+            return self._stored(value.astype(np.float32))
+        return Enclosed(tensorflow().constant(value))
+
+    def _rule(self, node: Node) -> Rule:
+        rules: tuple[tuple[frozenset[str], Rule], ...] = (
+            (FIXED_POINT, self._fixed_point),
+            (frozenset(SUMMING), functools.partial(_summing, factor=self._factor)),
+            (LARGEST, largest),
+            (SHAPES, _shape),
+            (frozenset({"Cast"}), _converted),
+            (MOVEMENT, moved),
+            (ELEMENTWISE & EXACT, chosen),
+            (ELEMENTWISE, computed),
+        )
+        return next(rule for operators, rule in rules if node.op in operators)
+
+
+def _summing(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    return SUMMING[node.op](node, inputs, kind, factor=factor)
+
+
+def _apart_at_ties(array: Array) -> Array | None:
+    """Return how far apart the two halves are that a float32 may be rounded to; None if there is no tie.
+
+    Below the normal halves two neighbours are taken for every number.
+    """
+    bits = array.reshape(-1).view(np.int32)
+    subnormal = (bits & 0x7FFFFFFF) < SMALLEST_NORMAL_HALF_BITS
+    places = np.flatnonzero(((bits & 0x1FFF) == 0x1000) | (subnormal & (bits != 0)))
+    if not places.size:
+        return None
+    apart = np.zeros(array.size)
+    exponents = np.frexp(np.abs(array.reshape(-1)[places]))[1]
+    apart[places] = np.maximum(np.ldexp(1.0, exponents - 11), 2.0**-24)
+    return np.asarray(apart.reshape(array.shape))
+
+
+def _shape(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:
+    return [Enclosed(value) for value in applied(node, [item.value for item in inputs])]
+
+
+def _converted(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[Enclosed]:
+    """Return what a cast makes: of floats the same, of integers what has to be stored."""
+    if is_float(inputs[0].value):
+        return moved(node, inputs, kind)
+    (value,) = applied(node, [inputs[0].value])
+    return [Enclosed(value, None, pending=is_float(value))]
+
+
+RULED = FIXED_POINT | LARGEST | MOVEMENT - SORTING | ELEMENTWISE | frozenset(SUMMING)

@@ -1,0 +1,109 @@
+"""Radii of reductions: sums in any order at the width of the accumulator, the largest of many, softmax."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from conformance.expected.enclosing.elementwise import OPERATION_ERROR
+from conformance.expected.enclosing.tensors import (
+    FLOAT32,
+    Enclosed,
+    FloatType,
+    Tensor,
+    added,
+    applied,
+    zeros_for,
+)
+from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.operators import known
+from conformance.graph.retype import attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.graph.frozen import Node
+
+
+def summed(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    """Return what a sum or a mean makes; terms may be added in any order, in float32.
+
+    A mean may be stored once more before it is divided.
+
+    Args:
+        node: over axes or a window.
+        inputs: the tensor, and perhaps axes.
+        kind: the float type.
+        factor: lambda of Higham and Mary.
+    """
+    tf = tensorflow()
+    data, rest = inputs[0], [item.value for item in inputs[1:]]
+    (value,) = applied(node, [data.value, *rest])
+    (magnitude,) = applied(node, [tf.abs(data.value), *rest])
+    relative = factor * tf.sqrt(_terms(node, data.value, value)) * FLOAT32 + OPERATION_ERROR
+    received = data.stored(kind)
+    inherited = None if received is None else applied(node, [zeros_for(received, data.value), *rest])[0]
+    divided = kind.half_unit(value) if known(node.op).running_sum == "mean" else None
+    return [Enclosed(value, added(inherited, relative * magnitude, divided), pending=True)]
+
+
+def multiplied(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    """Return what a sum of products of floats makes, such as a depthwise convolution; in any order."""
+    tf = tensorflow()
+    left, right = inputs
+    sizes = tf.abs(left.value), tf.abs(right.value)
+    radii = left.stored(kind), right.stored(kind)
+
+    def times(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+        return None if one is None or other is None else applied(node, [one, other])[0]
+
+    (value,) = applied(node, [left.value, right.value])
+    terms = math.prod(right.value.shape[axis] or 1 for axis in known(node.op).summed_axes)
+    (magnitude,) = applied(node, sizes)
+    adding = (factor * math.sqrt(terms) * FLOAT32 + OPERATION_ERROR) * magnitude
+    uncertain = added(times(radii[0], sizes[1]), times(sizes[0], radii[1]), times(*radii))
+    return [Enclosed(value, added(uncertain, adding), pending=True)]
+
+
+def largest(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:
+    """Return what a largest or smallest of many makes: it moves by no more than one of them."""
+    data, rest = inputs[0], [item.value for item in inputs[1:]]
+    (value,) = applied(node, [data.value, *rest])
+    if data.radius is None:
+        return [Enclosed(value, None, data.pending)]
+    op = "Max" if node.op == "Min" else None
+    (radius,) = applied(node, [zeros_for(data.radius, data.value), *rest], op)
+    return [Enclosed(value, radius, data.pending)]
+
+
+def shared(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    """Return what a softmax makes, whose steps may each be stored: difference, exponential, sum, quotient."""
+    tf = tensorflow()
+    (data,) = inputs
+    (value,) = applied(node, [data.value])
+    terms = tf.cast(tf.shape(data.value)[-1], tf.float64)
+    below = data.value - tf.reduce_max(data.value, -1, keepdims=True)
+    exponent = added(data.stored(kind), kind.half_unit(below), tf.abs(below) * OPERATION_ERROR)
+    assert exponent is not None, "a difference is rounded"
+    own = exponent + kind.roundoff
+    adding = tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
+    relative = own + tf.reduce_sum(value * own, -1, keepdims=True) + adding + kind.roundoff
+    return [Enclosed(value, value * tf.math.expm1(relative) + kind.half_unit(value), pending=True)]
+
+
+def _terms(node: Node, data: Tensor, value: Tensor) -> Tensor:
+    """Return how many numbers one output adds up at most."""
+    tf = tensorflow()
+    if known(node.op).reduces == "window":
+        return tf.constant(float(math.prod(attribute(node, "ksize").list.i)), tf.float64)
+    return tf.cast(tf.size(data), tf.float64) / tf.cast(tf.maximum(tf.size(value), 1), tf.float64)
+
+
+SUMMING = {
+    "Mean": summed,
+    "Sum": summed,
+    "AvgPool": summed,
+    "Softmax": shared,
+    "DepthwiseConv2dNative": multiplied,
+}
+LARGEST = frozenset({"Max", "Min", "MaxPool", "MaxPoolV2"})

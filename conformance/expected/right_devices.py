@@ -1,0 +1,131 @@
+"""Results held to right devices of a precision: the same bits as one, or else within what all may give.
+
+A device that gives the same bits as a right one conforms; digests of what the ideal device and another right
+one give are kept beside the attainable errors, so that this costs nothing. Only where bits differ it is
+derived what right devices may give there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.cached_methods import cached_method
+from conformance.expected.enclosing.enclosure import Enclosure, enclosure, unenclosed
+from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.files import sha256
+from conformance.graph.cut import cut
+from conformance.graph.frozen import data_inputs, output_index, producer
+from conformance.graph.operators import FIXED_POINT
+from conformance.judging.conformity import Conformity, conformity, identical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from conformance.goldens import GoldenStore
+    from conformance.graph.frozen import FrozenGraph, Node
+    from conformance.precision import FixedBits, Precision
+    from conformance.quantization.parameter_file import QuantizationScales
+
+Array = np.ndarray[Any, Any]
+
+OTHER_WAY = "arithmetic=float32,half_rounding=ties-away,half_tiny=smallest,half_overflow=saturate"
+"""Switches that make of the ideal profile another right device, as exact as it."""
+DIGITS = 16
+"""Of a digest that are kept."""
+
+
+def digest(result: Array) -> str:
+    """Return what is kept of a right device's result."""
+    return sha256(np.ascontiguousarray(result).reshape(-1).view(np.uint8).data)[:DIGITS]
+
+
+def derivable(store: GoldenStore, node: str) -> bool:
+    """Return whether it can be derived what right devices give at a node that is fed with goldens."""
+    return not unenclosed(_computing(store, node))
+
+
+def _computing(store: GoldenStore, name: str) -> list[Node]:
+    """Return a node, and what it computes from the goldens of key nodes that are fed."""
+    graph, key = store.network.graph, key_shapes(store)
+    found, waiting = {name: graph.nodes[name]}, [name]
+    while waiting:
+        for tensor in data_inputs(graph.nodes[waiting.pop()]):
+            source = producer(tensor)
+            if source not in found and not (source in key and output_index(tensor) == 0):
+                found[source] = graph.nodes[source]
+                waiting.append(source)
+    return list(found.values())
+
+
+class RightDevices:
+    """What right devices give at the nodes of a network, each fed with goldens.
+
+    Args:
+        store: the goldens.
+        scales: gives the quantisation scales of a width.
+        sum_factor: lambda of the allowance for sums.
+        digests: of right devices' results, by node and precision, one string per sample.
+    """
+
+    def __init__(
+        self,
+        store: GoldenStore,
+        scales: Callable[[FixedBits], QuantizationScales],
+        sum_factor: float,
+        digests: Mapping[str, Mapping[str, Sequence[str]]],
+    ) -> None:
+        self._store, self._scales, self._sum_factor = store, scales, sum_factor
+        self._digests = digests
+        self._known: dict[tuple[str, int, int, str], Conformity] = {}
+
+    def held(
+        self, node: str, precision: Precision, sample: int, result: Array, sha: str
+    ) -> Conformity | None:
+        """Return the conformity of a finite result of the right shape; None where nothing is derived.
+
+        Args:
+            node: the node.
+            precision: fixed-point × float width.
+            sample: the sample.
+            result: what the device returned.
+            sha: SHA-256 of it.
+        """
+        kept = self._digests.get(node, {}).get(str(precision), ())
+        if sample < len(kept) and sha[:DIGITS] in kept[sample].split():
+            return identical(result)
+        if not self.derivable(node):
+            return None
+        if self.quantises(node):
+            return self.derived(node, precision, sample, result)
+        key = (node, sample, precision.float_bits, sha)
+        if key not in self._known:
+            self._known[key] = self.derived(node, precision, sample, result)
+        return self._known[key]
+
+    def derived(self, node: str, precision: Precision, sample: int, result: Array) -> Conformity:
+        """Compare a result with what right devices may give."""
+        found = self.enclosure(node, precision, sample)
+        return conformity(*found[:2], result, precision.float_bits, chance=found.chance)
+
+    def enclosure(self, node: str, precision: Precision, sample: int) -> Enclosure:
+        """Return what right devices may give at a node on a sample."""
+        part, scales = self.part(node), self._scales(precision.fixed_bits)
+        feeds = golden_feeds(self._store, part.inputs, sample)
+        return enclosure(part, feeds, precision, scales, self._sum_factor)
+
+    @cached_method
+    def part(self, node: str) -> FrozenGraph:
+        """Return what computes a node from goldens."""
+        return cut(self._store.network.graph, key_shapes(self._store), [node])
+
+    @cached_method
+    def derivable(self, node: str) -> bool:
+        """Return whether it can be derived what right devices give at a node."""
+        return derivable(self._store, node)
+
+    @cached_method
+    def quantises(self, node: str) -> bool:
+        """Return whether what computes a node from goldens computes in fixed point."""
+        return any(item.op in FIXED_POINT for item in _computing(self._store, node))

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 from diagnosis.diagnosing import CONFIRMING, diagnosed, report
-from diagnosis.golden_device import GoldenDevice, HostingTypes, at
 from diagnosis.planted import ALL
 from diagnosis.planted_network import planted_store
+from diagnosis.right_device import HostingTypes, RightDevice, at
 
 from conformance.devices.base import DeviceLost, Unsupported
 from conformance.diagnosis.engine import MOST_PASSES
@@ -15,7 +15,7 @@ from conformance.diagnosis.repairs import settings
 from conformance.errors import DeviceError
 
 
-def device(*arguments, kind=GoldenDevice, **options):
+def device(*arguments, kind=RightDevice, **options):
     return kind(planted_store(), *arguments, **options)
 
 

@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import mmap
 import os
-import tempfile
-from pathlib import Path
+import secrets
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from conformance.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -58,19 +58,20 @@ def occupied(path: Path, what: str, marks: Sequence[str], present: Sequence[str]
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call ``write`` on a temporary file beside ``path``, then rename it over ``path``.
 
-    An interrupted or failed write leaves the old file, or none, and no temporary file.
+    An interrupted or failed write leaves the old file, or none, and no temporary file. Who may read it, the
+    umask says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 ACCEPTED = "accepted.json"
+SILENT_SECONDS = 1
+"""How long a lock may be waited for without a word."""
 TENSOR = re.compile(r"(?P<node>.+)\.[0-9]+\.npy")
 """The file of a tensor; see :func:`_file`."""
 HALF = re.compile(r"\..+\.(npy|json)\.[a-z0-9_]{8}\.part")
@@ -233,7 +235,7 @@ class GoldenStore:
         """Be the one process that writes here; what a killed one left half-written is deleted."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.directory / f".{TENSORS}.lock"):
+            with self._alone():
                 self._delete_halves()
                 yield
         except OSError as error:
@@ -241,6 +243,18 @@ class GoldenStore:
                 f"goldens in {self.directory} cannot be written: {error.strerror or error}; choose another "
                 "place with --golden-dir"
             ) from error
+
+    def _alone(self) -> contextlib.AbstractContextManager[object]:
+        """Return the lock of the directory, held; whoever must wait for it says so."""
+        lock = filelock.FileLock(self.directory / f".{TENSORS}.lock")
+        try:
+            return lock.acquire(timeout=SILENT_SECONDS)
+        except filelock.Timeout:
+            waiting = f"waiting for another process that makes goldens in {self.directory}"
+            self.progress(0, 1, waiting)
+            held = lock.acquire()
+            self.progress(1, 1, waiting)
+            return held
 
     def _delete_halves(self) -> None:
         """Delete what :func:`conformance.files.write_atomically` left of a process that was killed."""

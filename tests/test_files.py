@@ -1,13 +1,21 @@
 """Directories are claimed only when empty; tables have one entry per line, and are read back as they were."""
 
 import json
+import os
+import stat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.errors import UsageError
-from conformance.files import claim_directory, read_json, write_all, write_json_table_atomically
+from conformance.files import (
+    claim_directory,
+    read_json,
+    write_all,
+    write_json_table_atomically,
+    write_text_atomically,
+)
 
 VALUES = st.recursive(
     st.none()
@@ -120,3 +128,13 @@ def test_a_file_in_the_way_is_refused_and_kept(tmp_path):
     with pytest.raises(UsageError, match=r"file/below cannot be written \(Not a directory\); name another"):
         claim_directory(tmp_path / "file/below", "result")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_a_file_the_umask_says(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_text_atomically(tmp_path / "file", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode

@@ -133,3 +133,20 @@ def test_the_lock_of_a_living_process_is_waited_for(root):
     printed = second.communicate(timeout=120)[0]
     assert printed.split()[0] == str(expected)
     ensure(root)
+
+
+def test_who_waits_for_another_process_says_so(root):
+    stuck = child(root, stuck=2)
+    started(stuck)
+    assert stuck.stdout.readline() == "half\n"
+    store, said = opened(root), []
+
+    def progress(done, _, what):
+        if what.startswith("waiting") and not done:
+            stuck.kill()
+        said.append(what)
+
+    store.progress = progress
+    store.ensure([node.name for node in store.manifest.key])
+    stuck.communicate(timeout=120)
+    assert f"waiting for another process that makes goldens in {store.directory}" in said

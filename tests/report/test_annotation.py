@@ -139,7 +139,7 @@ def test_other_nodes_stay_as_they_are():
 FINITE = st.floats(0, allow_nan=False, allow_infinity=False)
 
 
-@given(errors=st.fixed_dictionaries(dict.fromkeys(ERRORS, FINITE)))
+@given(errors=st.fixed_dictionaries(dict.fromkeys(ERRORS, FINITE) | {"cosine_distance": st.floats(0, 2)}))
 @settings(max_examples=30, deadline=None)
 def test_tensorflow_loads_and_computes_the_same_whatever_the_errors_are(errors, tmp_path_factory):
     path = tmp_path_factory.mktemp("annotated") / "a.pb"

@@ -60,7 +60,7 @@ def own(node: str, op: str, precision: str, *, error=0.5, bits="", outcome="conf
         op=op,
         precision=precision,
         **{
-            "metrics": Metrics(error**2, error**2, error, error**2, 0, [0]),
+            "metrics": Metrics(min(error**2, 2.0), error**2, error, error**2, 0, [0]),
             "attainable": errors(1.0),
             "bounds": errors(2.0),
             "needed": errors(error),

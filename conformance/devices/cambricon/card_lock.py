@@ -13,6 +13,7 @@ import getpass
 import os
 import platform
 import shlex
+import stat
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ import msgspec
 from conformance.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 DIRECTORY = Path(tempfile.gettempdir()) / "mlu-conformance-cards"
 """Shared by all users of this machine, as long as they have the same ``TMPDIR``."""
@@ -126,7 +127,8 @@ def card_owner(index: int, directory: Path = DIRECTORY) -> str | None:
     """
     path = _path(index, directory)
     try:
-        descriptor = os.open(path, os.O_RDONLY | SAFELY)
+        with _held(directory) as place:
+            descriptor = _plain(os.open(path.name, os.O_RDONLY | SAFELY, dir_fd=place), path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -153,7 +155,8 @@ def _taken(index: int, directory: Path) -> CardLock | None:
     path = _path(index, directory)
     try:
         _make_directory(directory)
-        descriptor = _opened(path)
+        with _held(directory) as place:
+            descriptor = _plain(_opened(path.name, place), path)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
@@ -179,19 +182,64 @@ def _make_directory(directory: Path) -> None:
             directory.chmod(FOR_ALL_DIRECTORY)
 
 
-def _opened(path: Path) -> int:
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[int]:
+    """Open the directory itself, so that nobody puts another one in its place meanwhile.
+
+    Raises:
+        OSError: it is a link, or not there.
+        InfrastructureError: everybody may delete in it what is not theirs.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise InfrastructureError(
+                f"the directory of the cards' locks, {directory}, lets everybody delete the locks of others; "
+                f"run `chmod 1777 {directory}`"
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _plain(descriptor: int, path: Path) -> int:
+    """Return the descriptor of a lock file that is a file of its own: a lock is written into.
+
+    Raises:
+        InfrastructureError: it is another file under a second name, or no file.
+    """
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    raise InfrastructureError(
+        f"the lock of a card, {path}, is no plain file, or has a second name, so it is not written into; "
+        "delete it"
+    )
+
+
+def _opened(name: str, place: int) -> int:
     """Open a lock file for reading and writing, and make it if it is not there.
+
+    Args:
+        name: of the file.
+        place: a descriptor of its directory.
 
     Never ``O_CREAT`` on a file that is there: Linux forbids that to all but its owner in a directory like
     this one (``fs.protected_regular``), and the file may be another user's.
     """
     flags = os.O_RDWR | SAFELY
-    with contextlib.suppress(FileExistsError):
-        if not path.exists():
-            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, FOR_ALL_FILE)
-            os.fchmod(descriptor, FOR_ALL_FILE)
-            return descriptor
-    return os.open(path, flags)
+    try:
+        return os.open(name, flags, dir_fd=place)
+    except FileNotFoundError:
+        pass
+    try:
+        descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, FOR_ALL_FILE, dir_fd=place)
+    except FileExistsError:  # another process was first
+        return os.open(name, flags, dir_fd=place)
+    os.fchmod(descriptor, FOR_ALL_FILE)
+    return descriptor
 
 
 def _lock(descriptor: int, kind: int) -> bool:

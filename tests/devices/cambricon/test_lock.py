@@ -9,7 +9,9 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -167,9 +169,11 @@ def test_closing_twice_does_not_close_somebody_elses_descriptor(tmp_path):
     number = lock.descriptor
     lock.close()
     reused = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(reused, number)
     lock.close()
-    os.close(reused)
-    assert reused == number
+    os.fstat(number)
+    for descriptor in {reused, number}:
+        os.close(descriptor)
     with pytest.raises(ValueError, match="the lock of card 0 is closed"):
         assert lock.descriptor
 
@@ -251,11 +255,13 @@ def test_an_existing_file_is_opened_without_creating_it(tmp_path, monkeypatch):
     opened = []
     real = os.open
     monkeypatch.setattr(
-        os, "open", lambda path, flags, *rest: opened.append(flags) or real(path, flags, *rest)
+        os,
+        "open",
+        lambda path, flags, *rest, **more: opened.append(flags) or real(path, flags, *rest, **more),
     )
     take_card([0], tmp_path).close()
-    assert len(opened) == 1
-    assert not opened[0] & os.O_CREAT
+    assert len(opened) == 2
+    assert not any(flags & os.O_CREAT for flags in opened)
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "directory"])
@@ -303,3 +309,59 @@ def test_somebody_who_only_looks_does_not_make_a_card_taken(tmp_path, monkeypatc
     with closing(take_card([0], tmp_path)) as lock:
         assert lock.index == 0
     assert len(waited) == 1
+
+
+def test_a_second_name_of_somebody_elses_file_is_not_written_into(tmp_path):
+    (tmp_path / "cards").mkdir()
+    theirs = tmp_path / "theirs"
+    theirs.write_text("kept", encoding="utf-8")
+    os.link(theirs, tmp_path / "cards/card-0.lock")
+    for use in (lambda: take_card([0], tmp_path / "cards"), lambda: card_owner(0, tmp_path / "cards")):
+        with refused(
+            r"card-0.lock, is no plain file, or has a second name, .*; delete it", InfrastructureError
+        ):
+            use()
+    assert theirs.read_text(encoding="utf-8") == "kept"
+
+
+def test_a_directory_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "cards").symlink_to(tmp_path / "theirs")
+    with refused(
+        "the lock of a card, .*cards/card-0.lock, cannot be used: Not a directory", InfrastructureError
+    ):
+        take_card([0], tmp_path / "cards")
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
+def test_a_directory_in_which_everybody_may_delete_is_refused(tmp_path):
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards").chmod(0o777)
+    with refused(r"lets everybody delete the locks of others; run `chmod 1777 .*cards`", InfrastructureError):
+        take_card([0], tmp_path / "cards")
+    (tmp_path / "cards").chmod(0o1777)
+    take_card([0], tmp_path / "cards").close()
+
+
+AS_NOBODY = HOLD.replace(
+    "try:", "import os, pwd\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\ntry:", 1
+)
+"""As another user from the moment on at which everything is imported."""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(("first", "second"), [(HOLD, AS_NOBODY), (AS_NOBODY, HOLD)])
+def test_two_users_share_the_cards_of_a_machine(first, second):
+    """Whoever made directory and file: the other user sees the lock, and takes the card after it."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as ends:
+        place = Path(name)
+        place.chmod(0o1777)
+        said = []
+        for code in (first, second, second):
+            process = Process(place / "cards", code=code)
+            ends.callback(process.end)
+            said.append(process.said)
+            if len(said) == 2:
+                ends.pop_all().close()
+        assert (said[0], said[2]) == ("took 0", "took 0")
+        assert said[1].startswith("refused card 0 is taken by process")

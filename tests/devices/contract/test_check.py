@@ -27,6 +27,10 @@ NO_FAULTS = {
     "FaultyDevice": "the others' base, without a fault",
     "read_only_mapping": "a mapping is all that is asked for",
     "unsupported_int8": "a device may decline a precision, and the report says so",
+    "zeroed_at_AvgPool": "the contract's network has no such node",
+    "zeroed_at_answer": "the contract's network has no such node",
+    "a_million_times_at_AvgPool": "the contract's network has no such node",
+    "a_million_times_at_answer": "the contract's network has no such node",
 }
 SENTENCES = {
     "doubled": ("values", "wide/Conv2D (sample 0)"),

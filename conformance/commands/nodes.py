@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CENSUS = ("operator", "count", "share", "on the MLU", "first node")
 NODES = ("node", "operator", "why")
+SHOWN = 3
+"""How many nodes a note names."""
 NUMBERS = frozenset({"count", "share"})
 """Columns that are aligned to the right."""
 
@@ -60,6 +62,7 @@ class Listing:
         key: how many key nodes there are, chosen or not.
         nodes: the chosen nodes, producers first.
         scales: what is to be known of scales that the graph itself brings along, or cannot have.
+        unmodelled: nodes whose numerics the emulator does not model.
         beyond: which of the ranges that the vendor documents judgeable nodes leave, as far as is known.
     """
 
@@ -70,6 +73,7 @@ class Listing:
     key: int
     nodes: list[ListedNode]
     scales: list[str]
+    unmodelled: list[str]
     beyond: list[str]
 
 
@@ -93,8 +97,20 @@ def list_nodes(options: argparse.Namespace) -> None:
     for line in lines(listing):
         say(line)
     note(f"{len(listing.nodes)} nodes, {listing.key} of {listing.network} are key nodes")
-    for told in (*listing.scales, *listing.beyond):
+    for told in (*listing.scales, *_coverage(listing), *listing.beyond):
         note(told)
+
+
+def _coverage(listing: Listing) -> Iterator[str]:
+    """Yield what the emulator does not model, if there is anything."""
+    if listing.unmodelled:
+        count = len(listing.unmodelled)
+        more = f" and {count - SHOWN} more" if count > SHOWN else ""
+        computed = sum(entry.count for entry in listing.operators)
+        yield (
+            f"{count} of {computed} nodes are not modelled: {', '.join(listing.unmodelled[:SHOWN])}{more}; "
+            "on the emulator, what rests on them says nothing of a card"
+        )
 
 
 def gather(network: Network, pattern: str) -> Listing:
@@ -103,7 +119,7 @@ def gather(network: Network, pattern: str) -> Listing:
     Raises:
         UsageError: the pattern matches no node.
     """
-    from conformance.graph.explanations import census
+    from conformance.graph.explanations import census, unmodelled_nodes
     from conformance.graph.own_scales import told_scales
     from conformance.graph.selection import select_nodes, selectable_nodes
     from conformance.graph.structure import Structure
@@ -120,6 +136,7 @@ def gather(network: Network, pattern: str) -> Listing:
         sum(bool(node.reasons) for node in nodes.values()),
         [_listed(structure, nodes[name]) for name in chosen],
         [*told_scales(network.graph), *told_loops(network.graph)],
+        unmodelled_nodes(structure),
         _beyond(network, structure),
     )
 

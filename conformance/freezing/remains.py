@@ -10,7 +10,7 @@ from conformance.freezing.reachable import behind_identities, reached
 from conformance.freezing.variables import VARIABLES
 from conformance.graph.frozen import INPUT_OPERATORS, producer
 from conformance.graph.lazy_tensorflow import op_definition, tensorflow
-from conformance.graph.operators import CONTROL_FLOW
+from conformance.graph.operators import CONTROL_FLOW, STRUCTURAL
 from conformance.graph.retype import attribute, output_types
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ OF_PYTHON = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 """Operators that call a function of the program that made the graph."""
 CALLS = frozenset({"If", "StatefulPartitionedCall", "While"})
 """Operators that count as stateful only because they may call what is."""
+ARRAYS = "TensorArray"
+"""How the names of operators begin that hold the steps of a loop, and nothing beyond a run."""
 WRITES = ("Assign", "Scatter", "ResourceScatter", "ResourceApply", "Apply")
 """How the names of operators begin that change variables."""
 FIRST = 3
@@ -48,7 +50,9 @@ def check_remains(graph: FrozenGraph) -> None:
 
 
 def _keeps_state(node: Node) -> bool:
-    return gives_references(node) or tensorflow().resource.as_datatype_enum in output_types(node)
+    holds = tensorflow().resource.as_datatype_enum in output_types(node)
+    of_a_run = node.op.startswith(ARRAYS) or node.op in STRUCTURAL  # what hands a state on does not keep it
+    return gives_references(node) or (holds and not of_a_run)
 
 
 def check_order(training: FrozenGraph, kept: FrozenGraph) -> None:
@@ -131,7 +135,7 @@ def _stateful(graph: FrozenGraph) -> list[str]:
 
 def _gives_other_values(node: Node) -> bool:
     definition = op_definition(node.op)
-    if definition is None or node.op in CALLS | CONTROL_FLOW | INPUT_OPERATORS:
+    if definition is None or node.op in CALLS | CONTROL_FLOW | INPUT_OPERATORS or node.op.startswith(ARRAYS):
         return False
     return bool(definition.is_stateful) and bool(definition.output_arg)
 

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING
 
+from conformance.graph.composing import composable
 from conformance.graph.operators import STRUCTURAL, known
 from conformance.graph.selection import END, FIXED, JOIN, NAMED, OUTPUT, PRODUCTS, RARE, REDUCTION
 from conformance.graph.sums import static_shapes, sum_of
@@ -68,6 +69,21 @@ def _shortened(operators: Iterable[str]) -> str:
 def _listed(names: Iterable[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def unmodelled_nodes(structure: Structure) -> list[str]:
+    """Return the nodes that compute floats in a way that the emulator does not model, producers first.
+
+    What constants and shapes decide beyond that shows when a device opens the graph.
+    """
+    composed = set(composable(structure.graph))
+
+    def modelled(name: str) -> bool:
+        emulation = known(structure.graph.nodes[name].op).emulation
+        return emulation is not None and (emulation != "composed" or name in composed)
+
+    computing = [name for name in structure.order if any(kind.floating for kind in structure.types[name])]
+    return [name for name in computing if not modelled(name)]
 
 
 @dataclasses.dataclass(frozen=True)

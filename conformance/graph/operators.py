@@ -16,14 +16,21 @@ MarginClass = Literal["fixed-point", "reduction", "activation", "elementwise", "
 """The classes of ``fixtures/margins.toml``."""
 
 Treatment = Literal[
-    "fixed point", "float products", "reduction", "elementwise", "movement", "source", "other"
+    "fixed point",
+    "float products",
+    "reduction",
+    "elementwise",
+    "several steps",
+    "movement",
+    "source",
+    "other",
 ]
 """What an MLU does with an operator.
 
 ``fixed point``: multiplies integers. ``float products``: sums products of floats, and of integers on a
 device that takes it in fixed point. ``reduction``: makes one number out of many. ``elementwise``: computes
-each element by itself. ``movement``: moves data and computes nothing. ``source``: holds a constant or an
-input. ``other``: not known.
+each element by itself. ``several steps``: normalises, interpolates or accumulates. ``movement``: moves data
+and computes nothing. ``source``: holds a constant or an input. ``other``: not known.
 """
 
 Emulation = Literal["fixed point", "running sum", "float64", "composed", "rounded", "exact", "stored"]
@@ -174,6 +181,14 @@ OPERATORS: dict[str, Operator] = {
     "SquaredDifference": Operator("elementwise", "elementwise", "rounded", combines="difference"),
     "Sub": Operator("elementwise", "elementwise", "rounded", combines="difference"),
     "Tanh": Operator("activation", "elementwise", "float64"),
+    # several steps
+    "Cumsum": Operator("reduction", "several steps", "float64"),
+    "Dilation2D": Operator("elementwise", "several steps", "rounded"),
+    "FusedBatchNorm": Operator("elementwise", "several steps", "composed"),
+    "FusedBatchNormV2": Operator("elementwise", "several steps", "composed"),
+    "FusedBatchNormV3": Operator("elementwise", "several steps", "composed"),
+    "ResizeBicubic": Operator("elementwise", "several steps", "composed"),
+    "ResizeBilinear": Operator("elementwise", "several steps", "composed"),
     # movement
     "BatchToSpaceND": Operator("movement", "movement", "exact"),
     "BroadcastTo": Operator("movement", "movement", "exact"),
@@ -232,14 +247,7 @@ OPERATORS: dict[str, Operator] = {
     "Placeholder": Operator("movement", "source", "stored"),
     "PlaceholderV2": Operator("movement", "source", "stored"),
     # other
-    "Cumsum": Operator("reduction", "other", "float64"),
-    "Dilation2D": Operator("elementwise", "other", "rounded"),
-    "FusedBatchNorm": Operator("elementwise", "other", "composed"),
-    "FusedBatchNormV2": Operator("elementwise", "other", "composed"),
-    "FusedBatchNormV3": Operator("elementwise", "other", "composed"),
     "LRN": Operator("reduction", "other"),
-    "ResizeBicubic": Operator("elementwise", "other", "composed"),
-    "ResizeBilinear": Operator("elementwise", "other", "composed"),
     "SegmentSum": Operator("reduction", "other"),
 }
 """The entries, by operator type.

@@ -11,10 +11,11 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
+from conformance.graph.functions import with_called
 from conformance.graph.lazy_tensorflow import op_definition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from conformance.graph.frozen import FrozenGraph, Node
 
@@ -62,8 +63,7 @@ def refuse_side_effects(graph: FrozenGraph) -> None:
     Raises:
         UsageError: one does; names nodes and operators.
     """
-    library = {function.signature.name: function.node_def for function in graph.library.function}
-    refuse_among(_all_nodes(graph.nodes.values(), library), graph.source)
+    refuse_among(with_called(graph, graph.nodes.values()), graph.source)
 
 
 def refuse_among(nodes: Iterable[Node], source: str) -> None:
@@ -85,21 +85,3 @@ def reaches_out(node: Node) -> bool:
     definition = op_definition(node.op)
     stateful = definition is not None and definition.is_stateful
     return bool(REACHES_OUT.fullmatch(node.op) or (stateful and not KEEPS_TO_ITSELF.fullmatch(node.op)))
-
-
-def _all_nodes(nodes: Iterable[Node], library: dict[str, Iterable[Node]]) -> Iterator[Node]:
-    """Yield nodes and those of the functions that they call, each function once."""
-    pending, called = list(nodes), set[str]()
-    while pending:
-        node = pending.pop(0)
-        yield node
-        for name in _functions(node) & library.keys() - called:
-            called.add(name)
-            pending.extend(library[name])
-
-
-def _functions(node: Node) -> set[str]:
-    """Return the names of what may be functions that a node calls."""
-    attributes = node.attr.values()
-    named = {function.name for value in attributes for function in (value.func, *value.list.func)}
-    return {node.op} | named

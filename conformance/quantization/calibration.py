@@ -12,13 +12,14 @@ from conformance.graph.composing import reference_graph
 from conformance.graph.dataflow import unobservable
 from conformance.graph.editing import reduced
 from conformance.graph.execution import GraphRunner
-from conformance.graph.operators import FLOAT_PRODUCTS, PRODUCT_SUMS, known
+from conformance.graph.functions import with_called
+from conformance.graph.operators import FIXED_POINT, FLOAT_PRODUCTS, PRODUCT_SUMS, known
 from conformance.graph.own_scales import own_scales
 from conformance.quantization.parameter_file import QuantizationScales, as_written, check_against
 from conformance.quantization.scale_rules import LARGEST, RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.quantization.scale_rules import End
@@ -94,16 +95,32 @@ def calibrated_tensors(graph: FrozenGraph) -> dict[str, str]:
 
 def told_loops(graph: FrozenGraph) -> list[str]:
     """Return what is to be known of the fixed-point operators in loops and branches, as sentences."""
-    hidden = hidden_operators(graph)
-    if not hidden:
-        return []
-    more = f" and {len(hidden) - SHOWN} more" if hidden[SHOWN:] else ""
-    names = f"{', '.join(hidden[:SHOWN])}{more}"
-    told = (
-        f"{names} inside a TensorFlow 1 loop or branch: not quantised, but computed in float on the host, as "
-        "Cambricon's fork of TensorFlow does; unroll the loop to have it in fixed point"
-    )
-    return [told]
+    told = []
+    if hidden := hidden_operators(graph):
+        told.append(
+            f"{_listed(hidden)} inside a TensorFlow 1 loop or branch: not quantised, but computed in float "
+            "on the host, as Cambricon's fork of TensorFlow does; unroll the loop to have it in fixed point"
+        )
+    if callers := _callers(graph):
+        told.append(
+            f"{_listed(callers)} with a convolution or matmul inside: not quantised, but computed in float, "
+            "and not modelled; unroll the loop or inline the function to have it in fixed point"
+        )
+    return told
+
+
+def _callers(graph: FrozenGraph) -> list[str]:
+    """Return the nodes that call functions with fixed-point operators, such as a loop of TensorFlow 2."""
+    return [
+        f"{name} ({node.op})"
+        for name, node in (graph.nodes.items() if graph.library.function else ())
+        if node.op not in PRODUCT_SUMS and any(part.op in FIXED_POINT for part in with_called(graph, [node]))
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if names[SHOWN:] else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def check_scales(

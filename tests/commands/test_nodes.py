@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
+from support.emulation import placeholder
 from support.kept_network import KEY_NODES
+from support.toy_network import uniform, write_toy
 
 CENSUS = """\
 operator           count  share  on the MLU   first node
@@ -106,3 +109,22 @@ def test_json_says_which_dimensions_are_unknown(said):
     _, text, _ = said("nodes", "--json", "--nodes=generator/xs", "beautygan")
     (node,) = json.loads(text)["nodes"]
     assert node["shape"] == [None, 256, 256, 3]
+
+
+def test_what_is_not_modelled_is_named(said, tmp_path):
+    """An operator without a model, one that trains, and none that has a model."""
+
+    def build(tf):
+        x = placeholder(tf, "X", (1, 8, 8, 3))
+        four = [np.ones(3, np.float32) for _ in range(4)]
+        about = dict(zip(("scale", "offset", "mean", "variance"), four, strict=True))
+        modelled = tf.raw_ops.FusedBatchNormV3(x=x, is_training=False, name="modelled", **about)[0]
+        trains = tf.raw_ops.FusedBatchNormV3(x=modelled, is_training=True, name="trains", **about)[0]
+        tf.tanh(tf.nn.local_response_normalization(trains, name="norm"), name="out")
+
+    directory = write_toy(tmp_path / "network", build, uniform(1, (1, 8, 8, 3), "X"))
+    _, text, note = said("nodes", directory)
+    assert "2 of 4 nodes are not modelled: trains, norm; on the emulator, what rests on them says" in note
+    (line,) = [line for line in text.splitlines() if line.startswith("FusedBatchNormV3")]
+    assert "several steps" in line
+    assert json.loads(said("nodes", "--json", directory)[1])["unmodelled"] == ["trains", "norm"]

@@ -179,4 +179,21 @@ def test_a_matmul_in_a_loop_of_tensorflow_1():
         check_scales(QuantizationScales(bits=8, scales=scales), graph, "file")
     with refused("the graph has no fixed-point tensor 'other/input'"):
         check_scales(QuantizationScales(bits=8, scales={"other/input": 1.0}), graph, "file")
-    assert told_loops(frozen(build, "o")) == []
+    assert told_loops(frozen(lambda tf: tf.tanh(placeholder(tf), name="o"), "o")) == []
+
+
+def test_a_matmul_in_a_function():
+    """A loop of TensorFlow 2 calls its body, which no one looks into: that is said of it, and of no other."""
+
+    def build(tf):
+        x = placeholder(tf, shape=(2, 2))
+        begin = [tf.constant(0), tf.matmul(x, x, name="seen")]
+        ones = np.ones((2, 2), np.float32)
+        state = tf.while_loop(lambda i, _: i < 3, lambda i, t: (i + 1, t @ ones), begin, name="first")[1]
+        state = tf.while_loop(lambda i, _: i < 3, lambda i, t: (i + 1, -t), [0, state], name="second")[1]
+        tf.identity(state, name="o")
+
+    graph = frozen(build, "o")
+    assert calibrated_tensors(graph).keys() == {"seen/input", "seen/filter"}
+    (told,) = told_loops(graph)
+    assert told.startswith("first (StatelessWhile) with a convolution or matmul inside: not quantised, but")

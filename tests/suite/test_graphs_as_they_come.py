@@ -129,6 +129,17 @@ def test_a_loop_of_tensorflow_1_is_judged_at_its_ends(with_a_loop, tmp_path, cap
     assert {record.outcome for record in run.records} == {"conforms", "unsupported"}
 
 
+def test_a_loop_with_arrays_of_tensors_is_a_new_network(tmp_path, capsys):
+    """The array is no state that a checkpoint holds: nothing has to be cut off at its flow."""
+    recurrent_graph(recurrent, "out").save(tmp_path / "loop.pb")
+    made = ["init", str(tmp_path / "loop.pb"), "--random-inputs=2", "-o", str(tmp_path / "new")]
+    assert cli.main(made) == 0
+    assert "float32 1x6" in capsys.readouterr().out
+    assert cli.main(["nodes", str(tmp_path / "new")]) == 0
+    assert "TensorArray" in (said := capsys.readouterr()).out
+    assert "not modelled" not in said.err
+
+
 def test_zeros_are_told(tmp_path, capsys):
     inputs = uniform(1, SHAPE, "X", samples=2)
     directory = write_toy(tmp_path / "network", shut_off, inputs, name="toy")

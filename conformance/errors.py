@@ -50,6 +50,10 @@ class GoldenError(InfrastructureError):
     """A golden is missing, damaged, or belongs to another network."""
 
 
+class SpaceError(InfrastructureError):
+    """A disk or the shared memory is full: no device is to blame, and nothing can be judged."""
+
+
 class DeviceError(InfrastructureError):
     """A device could not be opened or run."""
 

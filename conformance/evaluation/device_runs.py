@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.devices.base import DeviceLost, Unsupported
 from conformance.devices.checked_run import checked_run, checked_session
-from conformance.errors import ConformanceError, GoldenError
+from conformance.errors import ConformanceError, GoldenError, SpaceError
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.files import sha256
 from conformance.judging.findings import Problem
@@ -137,9 +137,9 @@ def problem_of(error: BaseException) -> Problem:
     """Return what an exception out of a device means.
 
     Raises:
-        GoldenError: ``error`` is one, so it says nothing about the device.
+        GoldenError, SpaceError: ``error`` is one, so it says nothing about the device.
     """
-    if isinstance(error, GoldenError):
+    if isinstance(error, (GoldenError, SpaceError)):
         raise error
     if isinstance(error, ConformanceError):
         reason = str(error) or f"the device raised {type(error).__name__} and said no more"

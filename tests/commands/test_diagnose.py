@@ -40,7 +40,7 @@ def diagnosed(said, network, tmp_path):
 
 def test_a_faulty_node_is_named_in_words_and_in_json(diagnosed):
     text, found, directory = diagnosed("doubled")
-    assert "Repairing this does not help: wide/Conv2D. It fails by itself" in text
+    assert "Culprit 1: wide/Conv2D. It fails by itself" in text
     assert found["culprits"][0]["what"] == "wide/Conv2D"
     assert (directory / "report.txt").read_text() == text
     assert json.loads((directory / "environment.json").read_text())["device"]["kind"] == "faulty"

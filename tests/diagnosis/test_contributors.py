@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from diagnosis.diagnosing import diagnosed, report
-from diagnosis.golden_device import GoldenDevice, at
+from diagnosis.right_device import RightDevice, at
 from support.emulation import placeholder
 from support.toy_network import prepared, write_toy
 
@@ -99,12 +99,7 @@ def test_shares_are_of_all_squares_and_fall(made):
 
 def test_where_a_culprit_adds_more_than_all_others_they_are_not_named(made):
     store = made(uneven, 5.0)
-    diagnosis = diagnosed(GoldenDevice(store, at("mixed", lambda golden: golden + 0.5)), "int8-fp32", store)
+    diagnosis = diagnosed(RightDevice(store, at("mixed", lambda golden: golden + 0.5)), "int8-fp32", store)
     assert diagnosis.culprits[0].what == "mixed"
     assert diagnosis.contributors == []
     assert "What adds most" not in report(diagnosis, store)
-
-
-def test_a_device_that_is_exact_has_none(made):
-    store = made(uneven, 5.0)
-    assert diagnosed(GoldenDevice(store), "int8-fp32", store).contributors == []

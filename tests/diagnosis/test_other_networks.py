@@ -4,7 +4,7 @@ import functools
 
 import pytest
 from diagnosis.diagnosing import diagnosed, report
-from diagnosis.golden_device import GoldenDevice, at
+from diagnosis.right_device import RightDevice, at
 from support.emulation import placeholder
 from support.toy_network import prepared, uniform, write_toy
 
@@ -53,7 +53,7 @@ def test_a_network_of_one_input_without_fixed_point_and_one_sample(made):
 
 def test_a_fault_in_it_is_named(made):
     store = made(plain, "x")
-    diagnosis = diagnosed(GoldenDevice(store, at("mean", lambda golden: golden + 0.5)), "int8-fp32", store)
+    diagnosis = diagnosed(RightDevice(store, at("mean", lambda golden: golden + 0.5)), "int8-fp32", store)
     assert diagnosis.culprits[0].what == "mean"
 
 
@@ -71,7 +71,7 @@ def test_the_float_type_is_to_blame_where_float32_is_accepted(made):
 
 def test_three_branches_stand_below_each_other(made):
     store = made(three, "xyz", samples=2)
-    diagnosis = diagnosed(GoldenDevice(store), "int16-fp32", store)
+    diagnosis = diagnosed(RightDevice(store), "int16-fp32", store)
     names = [item.node for item in diagnosis.errors]
     table = report(diagnosis, store).partition("Error along the network")[2]
     for name in names:

@@ -6,9 +6,9 @@ import itertools
 import msgspec
 import pytest
 from diagnosis.diagnosing import CONFIRMING, diagnosed
-from diagnosis.golden_device import GoldenDevice
 from diagnosis.handmade import NOTHING, choice, culprit, finding, quality
 from diagnosis.planted_network import expectations, planted_store
+from diagnosis.right_device import RightDevice
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,7 +67,7 @@ def test_settings_are_those_of_the_precision():
 
 def repairs(precision="int8-fp16", psnr=7.0, **tried):
     """Return repairs where other precisions have been run, such as ``int8_fp32=50.0``."""
-    passes = ForwardPasses(GoldenDevice(planted_store()), expectations(planted_store()), 0)
+    passes = ForwardPasses(RightDevice(planted_store()), expectations(planted_store()), 0)
     times = ModelledTime(expectations(planted_store()), "MLU270")
     made = Repairs(passes, times, parse_precision(precision), quality(psnr), [0])
     made.choices += [choice(name.replace("_", "-"), value) for name, value in tried.items()]
@@ -128,7 +128,7 @@ def test_the_time_of_an_unknown_model_is_that_of_the_mlu270_and_said_to_be():
         assert own.seconds(precision) == other.seconds(precision) > 0
     assert own.remark == ""
     assert "nothing is known of 'ideal'" in other.remark
-    diagnosis = diagnosed(GoldenDevice(planted_store()), "int8-fp16")
+    diagnosis = diagnosed(RightDevice(planted_store()), "int8-fp16")
     assert any("MLU270" in remark for remark in diagnosis.remarks)
     assert all(item.modelled_seconds for item in diagnosis.choices)
 

@@ -2,9 +2,9 @@
 
 import pytest
 from diagnosis.diagnosing import diagnosed, report
-from diagnosis.golden_device import GoldenDevice
 from diagnosis.handmade import choice, culprit, quality
 from diagnosis.planted_network import expectations, planted_store
+from diagnosis.right_device import RightDevice
 
 from conformance.diagnosis.evidence import Reason, size_of
 from conformance.diagnosis.reasons import Explanations
@@ -86,7 +86,7 @@ def test_a_node_that_is_wrong_without_effect_is_told_after_the_one_that_matters(
         wrong = name == harmful or (name == harmless and restored)
         return golden * 1.5 if wrong else golden
 
-    diagnosis = diagnosed(GoldenDevice(store, change), "int16-fp32")
+    diagnosis = diagnosed(RightDevice(store, change), "int16-fp32")
     text = report(diagnosis)
     assert f"Culprit 1: {harmful}." in text
     assert f"Repairing this does not help: {harmless}." in text
@@ -103,7 +103,7 @@ def test_where_no_repair_of_a_node_helps_the_precision_is_looked_at():
             return golden + 0.5 * (str(session.precision) != "int16-fp32")
         return golden * 1.5 if name == harmless else golden
 
-    diagnosis = diagnosed(GoldenDevice(store, change), "int8-fp16")
+    diagnosis = diagnosed(RightDevice(store, change), "int8-fp16")
     assert not helps(diagnosis.culprits[-1])
     assert "Culprit 1: the precision itself" in report(diagnosis)
     assert f"Repairing this does not help: {harmless}." in report(diagnosis)

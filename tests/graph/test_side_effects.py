@@ -149,7 +149,7 @@ def test_a_run_and_what_follows_it_refuse_it(tmp_path, refusal, said):
     sentence = refusal("diagnose", *given, "--precision=int8-fp16", "--device=cpu")
     assert "'quiet/Write' (WriteFile)" in sentence
     assert not (tmp_path / "target").exists()
-    result = run_suite(tmp_path / "run", "--device=cpu", "--trust-graph", network=network)
+    result = run_suite(tmp_path / "run", "--trust-graph", network=network)
     assert result.code == 0
     assert (tmp_path / "target").exists()
 

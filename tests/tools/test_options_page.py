@@ -31,7 +31,7 @@ def test_every_option_stands_there_with_its_twin_and_who_takes_it():
     assert rows["--golden-dir"].endswith(
         "| pytest, prepare, golden, dump, compare, diagnose, sensitivity, show, judge |"
     )
-    assert rows["--nodes"].endswith("| pytest, nodes, dump |")
+    assert rows["--nodes"].endswith("| pytest, nodes, dump, sensitivity |")
 
 
 @pytest.mark.parametrize("flag", ["--network", "--network-path"])

@@ -15,13 +15,14 @@ run     session, feeds, arena, results -> seconds, results
 close   session                        -> nothing
 quit                                   -> nothing, and the worker ends
 
-An answer has "ok"; if it is false, "error" is a sentence and "kind" is usage, unsupported or device.
+An answer has "ok"; if it is false, "error" is a sentence and "kind" is usage, unsupported, space or device.
 The environment variables that the vendor's framework reads are set by whoever starts the worker, before
 TensorFlow is imported: one worker serves one precision.
 
 Never run on a card: the ``mlu_options`` are set as public examples set them. Exercised with stock TensorFlow.
 """
 
+import errno
 import json
 import mmap
 import os
@@ -264,7 +265,7 @@ class Worker:
         now = os.path.getsize(path)
         if size is not None and now < size:
             with open(path, "r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, size)  # an error now, not a SIGBUS when it is written
+                _allocate(file.fileno(), size, os.path.dirname(path))
             now = size
         known = self._arenas.get(path)
         if known is None or len(known) != now:
@@ -285,6 +286,17 @@ class Worker:
         if self._tensorflow is None:
             raise Refused("usage", "say hello first")
         return self._tensorflow
+
+
+def _allocate(descriptor, size, directory):
+    """Give a file its size: an error now, not a SIGBUS when it is written."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sentence = "{} bytes of results cannot be shared in {}: {}; free some, or set TMPDIR to another place"
+        raise Refused("space", sentence.format(size, directory, error.strerror))
 
 
 def fill_constants(graph_def, paths):

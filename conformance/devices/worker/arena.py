@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import mmap
 import os
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 
-from conformance.errors import DeviceError
+from conformance.errors import DeviceError, SpaceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +44,10 @@ class SharedDirectory:
 
     def __init__(self) -> None:
         base = SHARED_MEMORY if _has_room(SHARED_MEMORY) else None
-        self.path = Path(tempfile.mkdtemp(prefix="mlu-conformance-", dir=base))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix="mlu-conformance-", dir=base))
+        except OSError as error:
+            raise not_shared("a directory of tensors", base or Path(tempfile.gettempdir()), error) from error
         self._delete = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def close(self) -> None:
@@ -59,6 +63,20 @@ def _has_room(directory: Path) -> bool:
     return found.f_bavail * found.f_frsize >= ROOM and os.access(directory, os.W_OK)
 
 
+def not_shared(what: str, directory: Path, error: OSError) -> SpaceError | DeviceError:
+    """Return the error for what cannot be written where a worker would read it.
+
+    Args:
+        what: it is, with its size.
+        directory: of the file.
+        error: of the system.
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return (SpaceError if full else DeviceError)(
+        f"{what} cannot be shared in {directory}: {error.strerror}; free some, or set TMPDIR to another place"
+    )
+
+
 class Arena:
     """A file of tensors, 64-byte aligned, that two processes map."""
 
@@ -66,7 +84,10 @@ class Arena:
         self.path = path
         self._map: mmap.mmap | None = None
         self._lent: weakref.ref[Array] | None = None
-        path.touch()
+        try:
+            path.touch()
+        except OSError as error:
+            raise not_shared("a file of tensors", path.parent, error) from error
 
     @property
     def free(self) -> bool:
@@ -77,7 +98,8 @@ class Arena:
         """Copy arrays into the file and return where each lies, as messages say it.
 
         Raises:
-            DeviceError: there is no room for them.
+            SpaceError: there is no room for them.
+            DeviceError: the file cannot be used.
         """
         entries: list[dict[str, Any]] = []
         total = 0
@@ -122,9 +144,7 @@ class Arena:
                 if self._map is None or len(self._map) != now:
                     self._map = mmap.mmap(file.fileno(), now)
         except OSError as error:
-            raise DeviceError(
-                f"{size} bytes of tensors cannot be shared in {self.path.parent}: {error.strerror}; free some"
-            ) from error
+            raise not_shared(f"{size} bytes of tensors", self.path.parent, error) from error
         return self._map
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from conformance.errors import DeviceError
+from conformance.devices.worker.arena import not_shared
 from conformance.graph.constants import declared, same_numbers
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class ConstantFiles:
         """Return the file of every large constant of a graph, by node; those that are not there are written.
 
         Raises:
-            DeviceError: there is no room for one.
+            SpaceError: there is no room for one.
+            DeviceError: one cannot be written.
         """
         return {name: str(self._path(graph.nodes[name], array)) for name, array in graph.arrays.items()}
 
@@ -47,10 +48,9 @@ class ConstantFiles:
             try:
                 path.write_bytes(content.reshape(-1).view("u1").data)
             except OSError as error:
-                raise DeviceError(
-                    f"constant {node.name!r} of {content.nbytes} bytes cannot be shared in "
-                    f"{self._directory}: {error.strerror}; free some"
-                ) from error
+                path.unlink(missing_ok=True)
+                what = f"constant {node.name!r} of {content.nbytes} bytes"
+                raise not_shared(what, self._directory, error) from error
             self._paths[key] = path
             weakref.finalize(owner, self._forget, key)
         return self._paths[key]

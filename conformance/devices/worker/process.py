@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from conformance.devices.base import Unsupported
-from conformance.errors import DeviceError, UsageError
+from conformance.errors import DeviceError, SpaceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ GRACE_SECONDS = 1.0
 
 POLL_SECONDS = 0.02
 
-REFUSALS = {"usage": UsageError, "unsupported": Unsupported}
+REFUSALS = {"usage": UsageError, "unsupported": Unsupported, "space": SpaceError}
 
 
 class WorkerOutput:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from conformance.devices.base import Unsupported
+from conformance.devices.worker.arena import not_shared
 from conformance.errors import DeviceError, UsageError
 from conformance.graph.editing import constant, placeholder, plain, portable
 from conformance.graph.frozen import FrozenGraph
@@ -91,7 +92,11 @@ class RemoteSession:
         """
         if self._host.ready(self._launch) != self._generation:
             path = self._host.path / f"graph-{self._number}.pb"
-            path.write_bytes(portable(self.graph).structure().SerializeToString())
+            content = portable(self.graph).structure().SerializeToString()
+            try:
+                path.write_bytes(content)
+            except OSError as error:
+                raise not_shared(f"a graph of {len(content)} bytes", path.parent, error) from error
             names = {"graph": str(path), "feeds": self.graph.inputs, "fetches": self.fetches}
             constants = self._host.constants.of(self.graph)
             self._take_over(self._asked("open", Facts, **names, constants=constants, **self._opening))

@@ -107,7 +107,7 @@ class _Enclosing:
         """Return the output on these feeds."""
         made: dict[str, list[Enclosed]] = {}
         filters, (output,) = self._filters(), self._part.outputs
-        for name in topological(self._part):
+        for name in self._read_by(output):
             node = self._part.nodes[name]
             if node.op in INPUT_OPERATORS:
                 made[name] = [self._stored(feeds[name])]
@@ -116,6 +116,15 @@ class _Enclosing:
             else:
                 made[name] = self._rule(node)(node, self._inputs(node, made), self._kind)
         return made[output][0]
+
+    def _read_by(self, output: str) -> list[str]:
+        """Return the nodes whose values the output depends on, producers first, not what just runs before."""
+        needed, waiting = {output}, [output]
+        while waiting:
+            sources = {producer(tensor) for tensor in data_inputs(self._part.nodes[waiting.pop()])}
+            waiting += sources - needed
+            needed |= sources
+        return [name for name in topological(self._part) if name in needed]
 
     def _inputs(self, node: Node, made: Mapping[str, Sequence[Enclosed]]) -> list[Enclosed]:
         tf = tensorflow()

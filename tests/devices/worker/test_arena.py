@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from conformance.devices.cambricon import worker
 from conformance.devices.worker import arena as arena_module
 from conformance.devices.worker.arena import ALIGNMENT, Arena, ArenaPool, SharedDirectory
-from conformance.errors import DeviceError
+from conformance.devices.worker.process import REFUSALS
+from conformance.errors import DeviceError, SpaceError
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
 DTYPES = st.sampled_from(["<f4", "<f8", "<f2", "<i4", "<i8", "|b1"])
@@ -157,8 +159,30 @@ def test_what_has_no_room_is_one_sentence(tmp_path, monkeypatch):
     arena = Arena(tmp_path / "arena")
     monkeypatch.setattr(os, "posix_fallocate", full)
     sentence = f"64 bytes of tensors cannot be shared in {tmp_path}: No space left on device; free some"
-    with pytest.raises(DeviceError, match=sentence):
+    with pytest.raises(SpaceError, match=sentence):
         arena.place({"a": np.zeros(16, np.float32)})
+
+
+def test_a_worker_without_room_for_results_says_so_and_blames_nobody(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(
+        worker.Refused, match=r"96 bytes of results cannot be shared in /d: No space .*; free"
+    ) as told:
+        worker._allocate(0, 96, "/d")
+    assert told.value.kind == "space"
+    assert REFUSALS["space"] is SpaceError
+
+
+def test_a_directory_without_room_is_one_sentence(monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(SpaceError, match=r"a directory of tensors cannot be shared in /.*: No space left"):
+        SharedDirectory()
 
 
 def test_a_directory_goes_to_disk_where_shared_memory_is_small(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from conformance.devices.worker import session as remote
 from conformance.devices.worker.host import Launch, WorkerHost
 from conformance.devices.worker.process import WorkerFailed
 from conformance.devices.worker.session import RemoteSession
-from conformance.errors import DeviceError, UsageError
+from conformance.errors import DeviceError, SpaceError, UsageError
 from conformance.graph.editing import placeholder, plain
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -175,7 +175,7 @@ def test_no_room_for_the_feeds_is_one_sentence(session, monkeypatch):
     ours.open()
     monkeypatch.setattr(os, "posix_fallocate", full)
     sentence = r"80000000 bytes of tensors cannot be shared in .*: No space left on device; free some"
-    with pytest.raises(DeviceError, match=sentence):
+    with pytest.raises(SpaceError, match=sentence):
         ours.run({"x": np.zeros(20_000_000, np.float32)})
 
 

@@ -1,24 +1,25 @@
-"""A device that returns goldens, so that a test decides alone what it does wrong; nothing is computed."""
+"""A device that computes as an ideal one, so that a test decides alone what it does wrong."""
 
 import numpy as np
 
-from conformance.devices.base import DeviceInfo, SessionBase, Unsupported
+from conformance.devices.base import DeviceInfo, DeviceRequest, SessionBase, Unsupported
+from conformance.devices.registry import open_device
 from conformance.graph.cut import PREFIX
 
 
-class GoldenDevice:
+class RightDevice:
     """Right at every node, but for what ``change`` makes of it.
 
     Args:
         store: the goldens.
-        change: takes the name of a fetch, its golden, and the session; returns the result, or raises.
+        change: takes the name of a fetch, its result, and the session; returns another, or raises.
         opening: called with the precision when a session is opened.
 
     Attributes:
         runs: how often a session was run.
     """
 
-    def __init__(self, store, change=lambda _, golden, __: golden, opening=lambda _: None):
+    def __init__(self, store, change=lambda _, result, __: result, opening=lambda _: None):
         self.store, self.change, self.opening, self.runs = store, change, opening, 0
 
     def info(self):
@@ -28,13 +29,16 @@ class GoldenDevice:
         assert scales.bits == precision.fixed_bits
         assert fuse
         self.opening(precision)
-        return GoldenSession(self, graph, fetches, precision)
+        ideal = open_device(DeviceRequest("emulator", "ideal"))
+        return RightSession(
+            self, graph, fetches, precision, ideal.open(graph, fetches, precision=precision, scales=scales)
+        )
 
     def close(self):
         pass
 
 
-class GoldenSession(SessionBase):
+class RightSession(SessionBase):
     """A session of it.
 
     Attributes:
@@ -44,18 +48,17 @@ class GoldenSession(SessionBase):
 
     device_seconds = 1.0
 
-    def __init__(self, device, graph, fetches, precision):
+    def __init__(self, device, graph, fetches, precision, ideal):
         self.device, self.graph, self.fetches, self.precision = device, graph, tuple(fetches), precision
+        self._ideal = ideal
         self.problems, self.incidents, self.sample = {}, [], -1
 
     def run(self, feeds):
         self.device.runs += 1
         self.sample = self._sample(feeds)
-        made = {name: self._made(name) for name in self.fetches}
+        results = self._ideal.run(feeds)
+        made = {name: self.device.change(name, np.array(results[name]), self) for name in self.fetches}
         return {name: value for name, value in made.items() if value is not None}
-
-    def _made(self, name):
-        return self.device.change(name, np.array(self.device.store.get(name, self.sample)), self)
 
     def _sample(self, feeds):
         store = self.device.store
@@ -71,7 +74,7 @@ class GoldenSession(SessionBase):
         raise AssertionError("the feeds are of no sample")
 
 
-class HostingTypes(GoldenDevice):
+class HostingTypes(RightDevice):
     """Leaves operator types to the host, not single nodes, as a card does.
 
     Attributes:
@@ -89,5 +92,5 @@ class HostingTypes(GoldenDevice):
 
 
 def at(node, change):
-    """Return a change of one node's golden."""
-    return lambda name, golden, _: change(golden) if name == node else golden
+    """Return a change of one node's result."""
+    return lambda name, result, _: change(result) if name == node else result

@@ -82,7 +82,7 @@ def entering(graph: FrozenGraph, on_host: frozenset[str]) -> frozenset[str]:
     return frozenset(
         name
         for name, node in graph.nodes.items()
-        if node.op == "Const" and readers[name] and enters.issuperset(readers[name])
+        if node.op == "Const" and readers[name] and (enters | on_host).issuperset(readers[name])
     )
 
 
@@ -148,6 +148,7 @@ def emulate(
         frozenset([*on_host, *in_loops]),
         integers_from,
         frozenset(in_floats),
+        frozenset(in_loops).difference(on_host),
     )
     return dataclasses.replace(rewriter.rewritten(), in_loops=in_loops)
 
@@ -174,6 +175,7 @@ class _Rewriter:
         on_host: frozenset[str],
         integers_from: int | None,
         in_floats: frozenset[str],
+        in_loops: frozenset[str],
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.compositions = compositions_of(graph, precision, profile, on_host)
@@ -209,7 +211,7 @@ class _Rewriter:
         )
         self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
         self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
-        self.on_host = on_host
+        self.on_host, self.in_loops = on_host, in_loops
         self.kept_by_host = entering(self.graph, on_host)
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.unmodelled: list[str] = list(narrow)
@@ -253,7 +255,12 @@ class _Rewriter:
         return self.of_emulation[known(node.op).emulation](self, node)
 
     def _on_the_host(self, node: Node) -> list[Node]:
-        """Return the node as TensorFlow computes it, from constants that the host keeps, stored once."""
+        """Return the node as TensorFlow computes it, from constants that the host keeps, stored once.
+
+        In a loop a matmul is summed in float64: how the host does it is not said.
+        """
+        if node.name in self.in_loops:
+            return self.rounding.in_float64(node)
         inputs, kept = list(node.input), []
         for index, tensor in enumerate(node.input):
             if not tensor.startswith("^") and self.graph.nodes[producer(tensor)].op == "Const":

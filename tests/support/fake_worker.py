@@ -200,9 +200,21 @@ class Script:
 
     def sample(self, feeds):
         """Return which sample is fed, or None."""
-        counts = collections.Counter(self._samples.get(_digest(value)) for value in feeds.values())
+        counts = collections.Counter(self._sample_of(value) for value in feeds.values())
         counts.pop(None, None)
         return counts.most_common(1)[0][0] if counts else None
+
+    def _sample_of(self, value):
+        """Return whose input or golden this is; inputs of timed runs are a little larger than those."""
+        known = self._samples.get(_digest(value))
+        if known is not None:
+            return known
+        near = (
+            int(name.partition("|")[0])
+            for name, other in self.values.items()
+            if other.shape == value.shape and np.allclose(other, value, rtol=1e-4, atol=0)
+        )
+        return next(near, None)
 
     def striking(self, kinds, at, session=None, sample=None):
         """Yield the kinds of the faults that strike now."""

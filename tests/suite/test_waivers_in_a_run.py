@@ -56,7 +56,7 @@ def test_no_waivers_judges_as_if_nothing_were_known(network, tmp_path):
 
 
 def test_a_repaired_profile_makes_the_waivers_stale_and_names_them(judged):
-    result = judged(GOOD, arguments=["--profile=mlu270,reduction_sum=fp32"])
+    result = judged(GOOD, arguments=["--profile=mlu270,reduction_sum=exact,reduction_order=one-pass"])
     assert result.code == 1
     assert result.failed == MEANS
     assert {f"{record.node}-{record.precision}" for record in result.records if record.waiver} == MEANS

@@ -41,9 +41,10 @@ assert PathFinder.find_spec("conformance", others) is None, "the checkout can be
 assert not [name for name in sys.modules if name.startswith("__editable__")], "an editable install is at work"
 """
 CONTRACT = """
+from conformance.devices.base import DeviceRequest
 from conformance.devices.contract import check_device
-from conformance.devices.cpu import CpuDevice
-check_device(CpuDevice)
+from conformance.devices.registry import open_device
+check_device(lambda: open_device(DeviceRequest("emulator")))
 """
 OWN_NETWORK = """
 [network]

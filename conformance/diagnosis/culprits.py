@@ -57,14 +57,17 @@ class Segments:
         """Return the failing key nodes whose segment holds other operators that may be to blame.
 
         Where a segment is one operator, that one is to blame; and if all such segments of a type fail, others
-        that end in it and are about as far off need no closer look.
+        that end in it and are about as far off need no closer look, but for the farthest of them.
         """
         listed = list(errors)
         proven = self._proven(listed)
+        several = [item for item in failing(listed) if self.inside(item.node)]
+        farthest = {item.op: item.node for item in sorted(several, key=_size)}
         return [
             item.node
-            for item in failing(listed)
-            if self.inside(item.node) and not _size(item) <= APART * proven.get(item.op, 0.0)
+            for item in several
+            if not _size(item) <= APART * proven.get(item.op, 0.0)
+            or (item.node == farthest[item.op] and _size(item) > proven[item.op])
         ]
 
     def _proven(self, errors: Sequence[NodeErrors]) -> dict[str, float]:

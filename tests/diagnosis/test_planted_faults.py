@@ -87,7 +87,7 @@ def test_nothing_is_named_where_the_fault_does_not_show(name, precision):
 
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [("one_column", "int16-fp16"), ("fused_only", "int8-fp16")],
+    [("not_squared", "int16-fp16"), ("one_column", "int16-fp16"), ("fused_only", "int8-fp16")],
 )
 def test_a_fault_is_named_beside_the_means_of_the_card(name, precision):
     """Where every Mean fails, too, a fault in one of them or before one is told apart."""

@@ -5,7 +5,10 @@ import os
 
 from suite.faulty_devices import FaultyDevice
 
+from conformance import locations
 from conformance.devices.base import DeviceInfo, DeviceLost
+from conformance.devices.emulator.emulator import EmulatorDevice
+from conformance.devices.emulator.profile import read_profile
 
 
 def worker():
@@ -38,6 +41,18 @@ class UnlikeCard(CardOfAWorker):
 
     def close(self):
         raise RuntimeError("stuck")
+
+
+class _Talking(EmulatorDevice):
+    def open(self, *arguments, **options):
+        session = super().open(*arguments, **options)
+        session.notes = (*session.notes, "said by every session")
+        return session
+
+
+def talking():
+    """Return the ideal device, whose sessions all say the same."""
+    return _Talking(read_profile(locations.IDEAL, locations.DEVICES))
 
 
 def _lose(_):

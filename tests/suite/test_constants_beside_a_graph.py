@@ -19,6 +19,8 @@ from conformance.networks import Network
 
 PREPARED = ("int8.quant.txt", "int16.quant.txt", "calibrated.json")
 LIMIT = 10_000
+IN_FLOATS = "--nodes=norm/*,add,mul,joined,out"
+"""The key nodes that are not in fixed point, which stock TensorFlow does not compute in."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def judged(result):
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--isolate",), ("--device=cpu",), ("--device=cpu", "--isolate")],
+    [(), ("--isolate",), ("--device=cpu", IN_FLOATS), ("--device=cpu", IN_FLOATS, "--isolate")],
     ids=["emulator", "isolated-emulator", "cpu", "isolated-cpu"],
 )
 def test_records_are_the_same(apart, tmp_path, arguments):
@@ -78,8 +80,8 @@ def test_records_are_the_same(apart, tmp_path, arguments):
     device = [argument for argument in arguments if argument != "--isolate"]
     expected = run_suite(tmp_path / "whole", *device, network=kept_network(), markers=markers)
     found = run_suite(tmp_path / "apart", *arguments, network=apart, markers=markers)
-    assert found.code == expected.code, found.text
-    assert len(found.records) > 30
+    assert (found.code, expected.code) == (0, 0), found.text
+    assert len(found.records) >= (19 if IN_FLOATS in arguments else 31)
     assert judged(found) == judged(expected)
 
 

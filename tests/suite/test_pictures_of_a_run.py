@@ -5,9 +5,12 @@ import pytest
 from PIL import Image
 from support.picture_network import OUTPUT, SAMPLES, kept_pictures
 from support.recurrent_network import SERIES, STEPS, kept_recurrent, with_series
+from support.right_device import right_device
 from support.suite_run import run_suite
 
 from conformance import cli
+from conformance.precision import parse_precision
+from conformance.quantization.files import read_scales
 from conformance.report.finished_run import FinishedRun, _grids, series_panels
 from conformance.runs.directory import read_environment
 from conformance.runs.outputs import output_path
@@ -40,6 +43,15 @@ def grids(run, kept):
     return _grids(finished, kept.store, ALL)
 
 
+def right_results(kept, name):
+    """Return what the ideal device makes of every sample at a precision."""
+    store, precision = kept.store, parse_precision(name)
+    graph, directory = store.network.graph, store.network.directory
+    scales = read_scales(directory, precision.fixed_bits, graph)
+    with right_device().open(graph, [OUTPUT], precision=precision, scales=scales) as session:
+        return [session.run(store.network.feeds(sample))[OUTPUT] for sample in range(len(SAMPLES))]
+
+
 def kept_files(run):
     root = run.directory / "outputs"
     return sorted(str(file.relative_to(root)) for file in root.rglob("*.npy"))
@@ -59,8 +71,8 @@ def test_every_judged_picture_is_kept_and_drawn(whole, painted, which):
     assert [shown.precision for shown in grid.results] == list(PRECISIONS)
     for shown in grid.results:
         assert shown.judgement == "accepted"
-        for value, golden in zip(shown.values, grid.goldens, strict=True):
-            assert np.allclose(value, golden, atol=5e-3)
+        for value, result in zip(shown.values, right_results(painted, shown.precision), strict=True):
+            assert np.array_equal(value, result)
 
 
 def test_workers_draw_what_one_process_draws(whole):

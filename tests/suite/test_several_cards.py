@@ -11,6 +11,7 @@ from support.waivers import waiver_toml
 
 from conformance.runs.directory import read_environment
 
+TALKING = "suite.devices_of_workers:talking"
 PRECISIONS = ("int8-fp16", "int8-fp32", "int16-fp16", "int16-fp32")
 
 
@@ -38,13 +39,13 @@ def judged(result):
 
 @pytest.fixture(scope="module")
 def whole(network, tmp_path_factory):
-    """The whole suite on a device that conforms, in two workers and in one process."""
+    """The whole suite on a device that conforms and says something, in two workers and in one process."""
     directory = tmp_path_factory.mktemp("whole")
     options = {"network": network, "markers": "mlu and not calibration"}
     own_file = f"--benchmark-json={directory / 'own.json'}"
     return (
-        run_suite(directory / "two", "--profile=ideal", own_file, workers=2, **options),
-        run_suite(directory / "one", "--profile=ideal", **options),
+        run_suite(directory / "two", f"--device={TALKING}", own_file, workers=2, **options),
+        run_suite(directory / "one", f"--device={TALKING}", **options),
     )
 
 
@@ -94,9 +95,10 @@ def test_times_of_both_workers_are_in_one_file(whole):
 
 def test_it_says_how_many_workers_there_are_and_in_the_end_what_they_are(whole):
     header, _, end = whole[0].text.rpartition("= conformance =")
-    assert "workers: 2, each opens a device of its own (" in header
-    assert "device: cpu (CPU, SIMULATED)" not in header
-    assert "device: emulator (" in end
+    assert f"workers: 2, each opens a device of its own ({TALKING})" in header
+    assert "device: emulator (ideal, SIMULATED)" not in header
+    assert "device: emulator (ideal, SIMULATED), profile ideal" in end
+    assert end.count("note: said by every session") == 1
     assert f"{len(whole[0].records)} records in {whole[0].directory}; " in end
     assert "note: emulated devices share the processor's cores" in end
     for name, groups in judged(whole[0]).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,3 +195,18 @@ def network_of(word: str) -> Network:
     if os.sep in word or path.is_file() or (path / FILE).exists() or is_saved_model(path):
         return network_at(path)
     return find_network(word, locations.NETWORKS)
+
+
+def share(text: str) -> float:
+    """Return ``3%`` or ``0.03`` as a share above 0 and below 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share above 0 and below 100 %; give one like 3%")
+    return value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast, get_args
 
+from conformance.commands.arguments import share
 from conformance.commands.printing import say
 from conformance.errors import UsageError, near_names
 from conformance.files import json_text, write_all
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
     command.add_argument("baseline", type=Path, metavar="BASELINE", help=f"what is known: {RUNS}")
     command.add_argument("candidate", type=Path, metavar="CANDIDATE", help=f"what is judged: {RUNS}")
     command.add_argument(
-        "--slower", metavar="SHARE", help="slowdown that is allowed, such as 3%% (default: 3%%)"
+        "--slower", type=share, metavar="SHARE", help="slowdown that is allowed, such as 3%% (default: 3%%)"
     )
     command.add_argument(
         "--require",
@@ -65,9 +65,7 @@ def run_gate(options: argparse.Namespace) -> int:
     from conformance.gating.gate import Demands, gate
     from conformance.gating.lines import gate_lines
 
-    demands = Demands(
-        slower=_share(options.slower), require=_required(options.require), history=options.history
-    )
+    demands = Demands(slower=options.slower, require=_required(options.require), history=options.history)
     found = gate(options.baseline, options.candidate, demands)
     write_renderings(found, options.json, options.markdown, options.junit, options.html)
     for line in gate_lines(found):
@@ -111,20 +109,6 @@ def _as_json(gate: Gate) -> bytes:
 
 def _write(content: bytes, file: BinaryIO) -> None:
     file.write(content)
-
-
-def _share(text: str | None) -> float | None:
-    """Return the slowdown that a text allows: ``3%`` and ``0.03`` are the same."""
-    if text is None:
-        return None
-    number, percent = text.removesuffix("%"), text.endswith("%")
-    try:
-        value = float(number) / (100 if percent else 1)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 1:
-        raise UsageError(f"--slower {text!r} is no share above 0 and below 100 %; give one like 3%")
-    return value
 
 
 def _required(text: str | None) -> Require | None:

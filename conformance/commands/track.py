@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.commands.arguments import share
 from conformance.commands.printing import STANDARD_OUTPUT, note, progress, say, write_json
 
 if TYPE_CHECKING:
+    import argparse
+
     from conformance.commands import Commands
 
 NAMED = 20
@@ -30,7 +31,7 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--slower",
-        type=_share,
+        type=share,
         default=0.03,
         metavar="SHARE",
         help="the least change of the device time that counts as a step (default: 3%%)",
@@ -47,17 +48,6 @@ def add(commands: Commands) -> None:
         "--json", metavar="FILE", help="write all of it to FILE; - for standard output alone"
     )
     command.set_defaults(command=track)
-
-
-def _share(text: str) -> float:
-    """Return ``3%`` or ``0.03`` as a share above 0 and below 1."""
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share; give one like 3%")
-    return value
 
 
 def track(options: argparse.Namespace) -> None:

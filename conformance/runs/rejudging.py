@@ -215,4 +215,4 @@ class Rejudging:
 
 def _has_margin(record: Record) -> bool:
     """Whether a record's bounds are made of an attainable error and a margin."""
-    return record.mode == "own" and record.bounds is not None and getattr(record, "conformity", None) is None
+    return record.mode == "own" and record.bounds is not None and record.conformity is None

@@ -81,9 +81,9 @@ def test_where_one_cannot_be_written_none_is(sides, said, tmp_path):
     [
         (["old", "old"], "baseline and candidate are both old"),
         (["old", "nothing"], "nothing does not exist"),
-        (["old", "new", "--slower=fast"], "--slower 'fast' is no share"),
-        (["old", "new", "--slower=0"], "--slower '0' is no share"),
-        (["old", "new", "--slower=nan"], "--slower 'nan' is no share"),
+        (["old", "new", "--slower=fast"], "--slower: 'fast' is no share"),
+        (["old", "new", "--slower=0"], "--slower: '0' is no share"),
+        (["old", "new", "--slower=nan"], "--slower: 'nan' is no share"),
         (["old", "new", "--require=identic"], "--require 'identic' means nothing (near names: identical)"),
         (["old", "new", "--json=x", "--junit=x"], "two outputs have the same name"),
         (["old", "new", "--history=nothing"], "nothing does not exist"),

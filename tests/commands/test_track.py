@@ -143,7 +143,9 @@ def test_what_is_no_history(refusal, tmp_path):
     assert "does not exist" in refusal("track", tmp_path / "nothing")
     (tmp_path / "file").write_text("mine")
     assert "is no directory" in refusal("track", tmp_path / "file")
-    assert "'much' is no share; give one like 3%" in refusal("track", tmp_path, "--slower", "much")
+    assert "'much' is no share above 0 and below 100 %; give one like 3%" in refusal(
+        "track", tmp_path, "--slower", "much"
+    )
     assert not list(tmp_path.glob(".*"))
 
 

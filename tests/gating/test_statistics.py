@@ -13,7 +13,6 @@ from conformance.gating.statistics import (
     Block,
     Noise,
     holm,
-    most_probable_step,
     noise_of,
     ratio_interval,
     runs_needed,
@@ -129,19 +128,3 @@ def test_as_many_runs_as_are_said_to_be_needed_are_enough_and_one_fewer_is_not(n
 
 def test_no_one_makes_a_thousand_runs():
     assert runs_needed(0.05, 0.001, cards=1) is None
-
-
-def test_a_step_is_found_where_it_is():
-    random = np.random.default_rng(3)
-    series = [*random.normal(0, 0.01, 20), *random.normal(0.05, 0.01, 5)]
-    step = most_probable_step(series)
-    assert (step.place, step.p) == (20, 0.001)
-    assert step.size == pytest.approx(0.05, abs=0.01)
-    assert most_probable_step(series) == step
-    assert most_probable_step(series[:5]) is None
-
-
-def test_a_series_without_a_step_seldom_shows_one():
-    random = np.random.default_rng(4)
-    found = [most_probable_step(random.normal(0, 1, 20), resamples=199).p <= 0.05 for _ in range(300)]
-    assert 0.01 < np.mean(found) < 0.09

@@ -6,15 +6,13 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from conformance.errors import DeviceError
 from conformance.evaluation.device_runs import sha256_of
 from conformance.evaluation.modelling import not_modelled
+from conformance.expected.grown_inputs import grown
 from conformance.expected.roofline import roofline
 from conformance.judging.cases import timed_sample
 from conformance.judging.findings import Finding
-from conformance.quantization.calibration import quantized_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,12 +31,6 @@ def rounds_of(asked: int | None, *, simulated: bool) -> int:
     return asked or (EMULATED_ROUNDS if simulated else CARD_ROUNDS)
 
 
-VARIATION = 2.0**-20
-"""By which the inputs of a timed run grow."""
-
-Array = np.ndarray[Any, Any]
-
-
 class DeviceClock:
     """Device seconds so far; read before and after a run, it gives the run's device time."""
 
@@ -52,19 +44,6 @@ class DeviceClock:
 
 
 DEVICE_CLOCK = DeviceClock()
-
-
-def varied(feeds: Mapping[str, Array], number: int) -> dict[str, Array]:
-    """Return inputs that differ a little from those of every other round, so that no result is an old one.
-
-    Floats grow by ``number`` times 2^-20, a sixteenth of what rounding to half does.
-
-    Args:
-        feeds: a sample's inputs.
-        number: of the round.
-    """
-    factor = np.float32(1 + number * VARIATION)
-    return {name: value * factor if value.dtype == np.float32 else value for name, value in feeds.items()}
 
 
 class NothingToTime(Exception):
@@ -85,6 +64,7 @@ class Timed:
     def __init__(self, evaluation: Evaluation, precision: Precision, device_run: DeviceRun) -> None:
         self._evaluation, self._precision, self._run = evaluation, precision, device_run
         self._outputs = list(evaluation.expected.outputs)
+        self._warm_up: dict[str, list[Comparison]] = {name: [] for name in self._outputs}
         self._compared: dict[str, list[Comparison]] = {name: [] for name in self._outputs}
         self._hashes: dict[str, list[str]] = {name: [] for name in self._outputs}
         self._seconds: list[float] = []
@@ -101,16 +81,6 @@ class Timed:
         if self._impossible:
             raise NothingToTime
 
-    @functools.cached_property
-    def _inputs_decide(self) -> bool:
-        """Whether the growth of the inputs may change results by more than right devices differ.
-
-        That is where nothing is in fixed point and floats are float32: the judged run before holds such
-        outputs to right devices, and timed ones to what is accepted.
-        """
-        in_floats = not quantized_tensors(self._evaluation.network.graph)
-        return in_floats and self._precision.float_bits == 32
-
     @property
     def _impossible(self) -> bool:
         return bool(self._run.problems(self._outputs))
@@ -119,23 +89,25 @@ class Timed:
         """Run once; twice if the graph has not run yet, so that nothing is compiled while it is timed."""
         network = self._evaluation.network
         if not self._run.runs:
-            self._compare(self._run(network.feeds(0)), 0, "warm-up")
+            self._compare(self._run(network.feeds(0)), 0, "warm-up", self._warm_up)
         sample, before = timed_sample(len(self._seconds), network.samples), self._run.seconds
-        results = self._run(varied(network.feeds(sample), len(self._seconds) + 1))
+        results = self._run(grown(network.feeds(sample), len(self._seconds) + 1))
         if self._impossible:
             return
         self._check(seconds := self._run.seconds - before)
         self._seconds.append(seconds)
         DEVICE_CLOCK.seconds += seconds
-        self._compare(results, sample, f"run {len(self._seconds)}")
+        self._compare(results, sample, f"run {len(self._seconds)}", self._compared)
         for name in self._outputs:
             self._hashes[name] += sha256_of(results.get(name))
 
-    def _compare(self, results: Mapping[str, Any], sample: int, run: str) -> None:
+    def _compare(
+        self, results: Mapping[str, Any], sample: int, run: str, kept: Mapping[str, list[Comparison]]
+    ) -> None:
         for name in self._outputs:
             where = f"{name} ({run}, sample {sample})"
             found = self._evaluation.expected.compare(name, sample, results.get(name), where)
-            self._compared[name].append(found)
+            kept[name].append(found)
 
     def _check(self, seconds: float) -> None:
         """Refuse what is no time: none at all, or less than the card could need at best."""
@@ -164,9 +136,7 @@ class Timed:
         case = expected.case(name, self._precision, "fused")
         if problems := self._run.problems(self._outputs):
             return Finding.of(case, problems.get(name) or next(iter(problems.values())))
-        verdict = expected.accept(
-            name, self._compared[name], None if self._inputs_decide else self._precision
-        )
+        verdict = expected.accept(name, self._warm_up[name], self._precision, timed=self._compared[name])
         graph = self._evaluation.network.graph
         return Finding(
             case,

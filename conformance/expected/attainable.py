@@ -41,6 +41,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         right: digests of right devices' results, by node and precision: one string per sample. Empty in a
             file of an earlier version.
         fused: the largest errors of right devices along the whole network, by output and precision.
+        timed: the same on inputs that grew as in timed runs, too.
     """
 
     graph_sha256: str
@@ -51,6 +52,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
     right: dict[str, dict[str, list[str]]] = {}
     fused: dict[str, dict[str, ErrorValues]] = {}
+    timed: dict[str, dict[str, ErrorValues]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +66,7 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranges: dict[str, dict[str, tuple[float, float]]] = {}
     right: dict[str, dict[str, list[str]]] = {}
     fused: dict[str, dict[str, ErrorValues]] = {}
+    timed: dict[str, dict[str, ErrorValues]] = {}
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -110,6 +113,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         stored.ranges,
         stored.right,
         stored.fused,
+        stored.timed,
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -128,6 +132,7 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
         content.ranges,
         content.right,
         content.fused,
+        content.timed,
     )
     write_json_table_atomically(path, stored)
 

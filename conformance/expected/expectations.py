@@ -178,7 +178,11 @@ class Expectations:
         return msgspec.structs.replace(verdict, attainable=unit, cost=cost)
 
     def accept(
-        self, output: str, compared: Sequence[Comparison], precision: Precision | None = None
+        self,
+        output: str,
+        compared: Sequence[Comparison],
+        precision: Precision | None = None,
+        timed: Sequence[Comparison] = (),
     ) -> Verdict:
         """Return the verdict of an output against the network's acceptance.
 
@@ -187,10 +191,15 @@ class Expectations:
             compared: one per run.
             precision: of the network as it ships, at which it is held to right devices, too; None for one in
                 which goldens stand in for nodes.
+            timed: one per run on inputs that grew.
         """
-        verdict = accept_comparisons(compared, self.network.acceptance, self.outputs[output].span)
-        reached = self.attainable.fused.get(output, {}).get(str(precision))
-        return verdict if reached is None else held_to_right(verdict, compared, reached, str(precision))
+        whole = [*compared, *timed]
+        verdict = accept_comparisons(whole, self.network.acceptance, self.outputs[output].span)
+        for part, reached in ((timed, self.attainable.timed), (compared, self.attainable.fused)):
+            errors = reached.get(output, {}).get(str(precision))
+            if errors is not None:
+                verdict = held_to_right(verdict, part, errors, str(precision))
+        return verdict
 
     def check(self, nodes: Iterable[str], precisions: Iterable[Precision]) -> None:
         """Read everything that judging these nodes needs; goldens that are not there are made.

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
+from conformance.expected.grown_inputs import ROUNDS, grown
 from conformance.expected.right_devices import OTHER_WAY
 from conformance.judging.bounds import ErrorValues, error_values, largest_values
 from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from conformance.goldens import GoldenStore
     from conformance.precision import FixedBits, Precision
     from conformance.quantization.parameter_file import QuantizationScales
+
+    Array = np.ndarray[Any, Any]
 
 RIGHT_WAYS = (
     "arithmetic=float32",
@@ -29,12 +32,25 @@ RIGHT_WAYS = (
 """Switches of the ideal profile: right devices that round and add in other ways."""
 
 
-def fused_errors(
-    store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales]
-) -> dict[str, dict[str, ErrorValues]]:
-    """Return the largest errors that right devices have at a network's outputs, by output and precision.
+Errors = dict[str, dict[str, ErrorValues]]
+
+
+class FusedErrors(NamedTuple):
+    """The largest errors that right devices have at a network's outputs, by output and precision.
 
     An output that is not finite on one of them at a precision has none there.
+
+    Attributes:
+        fused: on the network's inputs.
+        timed: on those, and on inputs that grew as much as they do in timed runs; against the same goldens.
+    """
+
+    fused: Errors
+    timed: Errors
+
+
+def fused_errors(store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales]) -> FusedErrors:
+    """Return what right devices reach along the whole network.
 
     Args:
         store: goldens, with their manifest made.
@@ -42,32 +58,46 @@ def fused_errors(
     """
     outputs = [output.name for output in store.network.outputs]
     store.ensure(outputs)
-    found: dict[str, dict[str, ErrorValues]] = {name: {} for name in outputs}
+    found = FusedErrors({name: {} for name in outputs}, {name: {} for name in outputs})
     for precision in PRECISIONS:
-        errors = dict(_errors(store, scales[precision.fixed_bits], precision, outputs))
-        for name, values in errors.items():
-            if None not in values:
-                found[name][str(precision)] = largest_values([value for value in values if value])
+        runs = [_errors(store, scales[precision.fixed_bits], precision, way) for way in RIGHT_WAYS]
+        runs.append(_errors(store, scales[precision.fixed_bits], precision, RIGHT_WAYS[0], grown_by=ROUNDS))
+        for name in outputs:
+            errors = [run[name] for run in runs]
+            for reached, part in ((found.fused, errors[:-1]), (found.timed, errors)):
+                if None not in part:
+                    reached[name][str(precision)] = largest_values([value for value in part if value])
     return found
 
 
 def _errors(
-    store: GoldenStore, scales: QuantizationScales, precision: Precision, outputs: list[str]
-) -> Iterator[tuple[str, list[ErrorValues | None]]]:
-    """Yield each output with its errors on every right device and sample; None for what is not finite."""
+    store: GoldenStore, scales: QuantizationScales, precision: Precision, way: str, *, grown_by: int = 0
+) -> dict[str, ErrorValues | None]:
+    """Return the largest error of each output on one right device; None for what is not finite.
+
+    Args:
+        store: the goldens.
+        scales: of the precision's width.
+        precision: fixed-point × float width.
+        way: switches of the ideal profile.
+        grown_by: the round whose inputs are fed; 0: the network's own.
+    """
+    outputs = [output.name for output in store.network.outputs]
     errors: dict[str, list[ErrorValues | None]] = {name: [] for name in outputs}
-    for way in RIGHT_WAYS:
-        device = EmulatorDevice(read_profile(f"{locations.IDEAL},{way}", locations.DEVICES))
-        with device.open(
-            store.network.graph, outputs, precision=precision, scales=scales, fuse=False
-        ) as session:
-            for sample in range(store.network.samples):
-                results = session.run(store.network.feeds(sample))
-                for name in outputs:
-                    golden, result = store.get(name, sample), results[name]
-                    finite = np.isfinite(golden).all() and np.isfinite(result).all()
-                    zero = not golden.any()
-                    errors[name].append(
-                        error_values(compare(golden, result), golden_is_zero=zero) if finite else None
-                    )
-    yield from errors.items()
+    device = EmulatorDevice(read_profile(f"{locations.IDEAL},{way}", locations.DEVICES))
+    with device.open(store.network.graph, outputs, precision=precision, scales=scales, fuse=False) as session:
+        for sample in range(store.network.samples):
+            feeds = store.network.feeds(sample)
+            results = session.run(grown(feeds, grown_by) if grown_by else feeds)
+            for name in outputs:
+                errors[name].append(_error(store.get(name, sample), results[name]))
+    return {
+        name: None if None in values else largest_values([value for value in values if value])
+        for name, values in errors.items()
+    }
+
+
+def _error(golden: Array, result: Array) -> ErrorValues | None:
+    if not (np.isfinite(golden).all() and np.isfinite(result).all()):
+        return None
+    return error_values(compare(golden, result), golden_is_zero=not golden.any())

@@ -68,7 +68,7 @@ def make_attainable(
         nodes,
         {name: ranges.found[name] for name in nodes if name in ranges.found},
         right,
-        fused_errors(store, scales),
+        *fused_errors(store, scales),
     )
     write_attainable(store.directory / FILE, content)
     return content

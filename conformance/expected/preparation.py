@@ -131,7 +131,8 @@ def _stale_bounds(store: GoldenStore) -> str:
     names = {node.name for node in store.manifest.nodes}
     if attainable.nodes.keys() != names:
         return "they are of other nodes"
-    return "" if attainable.right.keys() == names and attainable.fused else "they are of an earlier version"
+    whole = attainable.right.keys() == names and attainable.fused and attainable.timed
+    return "" if whole else "they are of an earlier version"
 
 
 def _prepared(store: GoldenStore, step: Step, *, forced: bool) -> Prepared:

@@ -71,7 +71,9 @@ def _of_network(expected: Expectations) -> dict[str, str]:
 
 def bounds_sha256(attainable: AttainableFile) -> str:
     """Return the SHA-256 of what bounds are derived from, beside the margins."""
-    return values_sha256([attainable.operators, attainable.nodes, attainable.right, attainable.fused])
+    return values_sha256(
+        [attainable.operators, attainable.nodes, attainable.right, attainable.fused, attainable.timed]
+    )
 
 
 def values_sha256(values: object) -> str:

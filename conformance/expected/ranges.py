@@ -71,7 +71,7 @@ class SeenRanges:
             goldens: the nodes, with their goldens; what they read is among them, stored, or a feed.
         """
         for name, golden in goldens.items():
-            for quantity in looked_at().get(self._graph.nodes[name].op, ()):
+            for quantity in sorted(looked_at().get(self._graph.nodes[name].op, ())):
                 values = self._values(quantity, name, sample, goldens, golden)
                 if values is not None and values.size:
                     self._keep(name, quantity, float(values.min()), float(values.max()))

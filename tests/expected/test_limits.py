@@ -95,6 +95,12 @@ def test_every_range_of_values_against_numpy(network):
     assert not found
 
 
+def test_ranges_are_written_in_one_order_whatever_sets_iterate_in(network):
+    ranges = expected_of(network).attainable.ranges
+    assert all(list(found) == sorted(found) for found in ranges.values())
+    assert len(ranges["mean"]) == 2
+
+
 def test_what_holds_in_half_alone(network):
     half, single = outside(network, HALF), outside(network, SINGLE)
     assert {name for name, _ in half.keys() - single.keys()} == {

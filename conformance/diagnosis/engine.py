@@ -25,6 +25,7 @@ from conformance.diagnosis.repairs import (
     stand_ins,
     with_effect,
 )
+from conformance.expected.overflow import told
 from conformance.expected.roofline import ModelledTime
 from conformance.quantization.calibration import quantized_tensors
 
@@ -105,7 +106,15 @@ class Diagnosing:
         scales = self._passes.expected.scales(self._precision.fixed_bits)
         limits = self._passes.expected.limits(self._passes.device.info().model)
         own = {item.node: item.own for item in (*seen.errors, *self._blame.inner)}
-        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits, own)
+        explanations = Explanations(
+            self._store,
+            self._precision,
+            scales,
+            self._passes.sample,
+            limits,
+            self._passes.expected.overflow,
+            own,
+        )
         return self._diagnosis(
             dataclasses.replace(seen, quality=repairs.of_precision),
             culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),
@@ -131,9 +140,20 @@ class Diagnosing:
             errors=list(seen.errors),
             forwards=self._passes.count,
             quantised=bool(quantized_tensors(self._graph)),
-            remarks=[*self._remarks, *self._blame.remarks, *incidents, *filter(None, [self._times.remark])],
+            remarks=[
+                *self._overflow(),
+                *self._remarks,
+                *self._blame.remarks,
+                *incidents,
+                *filter(None, [self._times.remark]),
+            ],
             **found,  # type: ignore[arg-type]
         )
+
+    def _overflow(self) -> Iterator[str]:
+        """Yield what overflows even on an ideal half device, at a precision with halves."""
+        if self._precision.float_bits == 16:
+            yield from told(self._passes.expected.attainable.overflow, self._judgeable)
 
     def _confirmed(self, repairs: Repairs) -> list[Choice]:
         """Return the choices ranked, the recommended one accepted on other samples of the network, too."""
@@ -196,7 +216,8 @@ class Diagnosing:
         """Blame the precision, at the nodes that do what they should."""
         failed = {item.node for item in failing(seen.errors)}
         right = [item for item in seen.errors if item.node not in failed]
-        return blamed_precision(self._precision, right, repairs.accepted)
+        overflowing = self._passes.expected.overflow.nodes(self._precision)
+        return blamed_precision(self._precision, right, repairs.accepted, overflowing)
 
     def _tried(self, culprits: Sequence[Culprit], seen: Observations, repairs: Repairs) -> list[Culprit]:
         """Measure what culprits do and what repairs the network, as far as runs may be spent on it."""

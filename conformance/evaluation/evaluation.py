@@ -20,6 +20,7 @@ from conformance.graph.cut import cut, cut_input
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import judge_comparisons, reached
+from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -238,6 +239,12 @@ class Evaluation:
             return "layer by layer"
         return "fused" if mode == "fused" else "broken at nodes"
 
+    def _unjudged(self, case: Case) -> str:
+        """Return why nothing is right at a node, where that is so."""
+        if case.mode != "own":
+            return ""
+        return self.expected.overflow.unjudged(case.node, parse_precision(case.precision))
+
     def _changed(
         self, case: Case, sample: int, turn: int, result: Any, digest: list[str]
     ) -> list[Comparison]:
@@ -300,7 +307,7 @@ class Evaluation:
                 sha256=tuple(hashes[node]),
                 seconds=run.seconds,
                 notes=run.notes,
-                unmodelled=unmodelled.get(node, ""),
+                unmodelled=unmodelled.get(node, "") or self._unjudged(case),
             )
             for node, case in cases.items()
         }

@@ -94,6 +94,7 @@ class Evaluation:
         """Judge the own error of every node: one run of the graph cut at all key nodes."""
         shapes = self.expected.shapes
         self.store.ensure([*shapes, *self.nodes])
+        self.expected.need(self.nodes)
         graph = cut(self.network.graph, shapes, self.nodes)
         return self._found(precision, "own", graph, self.nodes, self.expected.judge)
 

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 FILE = "attainable.json"
-GROUP = 30
-"""Nodes fetched in one run, large or small: bounds memory."""
-GROUP_ELEMENTS = 2**22
-"""More nodes than that are fetched as long as they have no more elements than this together."""
+MOST_BOUNDED = 1500
+"""Judgeable nodes up to which all of a network's have bounds in the file. Beyond it only key nodes have; what
+is judged besides is made when it is."""
 
 
 class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +35,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         graph_sha256, input_sha256: the network that it belongs to.
         scales_sha256: the quantisation scales that it was made with, by ``int8`` and ``int16``.
         operators: the operator whose margin holds, per node.
-        nodes: attainable errors, by node and precision.
+        nodes: attainable errors, by node and precision: of all judgeable nodes, or of the key nodes alone.
         ranges: smallest and largest values that documented limits are about, by node and quantity.
         right: digests of right devices' results, by node and precision: one string per sample. Empty in a
             file of an earlier version.
@@ -71,6 +70,12 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fused: dict[str, dict[str, ErrorValues]] = {}
     timed: dict[str, dict[str, ErrorValues]] = {}
     overflow: dict[str, dict[str, float]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def bounded(store: GoldenStore) -> list[str]:
+    """Return the nodes whose attainable errors the file has, producers first."""
+    few = len(store.manifest.nodes) <= MOST_BOUNDED
+    return [node.name for node in (store.manifest.nodes if few else store.manifest.key)]
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:

@@ -16,7 +16,7 @@ from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from conformance.goldens import GoldenStore
     from conformance.precision import FixedBits, Precision
@@ -60,41 +60,47 @@ def fused_errors(store: GoldenStore, scales: Mapping[FixedBits, QuantizationScal
     store.ensure(outputs)
     found = FusedErrors({name: {} for name in outputs}, {name: {} for name in outputs})
     for precision in PRECISIONS:
-        runs = [_errors(store, scales[precision.fixed_bits], precision, way) for way in RIGHT_WAYS]
-        runs.append(_errors(store, scales[precision.fixed_bits], precision, RIGHT_WAYS[0], grown_by=ROUNDS))
+        runs = [
+            run
+            for way in RIGHT_WAYS
+            for run in _errors(
+                store, scales[precision.fixed_bits], precision, way, timed=way == RIGHT_WAYS[0]
+            )
+        ]
         for name in outputs:
             errors = [run[name] for run in runs]
-            for reached, part in ((found.fused, errors[:-1]), (found.timed, errors)):
+            for reached, part in ((found.fused, [errors[0], *errors[2:]]), (found.timed, errors)):
                 if None not in part:
                     reached[name][str(precision)] = largest_values([value for value in part if value])
     return found
 
 
 def _errors(
-    store: GoldenStore, scales: QuantizationScales, precision: Precision, way: str, *, grown_by: int = 0
-) -> dict[str, ErrorValues | None]:
-    """Return the largest error of each output on one right device; None for what is not finite.
+    store: GoldenStore, scales: QuantizationScales, precision: Precision, way: str, *, timed: bool
+) -> Iterator[dict[str, ErrorValues | None]]:
+    """Yield the largest error of each output on one right device; None for what is not finite.
 
     Args:
         store: the goldens.
         scales: of the precision's width.
         precision: fixed-point × float width.
         way: switches of the ideal profile.
-        grown_by: the round whose inputs are fed; 0: the network's own.
+        timed: whether to yield those on inputs that grew, too, after those on the network's own.
     """
     outputs = [output.name for output in store.network.outputs]
-    errors: dict[str, list[ErrorValues | None]] = {name: [] for name in outputs}
     device = EmulatorDevice(read_profile(f"{locations.IDEAL},{way}", locations.DEVICES))
     with device.open(store.network.graph, outputs, precision=precision, scales=scales, fuse=False) as session:
-        for sample in range(store.network.samples):
-            feeds = store.network.feeds(sample)
-            results = session.run(grown(feeds, grown_by) if grown_by else feeds)
-            for name in outputs:
-                errors[name].append(_error(store.get(name, sample), results[name]))
-    return {
-        name: None if None in values else largest_values([value for value in values if value])
-        for name, values in errors.items()
-    }
+        for rounds in (0, ROUNDS) if timed else (0,):
+            errors: dict[str, list[ErrorValues | None]] = {name: [] for name in outputs}
+            for sample in range(store.network.samples):
+                feeds = store.network.feeds(sample)
+                results = session.run(grown(feeds, rounds) if rounds else feeds)
+                for name in outputs:
+                    errors[name].append(_error(store.get(name, sample), results[name]))
+            yield {
+                name: None if None in values else largest_values([value for value in values if value])
+                for name, values in errors.items()
+            }
 
 
 def _error(golden: Array, result: Array) -> ErrorValues | None:

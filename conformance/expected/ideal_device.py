@@ -7,12 +7,13 @@ nodes are computed once more, segment by segment, and dropped with their segment
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import math
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
-from conformance.expected.attainable import FILE, AttainableFile, write_attainable
+from conformance.expected.attainable import FILE, AttainableFile, bounded, write_attainable
 from conformance.expected.fused_errors import fused_errors
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.overflow import HALF, SATURATING, differing, masked, may_overflow
@@ -22,6 +23,7 @@ from conformance.expected.terms import SummedTerms
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.operators import MOVEMENT, SOURCES
+from conformance.graph.segments import MOST_ELEMENTS, MOST_NODES
 from conformance.judging.comparison import attained, attained_by_all
 from conformance.precision import PRECISIONS, FixedBits, Precision
 from conformance.quantization.parameter_file import scales_sha256
@@ -42,6 +44,8 @@ Digests: TypeAlias = "dict[str, dict[str, list[str]]]"
 """By node and precision, one string per sample."""
 Shares: TypeAlias = "dict[str, dict[str, float]]"
 """By node and precision."""
+Ranges: TypeAlias = "dict[str, dict[str, tuple[float, float]]]"
+"""By node and quantity."""
 
 
 def make_attainable(
@@ -57,22 +61,59 @@ def make_attainable(
     Raises:
         GoldenError: goldens are missing or damaged.
     """
-    ranges = SeenRanges(store)
-    nodes, right, overflow = _attained(store, scales, ideal, ranges)
+    made = attained_by(store, scales, ideal, bounded(store))
     provenance = store.manifest.provenance
     content = AttainableFile(
         provenance.graph_sha256,
         provenance.input_sha256,
         {f"int{bits}": scales_sha256(entry) for bits, entry in scales.items()},
-        {name: deciding_operator(store.network.graph, name, key_shapes(store)) for name in nodes},
-        nodes,
-        {name: ranges.found[name] for name in nodes if name in ranges.found},
-        right,
+        made.operators,
+        made.nodes,
+        made.ranges,
+        made.right,
         *fused_errors(store, scales),
-        overflow,
+        made.overflow,
     )
     write_attainable(store.directory / FILE, content)
     return content
+
+
+class Attained(NamedTuple):
+    """What is known of some nodes; each part as :class:`AttainableFile` has it."""
+
+    nodes: dict[str, dict[str, Attainable]]
+    operators: dict[str, str]
+    ranges: Ranges
+    right: Digests
+    overflow: Shares
+
+
+def attained_by(
+    store: GoldenStore,
+    scales: Mapping[FixedBits, QuantizationScales],
+    ideal: Profile,
+    names: Sequence[str],
+) -> Attained:
+    """Return what an ideal device attains at some nodes.
+
+    Args:
+        store: goldens, with their manifest made.
+        scales: quantisation scales by bit width.
+        ideal: the ideal profile.
+        names: the nodes, producers first.
+
+    Raises:
+        GoldenError: goldens are missing or damaged.
+    """
+    ranges, shapes = SeenRanges(store), key_shapes(store)
+    nodes, right, overflow = _attained(store, scales, ideal, ranges, names)
+    return Attained(
+        nodes,
+        {name: deciding_operator(store.network.graph, name, shapes) for name in nodes},
+        {name: ranges.found[name] for name in nodes if name in ranges.found},
+        right,
+        overflow,
+    )
 
 
 def _attained(
@@ -80,12 +121,12 @@ def _attained(
     scales: Mapping[FixedBits, QuantizationScales],
     ideal: Profile,
     ranges: SeenRanges,
+    names: Sequence[str],
 ) -> tuple[dict[str, dict[str, Attainable]], Digests, Shares]:
     """Return what is attainable, digests of right results, and what overflows, by node and precision.
 
     ``ranges`` looks at the same goldens.
     """
-    names = [node.name for node in store.manifest.nodes]
     key = [node.name for node in store.manifest.key]
     store.ensure(key)
     terms = SummedTerms(store)
@@ -94,10 +135,11 @@ def _attained(
     }
     right: Digests = {name: {} for name in names}
     overflow: Shares = {}
-    device = IdealDevice(store, scales, ideal)
-    saturating = IdealDevice(store, scales, read_profile(SATURATING, locations.DEVICES))
-    other = IdealDevice(store, scales, read_profile(f"{locations.IDEAL},{OTHER_WAY}", locations.DEVICES))
-    for sample, part in store.computed(names, f"bounds of {store.network.name}"):
+    device = IdealDevice(store, scales, ideal, names)
+    saturating = IdealDevice(store, scales, read_profile(SATURATING, locations.DEVICES), names)
+    other_way = read_profile(f"{locations.IDEAL},{OTHER_WAY}", locations.DEVICES)
+    other = IdealDevice(store, scales, other_way, names)
+    for sample, part in _goldens(store, names, f"bounds of {store.network.name}"):
         goldens = _agreeing(store, sample, part, set(key))
         terms.add(sample, goldens)
         ranges.add(sample, goldens)
@@ -133,6 +175,34 @@ def _masks(results: Mapping[str, Array], saturated: Mapping[str, Array]) -> dict
     return {name: differing(result, saturated[name]) for name, result in results.items()}
 
 
+def _goldens(store: GoldenStore, names: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, Array]]]:
+    """Yield sample by sample some of the nodes with their goldens: as they are stored, or computed again."""
+    key, everything = {node.name for node in store.manifest.key}, len(store.manifest.nodes)
+    if not key.issuperset(names) or len(names) == everything:
+        yield from store.computed(names, what)
+        return
+    done, total = 0, store.network.samples * len(names)
+    for sample in range(store.network.samples):
+        for part in _parts(store, names):
+            yield sample, {name: store.get(name, sample) for name in part}
+            done += len(part)
+            store.progress(done, total, what)
+
+
+def _parts(store: GoldenStore, names: Sequence[str]) -> list[list[str]]:
+    """Return nodes in parts that do not have too many elements together."""
+    parts: list[list[str]] = [[]]
+    elements = 0
+    for name in names:
+        size = math.prod(store.node(name).samples[0].shape)
+        if parts[-1] and (elements + size > MOST_ELEMENTS or len(parts[-1]) >= MOST_NODES):
+            parts.append([])
+            elements = 0
+        parts[-1].append(name)
+        elements += size
+    return parts
+
+
 def _agreeing(store: GoldenStore, sample: int, part: Mapping[str, Array], key: set[str]) -> dict[str, Array]:
     """Return the goldens of a segment: those of key nodes as they are stored, others checked."""
     for name, value in part.items():
@@ -150,13 +220,17 @@ class IdealDevice:
         store: the goldens that it is fed with.
         scales: quantisation scales by bit width.
         profile: the ideal profile.
+        names: the nodes that are asked for.
     """
 
     def __init__(
-        self, store: GoldenStore, scales: Mapping[FixedBits, QuantizationScales], profile: Profile
+        self,
+        store: GoldenStore,
+        scales: Mapping[FixedBits, QuantizationScales],
+        profile: Profile,
+        names: Sequence[str],
     ) -> None:
         self._store, self._scales, self._device = store, scales, EmulatorDevice(profile)
-        names = [node.name for node in store.manifest.nodes]
         self._cut = cut(store.network.graph, key_shapes(store), names)
         self._last = store.network.samples - 1
         self._parts: dict[tuple[str, ...], FrozenGraph] = {}

@@ -66,10 +66,6 @@ class Overflow:
         self, store: GoldenStore, scales: Callable[[FixedBits], QuantizationScales], shares: Shares
     ) -> None:
         self._store, self._scales, self._shares = store, scales, shares
-        self._devices = [
-            EmulatorDevice(read_profile(profile, locations.DEVICES))
-            for profile in ((locations.IDEAL, SATURATING) if shares else ())
-        ]
 
     def share(self, node: str, precision: Precision) -> float:
         """Return the part of a node's elements that has no right result, on the worst sample."""
@@ -91,7 +87,8 @@ class Overflow:
         feeds = golden_feeds(self._store, part.inputs, sample)
         scales = self._scales(precision.fixed_bits)
         results = []
-        for device in self._devices:
+        for profile in (locations.IDEAL, SATURATING):
+            device = EmulatorDevice(read_profile(profile, locations.DEVICES))
             opened = device.open(part, [node], precision=precision, scales=scales, fuse=False)
             with opened as session:
                 results.append(session.run(feeds)[node])

@@ -308,6 +308,13 @@ def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settin
     return traced.get_concrete_function(*specs)
 
 
+@functools.cache
+def _definitions(function: Any) -> dict[str, Any]:
+    """Return the definitions of a compiled function, and of those that it calls, by name."""
+    found = (function.function_def, *function.graph.as_graph_def().library.function)
+    return {definition.signature.name: definition for definition in found}
+
+
 class Library:
     """Collects the function definitions that a graph needs, while nodes that call them are made."""
 
@@ -341,8 +348,7 @@ class Library:
             for dtype, entry in zip(dtypes, signature, strict=True)
         )
         function = compiled(kernel, specs, **settings)
-        for definition in (function.function_def, *function.graph.as_graph_def().library.function):
-            self._definitions[definition.signature.name] = definition
+        self._definitions |= _definitions(function)
         results = result if isinstance(result, tuple) else (result,)
         return call(name, function.function_def.signature.name, inputs, dtypes, results)
 

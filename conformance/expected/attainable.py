@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 FILE = "attainable.json"
-MOST_BOUNDED = 1500
+MOST_BOUNDED = 2000
 """Judgeable nodes up to which all of a network's have bounds in the file. Beyond it only key nodes have; what
 is judged besides is made when it is."""
 

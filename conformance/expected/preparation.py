@@ -129,10 +129,10 @@ def _stale_bounds(store: GoldenStore) -> str:
             check_scales(attainable, scales, store)
     except ConformanceError:
         return "they are of other scales"
-    names = set(bounded(store))
-    if attainable.nodes.keys() != names:
+    made = attainable.nodes.keys()
+    if not set(bounded(store)) <= made <= {node.name for node in store.manifest.nodes}:
         return "they are of other nodes"
-    whole = attainable.right.keys() == names and attainable.fused and attainable.timed
+    whole = attainable.right.keys() == made and attainable.fused and attainable.timed
     return "" if whole else "they are of an earlier version"
 
 

@@ -210,6 +210,7 @@ OPERATORS: dict[str, Operator] = {
     "Merge": Operator("movement", "movement", "exact", hands_on="frame"),
     "MirrorPad": Operator("movement", "movement", "exact"),
     "NextIteration": Operator("movement", "movement", "exact", hands_on="frame"),
+    "OneHot": Operator("movement", "movement", "exact"),
     "Pack": Operator("movement", "movement", "exact"),
     "Pad": Operator("movement", "movement", "exact"),
     "PadV2": Operator("movement", "movement", "exact"),

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+OTHER_INTEGERS = "fixed_point_scale=position-scale,fixed_point_rounding=half-up,convolution_sums=fp32"
 RIGHT_WAYS = (
     locations.IDEAL,
     f"{locations.IDEAL},{OTHER_WAY}",
-    f"{locations.IDEAL},{OTHER_WAY},fixed_point_scale=position-scale,fixed_point_rounding=half-up,"
-    "convolution_sums=fp32",
+    f"{locations.IDEAL},{OTHER_WAY},{OTHER_INTEGERS}",
 )
 """Profiles of right devices: the ideal one, and such as round and add in other ways."""
 

@@ -1,7 +1,7 @@
-"""Kernels compiled by XLA, shared by all graphs of a process that call the same one, and collected per graph.
+"""Kernels that XLA compiles, shared by all graphs of a process, and collected per graph.
 
-XLA compiles a function anew for every shape. Two profiles share a kernel if they agree in the switches that it
-reads.
+XLA compiles a function anew for every shape. Two profiles share a kernel if they agree in the switches that
+it reads.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class _Kernel:
         for read, function in self._traced:
             if all(attrgetter(name)(profile) == value for name, value in read.items()):
                 return function
-        read: dict[str, str] = {}
-        function = self._trace(_Watched(profile, read))
-        self._traced.append((read, function))
+        reads: dict[str, str] = {}
+        function = self._trace(_Watched(profile, reads))
+        self._traced.append((reads, function))
         return function
 
     def _trace(self, profile: _Watched) -> Any:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
-from conformance.errors import GoldenError
 from conformance.expected.attainable import FILE, AttainableFile, write_attainable
 from conformance.expected.fused_errors import fused_errors
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.expected.overflow import HALF, SATURATING, differing, masked, may_overflow
 from conformance.expected.ranges import SeenRanges
 from conformance.expected.right_devices import OTHER_WAY, derivable, digest
 from conformance.expected.terms import SummedTerms
@@ -42,6 +40,8 @@ if TYPE_CHECKING:
 
 Digests: TypeAlias = "dict[str, dict[str, list[str]]]"
 """By node and precision, one string per sample."""
+Shares: TypeAlias = "dict[str, dict[str, float]]"
+"""By node and precision."""
 
 
 def make_attainable(
@@ -55,10 +55,10 @@ def make_attainable(
         ideal: the ideal profile.
 
     Raises:
-        GoldenError: goldens are missing or damaged, or a node is not finite on an ideal device.
+        GoldenError: goldens are missing or damaged.
     """
     ranges = SeenRanges(store)
-    nodes, right = _attained(store, scales, ideal, ranges)
+    nodes, right, overflow = _attained(store, scales, ideal, ranges)
     provenance = store.manifest.provenance
     content = AttainableFile(
         provenance.graph_sha256,
@@ -69,6 +69,7 @@ def make_attainable(
         {name: ranges.found[name] for name in nodes if name in ranges.found},
         right,
         *fused_errors(store, scales),
+        overflow,
     )
     write_attainable(store.directory / FILE, content)
     return content
@@ -79,8 +80,8 @@ def _attained(
     scales: Mapping[FixedBits, QuantizationScales],
     ideal: Profile,
     ranges: SeenRanges,
-) -> tuple[dict[str, dict[str, Attainable]], Digests]:
-    """Return what is attainable, and digests of right results, by node and precision.
+) -> tuple[dict[str, dict[str, Attainable]], Digests, Shares]:
+    """Return what is attainable, digests of right results, and what overflows, by node and precision.
 
     ``ranges`` looks at the same goldens.
     """
@@ -92,22 +93,31 @@ def _attained(
         name: {str(precision): [] for precision in PRECISIONS} for name in names
     }
     right: Digests = {name: {} for name in names}
+    overflow: Shares = {}
     device = IdealDevice(store, scales, ideal)
+    saturating = IdealDevice(store, scales, read_profile(SATURATING, locations.DEVICES))
     other = IdealDevice(store, scales, read_profile(f"{locations.IDEAL},{OTHER_WAY}", locations.DEVICES))
     for sample, part in store.computed(names, f"bounds of {store.network.name}"):
         goldens = _agreeing(store, sample, part, set(key))
         terms.add(sample, goldens)
         ranges.add(sample, goldens)
-        for name, precision, result in device.results(sample, goldens):
-            if not np.isfinite(result).all():
-                raise GoldenError(
-                    f"node {name!r} is not finite on an ideal device: a bound cannot be derived"
-                )
-            found[name][str(precision)].append(attained([goldens[name]], [result]))
-            right[name].setdefault(str(precision), []).append(digest(result))
-        for name, precision, result in other.results(sample, goldens):
-            if (another := digest(result)) != right[name][str(precision)][-1]:
-                right[name][str(precision)][-1] += f" {another}"
+        large = may_overflow([*goldens.values(), *device.fed(sample, goldens).values()])
+        for precision, results in device.results(sample, goldens):
+            masks = {}
+            if precision.float_bits == HALF and (large or may_overflow(results.values())):
+                masks = _masks(results, saturating.alone(sample, goldens, precision))
+            for name, result in results.items():
+                pair = goldens[name], result
+                if (mask := masks.get(name)) is not None:
+                    pair = masked(goldens[name], mask), masked(result, mask)
+                    entry = overflow.setdefault(name, {})
+                    entry[str(precision)] = max(entry.get(str(precision), 0.0), float(mask.mean()))
+                found[name][str(precision)].append(attained(*([item] for item in pair)))
+                right[name].setdefault(str(precision), []).append(digest(result))
+        for precision, results in other.results(sample, goldens):
+            for name, result in results.items():
+                if (another := digest(result)) != right[name][str(precision)][-1]:
+                    right[name][str(precision)][-1] += f" {another}"
     attainable = {
         name: {
             precision: attained_by_all(parts, **terms.of(name)._asdict())
@@ -115,7 +125,12 @@ def _attained(
         }
         for name, entries in found.items()
     }
-    return attainable, {name: entries if derivable(store, name) else {} for name, entries in right.items()}
+    digests = {name: entries if derivable(store, name) else {} for name, entries in right.items()}
+    return attainable, digests, overflow
+
+
+def _masks(results: Mapping[str, Array], saturated: Mapping[str, Array]) -> dict[str, Array | None]:
+    return {name: differing(result, saturated[name]) for name, result in results.items()}
 
 
 def _agreeing(store: GoldenStore, sample: int, part: Mapping[str, Array], key: set[str]) -> dict[str, Array]:
@@ -147,16 +162,28 @@ class IdealDevice:
         self._parts: dict[tuple[str, ...], FrozenGraph] = {}
         self._sessions: dict[tuple[FrozenGraph, Precision], EmulatorSession] = {}
 
-    def results(self, sample: int, goldens: Mapping[str, Array]) -> Iterator[tuple[str, Precision, Array]]:
-        """Yield node by node what it gives on a sample at every precision."""
+    def results(
+        self, sample: int, goldens: Mapping[str, Array]
+    ) -> Iterator[tuple[Precision, dict[str, Array]]]:
+        """Yield what it gives at every precision at some nodes, on a sample."""
         names = tuple(goldens)
         part = self._parts.setdefault(names, self._cut.prune(names))
         for precision in PRECISIONS:
             results = self._computed(part, precision, sample)
-            for name in names:
-                yield name, precision, results.pop(name)
+            yield precision, {name: results[name] for name in names}
         if sample == self._last:
             del self._parts[names]
+
+    def fed(self, sample: int, goldens: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what is fed to compute some nodes on a sample, network inputs among it."""
+        return golden_feeds(self._store, self._cut.prune(tuple(goldens)).inputs, sample)
+
+    def alone(self, sample: int, goldens: Mapping[str, Array], precision: Precision) -> dict[str, Array]:
+        """Return what it gives at some nodes, on a sample at a precision; nothing is kept for other ones."""
+        part = self._cut.prune(tuple(goldens))
+        with self._opened(part, precision) as session:
+            results: dict[str, Array] = session.run(golden_feeds(self._store, part.inputs, sample))
+        return results
 
     def _computed(self, part: FrozenGraph, precision: Precision, sample: int) -> dict[str, Array]:
         """Return the results of a part on a sample."""

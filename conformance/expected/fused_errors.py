@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 OTHER_INTEGERS = "fixed_point_scale=position-scale,fixed_point_rounding=half-up,convolution_sums=fp32"
 RIGHT_WAYS = (
     locations.IDEAL,
-    f"{locations.IDEAL},{OTHER_WAY}",
     f"{locations.IDEAL},{OTHER_WAY},{OTHER_INTEGERS}",
 )
-"""Profiles of right devices: the ideal one, and such as round and add in other ways."""
-
+"""Profiles of right devices: the ideal one, and one that rounds and adds in other ways."""
 
 Errors = dict[str, dict[str, ErrorValues]]
 

@@ -47,6 +47,11 @@ def derivable(store: GoldenStore, node: str) -> bool:
     return not unenclosed(_computing(store, node))
 
 
+def quantises(store: GoldenStore, node: str) -> bool:
+    """Return whether what computes a node from goldens computes in fixed point, so that its width matters."""
+    return any(item.op in FIXED_POINT for item in _computing(store, node))
+
+
 def _computing(store: GoldenStore, name: str) -> list[Node]:
     """Return a node, and what it computes from the goldens of key nodes that are fed."""
     graph, key = store.network.graph, key_shapes(store)
@@ -146,4 +151,4 @@ class RightDevices:
     @cached_method
     def quantises(self, node: str) -> bool:
         """Return whether what computes a node from goldens computes in fixed point."""
-        return any(item.op in FIXED_POINT for item in _computing(self._store, node))
+        return quantises(self._store, node)

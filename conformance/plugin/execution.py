@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.devices.base import KeepsLogs, TellsState
 from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
@@ -77,7 +76,7 @@ class Run:
         }
         self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
-        today = dt.datetime.now(dt.timezone.utc).date()
+        today = clock.now().date()
         self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
         self._waivers = [waiver.id for found in waivers.values() for waiver in found]
         self._scope = scope_sha256(waiver for found in waivers.values() for waiver in found)

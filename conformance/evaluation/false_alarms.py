@@ -24,11 +24,14 @@ OTHER_WAYS: Mapping[str, str] = {
     "position and scale one by one": "fixed_point_scale=position-scale",
     "symmetric fixed point": "fixed_point_range=symmetric",
     "products added in float32": "convolution_sums=fp32",
+    "running sums in float32, one pass": "reduction_sum=fp32",
     "running sums in float32, one axis at a time": "reduction_sum=fp32,reduction_order=first-axis-first",
     "running sums in float32, last axis first": "reduction_sum=fp32,reduction_order=last-axis-first",
     "elementwise operators in float32": "arithmetic=float32",
     "softmax in stored steps": "softmax_steps=rounded,reduction_sum=fp32,reduction_order=first-axis-first",
     "intermediates not stored": "fused_intermediates=fp32",
+    "batch norms and resizes in stored steps": "batch_norm_steps=rounded,resize_steps=rounded",
+    "folded batch norms": "batch_norm_steps=folded",
     "division by the reciprocal": "real_div=reciprocal",
 }
 """Switches of the ideal profile that make a device that is right by another way."""

@@ -155,7 +155,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for title, switches in DEVICES.items():
             for item in batch.judged(title, switches):
                 found.setdefault((title, str(batch.precision)), []).append(item)
+                if not item.found.conforms:
+                    print(_alarm(item), file=sys.stderr, flush=True)
     return _told(found, options.count)
+
+
+def _alarm(item: Judged) -> str:
+    return f"seed {item.seed}, {item.output} ({item.op}), {item.device}, {item.precision}: {item.found}"
 
 
 def _told(found: Mapping[tuple[str, str], Sequence[Judged]], count: int) -> int:
@@ -169,7 +175,7 @@ def _told(found: Mapping[tuple[str, str], Sequence[Judged]], count: int) -> int:
     for line in aligned(rows, {"networks", "false alarms", "largest ratio"}):
         print(line)
     for item in alarms:
-        print(f"seed {item.seed}, {item.output} ({item.op}), {item.device}, {item.precision}: {item.found}")
+        print(_alarm(item))
     pairs = sum(map(len, found.values()))
     print(f"{count} networks, {pairs} pairs of network and device: {len(alarms)} false alarms")
     return 1 if alarms else 0

@@ -52,7 +52,15 @@ SEVERAL = (
     "fixed_point_scale=position-scale,arithmetic=float32,reduction_sum=fp32,softmax_steps=rounded,"
     "fused_intermediates=fp32,real_div=reciprocal,batch_norm_steps=rounded,resize_steps=rounded"
 )
-DEVICES = {**OTHER_WAYS, "kept beside the ideal device": OTHER_WAY, ALL_AT_ONCE: SEVERAL, STOCK: ""}
+ONE_PASS = {"running sums in float32, one pass": "reduction_sum=fp32"}
+"""Right where sums are short (docs/sensitivity.md)."""
+DEVICES = {
+    **OTHER_WAYS,
+    **ONE_PASS,
+    "kept beside the ideal device": OTHER_WAY,
+    ALL_AT_ONCE: SEVERAL,
+    STOCK: "",
+}
 """Switches of the ideal profile, by title; stock TensorFlow has none."""
 BATCH = 200
 """Networks of one graph."""

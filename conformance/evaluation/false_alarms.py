@@ -24,7 +24,6 @@ OTHER_WAYS: Mapping[str, str] = {
     "position and scale one by one": "fixed_point_scale=position-scale",
     "symmetric fixed point": "fixed_point_range=symmetric",
     "products added in float32": "convolution_sums=fp32",
-    "running sums in float32, one pass": "reduction_sum=fp32",
     "running sums in float32, one axis at a time": "reduction_sum=fp32,reduction_order=first-axis-first",
     "running sums in float32, last axis first": "reduction_sum=fp32,reduction_order=last-axis-first",
     "elementwise operators in float32": "arithmetic=float32",

@@ -1,6 +1,7 @@
 """Judge many random small networks on devices that are right by another way: nothing may deviate.
 
     python tools/random_networks.py               # 10,000 networks of 1 to 200 elements a tensor; an hour
+    python tools/random_networks.py --together    # on four devices, each right by several other ways at once
     python tools/random_networks.py --count 400   # a few, each precision in turn
     python tools/random_networks.py --seed 7      # others
 
@@ -46,22 +47,29 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))  # where networks are drawn
 
-ALL_AT_ONCE = "several of these at once"
-SEVERAL = (
-    "half_rounding=ties-away,half_tiny=smallest,fixed_point_rounding=half-up,convolution_sums=fp32,"
-    "fixed_point_scale=position-scale,arithmetic=float32,reduction_sum=fp32,softmax_steps=rounded,"
-    "fused_intermediates=fp32,real_div=reciprocal,batch_norm_steps=rounded,resize_steps=rounded"
-)
-ONE_PASS = {"running sums in float32, one pass": "reduction_sum=fp32"}
+ONE_PASS = "running sums in float32, one pass"
 """Right where sums are short (docs/sensitivity.md)."""
 DEVICES = {
     **OTHER_WAYS,
-    **ONE_PASS,
+    ONE_PASS: "reduction_sum=fp32",
     "kept beside the ideal device": OTHER_WAY,
-    ALL_AT_ONCE: SEVERAL,
     STOCK: "",
 }
 """Switches of the ideal profile, by title; stock TensorFlow has none."""
+TOGETHER = {
+    "sums in one pass, everything stored, ties up": "half_rounding=ties-away,half_tiny=smallest,"
+    "fixed_point_rounding=half-up,fixed_point_scale=position-scale,convolution_sums=fp32,"
+    "arithmetic=float32,reduction_sum=fp32,softmax_steps=rounded,real_div=reciprocal,"
+    "batch_norm_steps=rounded,resize_steps=rounded",
+    "first axis first, folded, symmetric": "fixed_point_range=symmetric,arithmetic=float32,"
+    "reduction_sum=fp32,reduction_order=first-axis-first,batch_norm_steps=folded,"
+    "fused_intermediates=fp32",
+    "last axis first, steps stored": "half_rounding=ties-away,half_overflow=saturate,"
+    "fixed_point_rounding=half-up,reduction_sum=fp32,reduction_order=last-axis-first,"
+    "softmax_steps=rounded,real_div=reciprocal,resize_steps=rounded",
+    STOCK: "",
+}
+"""Devices that are right by several other ways at once: every switch of the others is in one of them."""
 BATCH = 200
 """Networks of one graph."""
 
@@ -157,10 +165,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=10_000, help="how many networks (default: 10000)")
     parser.add_argument("--seed", type=int, default=0, help="draws them (default: 0)")
+    parser.add_argument(
+        "--together", action="store_true", help="on a few devices that are each right by several other ways"
+    )
     options = parser.parse_args(arguments)
+    devices = TOGETHER if options.together else DEVICES
     found: dict[tuple[str, str], list[Judged]] = {}
     for batch in batches(options.count, options.seed, PRECISIONS):
-        for title, switches in DEVICES.items():
+        for title, switches in devices.items():
             for item in batch.judged(title, switches):
                 found.setdefault((title, str(batch.precision)), []).append(item)
                 if not item.found.conforms:

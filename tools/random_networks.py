@@ -47,11 +47,10 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))  # where networks are drawn
 
-ONE_PASS = "running sums in float32, one pass"
-"""Right where sums are short (docs/sensitivity.md)."""
+
 DEVICES = {
     **OTHER_WAYS,
-    ONE_PASS: "reduction_sum=fp32",
+    "running sums in float32, one pass": "reduction_sum=fp32",  # right where sums are short
     "kept beside the ideal device": OTHER_WAY,
     STOCK: "",
 }

@@ -29,8 +29,10 @@ MOST_NAMES = 60
 """Nodes whose names are written."""
 LONGEST = 42
 """Characters of a name."""
-ROW, COLUMN, MARGIN, HEAD, RESOLUTION = 0.17, 0.24, 3.4, 2.4, 100
-"""Inches of a row, of a column, beside and above a panel; pixels per inch."""
+ACROSS = 2
+"""Panels beside each other."""
+ROW, COLUMN, MARGIN, HEAD, RESOLUTION = 0.14, 0.16, 2.8, 1.9, 130
+"""Inches of a row, of a column, beside all panels, above and below them; pixels per inch."""
 
 
 def draw_heat_map(found: Sequence[Sensitivity], title: str, path: Path) -> None:
@@ -47,17 +49,21 @@ def draw_heat_map(found: Sequence[Sensitivity], title: str, path: Path) -> None:
     faults = list(dict.fromkeys(fault for item in found for fault in item.faults))
     nodes = list(dict.fromkeys(item.node for item in found))
     rows = max(len(nodes), 8)
-    size = MARGIN + len(precisions) * len(faults) * COLUMN + 1.2, HEAD + rows * ROW + 0.4
+    across = min(len(precisions), ACROSS)
+    down = math.ceil(len(precisions) / across)
+    size = MARGIN + across * len(faults) * COLUMN, HEAD + down * rows * ROW
     figure = Figure(figsize=size, dpi=RESOLUTION, layout="constrained")
-    panels = figure.subplots(1, len(precisions), sharey=True, squeeze=False)[0]
-    for axes, precision in zip(panels, precisions, strict=True):
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axes, precision in zip(panels.flat, precisions, strict=False):
         members = {item.node: item for item in found if item.precision == precision}
         image = _panel(axes, precision, [_sizes(members.get(node), faults) for node in nodes])
-        _labelled(axes, faults, nodes, named=axes is panels[0])
-    bar = figure.colorbar(image, ax=list(panels), shrink=0.8, ticks=range(FINEST, COARSEST + 1))
+    for axes in panels.flat[len(precisions) :]:
+        axes.set_axis_off()
+    _labelled(panels, faults, nodes)
+    bar = figure.colorbar(image, ax=list(panels.flat), shrink=0.6, ticks=range(FINEST, COARSEST + 1))
     bar.ax.set_yticklabels([f"1e{power}" for power in range(FINEST, COARSEST + 1)])
-    bar.set_label("smallest size that is caught; dark green: caught, without a size")
-    figure.suptitle(f"{title}; red: would pass; grey: no effect")
+    bar.set_label("smallest size that is caught")
+    figure.suptitle(f"{title}: green caught, red would pass, grey without effect", fontsize=9)
     kind = path.suffix.removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     write_atomically(path, lambda file: figure.savefig(file, format=kind, metadata=metadata))
@@ -96,16 +102,18 @@ def _greens() -> Any:
     return LinearSegmentedColormap.from_list("caught", ["#0b5d2c", "#57b15a", "#c9e06b", "#ffd24d"])
 
 
-def _labelled(axes: Axes, faults: Sequence[str], nodes: Sequence[str], *, named: bool) -> None:
-    axes.set_xticks(range(len(faults)), faults, rotation=90, fontsize=6)
-    axes.tick_params(length=0)
-    if not named:
-        return
-    if len(nodes) > MOST_NAMES:
-        axes.set_yticks([])
-        axes.set_ylabel(f"{len(nodes)} nodes, in the order of the network")
-        return
-    axes.set_yticks(range(len(nodes)), [_short(node) for node in nodes], fontsize=6)
+def _labelled(panels: Array, faults: Sequence[str], nodes: Sequence[str]) -> None:
+    """Name the faults below, and the nodes on the left, as far as there is room."""
+    for axes in panels.flat:
+        axes.tick_params(length=0)
+    for axes in panels[-1]:
+        axes.set_xticks(range(len(faults)), faults, rotation=90, fontsize=6)
+    for axes in panels[:, 0]:
+        if len(nodes) > MOST_NAMES:
+            axes.set_yticks([])
+            axes.set_ylabel(f"{len(nodes)} nodes, in the order of the network", fontsize=6)
+        else:
+            axes.set_yticks(range(len(nodes)), [_short(node) for node in nodes], fontsize=6)
 
 
 def _short(name: str) -> str:

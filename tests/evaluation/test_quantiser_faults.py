@@ -67,7 +67,7 @@ def test_a_quantiser_with_one_fault_is_caught_at_every_node(fault, precision):
 
 
 def test_a_tanh_from_a_table_is_caught_at_fp16_where_there_are_enough_values_to_tell():
-    values = np.random.default_rng(1).uniform(-3, 3, 20_000).astype(np.float32)
+    values = np.random.default_rng(1).uniform(-3, 3, 100_000).astype(np.float32)
     graph = frozen(lambda tf: tf.tanh(placeholder(tf, "x", values.shape), name="out"), "out")
     feeds, precision = {"x": values}, parse_precision("int8-fp16")
     scales = naive_scales(graph, feeds, 8)

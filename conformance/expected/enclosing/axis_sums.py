@@ -29,7 +29,8 @@ WINDOW = (1, 2)
 def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, like: Tensor) -> Tensor | None:
     """Return the radius of a sum whose terms are off, and that is stored between axes, whichever is first.
 
-    A mean is stored as a sum, and once more when it was divided.
+    A mean over axes is stored as a sum, and once more when it was divided, as the card's is. Nothing was seen
+    of a window's; where it goes by axes, what it stores are means.
 
     Args:
         node: a sum or a mean over axes or a window.
@@ -44,7 +45,8 @@ def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, l
     passes = _passes(node, inputs)
     if len(passes) < 2:
         return None
-    roundings = 2 if known(node.op).running_sum == "mean" else 1
+    entry = known(node.op)
+    roundings = 2 if entry.running_sum == "mean" and entry.reduces == "axes" else 1
     radii = []
     for order in (passes, passes[::-1]):
         value = inputs[0].value

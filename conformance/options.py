@@ -120,6 +120,14 @@ OPTIONS: tuple[Option, ...] = (
         Kind.SECONDS,
         "SECONDS",
     ),
+    Option(
+        "--deadline",
+        "seconds that TensorFlow may take for one graph on the CPU before it counts as hung",
+        "1800",
+        Kind.SECONDS,
+        "SECONDS",
+        suite=False,
+    ),
     Option("--isolate", "run the device in a process of its own, which may crash or hang", kind=Kind.SWITCH),
     Option(
         "--repeat",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser("golden", help="make a network's goldens and attainable errors")
-    add_options(command, "golden_dir")
+    add_options(command, "golden_dir", "deadline")
     add_network(command)
     command.set_defaults(command=make_goldens)
 

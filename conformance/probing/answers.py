@@ -101,11 +101,18 @@ def _answer(question: Question, measured: Sequence[Measured], known: Mapping[str
         switch=question.switch,
         state=state,
         values=fitting,
-        observation=_observation(seen, state, best),
+        observation=_why_same(question.switch, known) if state == "same" else _observation(seen, state, best),
         deciding=int(counted),
         agreeing=int(agreeing),
         precisions=list(dict.fromkeys(str(item.precision) for item, mask in deciding if mask.any())),
     )
+
+
+def _why_same(switch: str, known: Mapping[str, str]) -> str:
+    """Return why no result tells the values apart that fit."""
+    if switch == "half_products" and known.get("half_rounding") == "toward-zero":
+        return "all results are rounded toward zero, products too"
+    return "at the precisions that the device offers no result depends on it"
 
 
 def _seen(
@@ -117,7 +124,9 @@ def _seen(
         if run.unsupported or not observable.at(run.precision):
             continue
         if observable.fetch not in run.results:
-            lost.append(f"{observable.what} at {run.precision}: {run.lost.get(observable.fetch, 'no result')}")
+            lost.append(
+                f"{observable.what} at {run.precision}: {run.lost.get(observable.fetch, 'no result')}"
+            )
             continue
         try:
             predicted = {

@@ -13,7 +13,7 @@ from conformance.evaluation.device_runs import DeviceRun
 from conformance.probing.sheet import printed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from conformance.devices.base import Device
     from conformance.precision import Precision

@@ -112,9 +112,7 @@ QUESTIONS = (
         ),
     ),
     Question("real_div", (Observable("div", elementwise.quotients, "RealDiv"),)),
-    Question(
-        "batch_norm_steps", (Observable("batch-norm", steps.batch_norm, "a batch normalisation"),)
-    ),
+    Question("batch_norm_steps", (Observable("batch-norm", steps.batch_norm, "a batch normalisation"),)),
     Question("resize_steps", (Observable("resize", steps.resized, "linear interpolation"),)),
     Question("resize_nearest", (Observable("nearest", choices.nearest, "the nearest pixels of 4"),)),
     Question("top_k_unsorted", (Observable("top", choices.top, "TopKV2", seen=np.sort),)),

@@ -1,4 +1,4 @@
-"""Operators of which a device takes one form or another, whatever its arithmetic: which pixel, which values."""
+"""Operators that a device takes in one form or another, whatever its arithmetic: which pixels and values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_top(sheet: Sheet) -> None:
 
 
 def add_crop(sheet: Sheet) -> None:
-    """Add a crop by the nearest pixel that leaves the picture, with a value of its own for what lies there."""
+    """Add a crop by the nearest pixel that leaves the picture, with a value for what lies there."""
     picture = sheet.feed("crop/x", 4 * np.arange(CROPPED * CROPPED).reshape(1, CROPPED, CROPPED, 1))
     boxes = sheet.constant("crop/boxes", BOXES)
     of = sheet.constant("crop/of", [0] * len(BOXES), np.int32)

@@ -11,10 +11,10 @@ from conformance.probing.formats import HALF, SINGLE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from conformance.precision import Precision
     from conformance.probing.formats import Format
     from conformance.probing.guess import Guess
     from conformance.probing.sheet import Sheet
-    from conformance.precision import Precision
 
     Array = np.ndarray[Any, Any]
     Feeds = Mapping[str, Array]
@@ -36,10 +36,9 @@ def vectors(rows: Rows) -> list[Array]:
 
 
 def add_vectors(sheet: Sheet, name: str, rows: Rows) -> list[str]:
-    """Return placeholders that get the columns of ``rows``: ``NAME/x``, ``NAME/y``, …"""
+    """Return placeholders that get the columns of ``rows``: ``NAME/x``, ``NAME/y`` and so on."""
     return [
-        sheet.feed(f"{name}/{letter}", column)
-        for letter, column in zip("xyz", vectors(rows), strict=False)
+        sheet.feed(f"{name}/{letter}", column) for letter, column in zip("xyz", vectors(rows), strict=False)
     ]
 
 

@@ -39,7 +39,11 @@ def rows_of_terms(precision: Precision, seed: int = 6, terms: int = TERMS) -> Ar
     large = 2.0**form.digits
     rows[0, 0], rows[0, 1:9], rows[0, terms - 1] = large, 0.5, -large
     rows[1, 0], rows[1, 1:9], rows[1, terms - 1] = large, 1.5, -large
-    rows[2, 0], rows[2, 1:9], rows[2, terms - 1] = 2.0**15, 2.0 ** (-10 if form.digits == 11 else -12), -(2.0**15)
+    rows[2, 0], rows[2, 1:9], rows[2, terms - 1] = (
+        2.0**15,
+        2.0 ** (-10 if form.digits == 11 else -12),
+        -(2.0**15),
+    )
     rows[3, 0], rows[3, 1:9], rows[3, terms - 1] = 1, -(2.0 ** (-form.digits)), 2.0 ** (-4)
     return rows
 
@@ -58,7 +62,9 @@ def add_order(sheet: Sheet) -> None:
     large = 2.0**form.digits
     terms = form.round(np.rint(random.uniform(-512, 512, (8, 4, 6, 2)) * 64) / 64)
     terms[0] = 0
-    for index, values in enumerate([(large, 0.5, -large, 0), (large, 0, -large, 0.5), (large, -large, 0.5, 0)]):
+    for index, values in enumerate(
+        [(large, 0.5, -large, 0), (large, 0, -large, 0.5), (large, -large, 0.5, 0)]
+    ):
         terms[index] = 0
         terms[index, :2, :2] = np.array(values).reshape(2, 2, 1)
     sheet.reduce("order", "Sum", sheet.feed("order/x", terms), [1, 2])

@@ -34,7 +34,7 @@ class Measured:
 
     Attributes:
         precision: at which.
-        results: arrays, by fetch: what was right in form and finite in number of runs.
+        results: arrays of the right shape, by fetch.
         inputs: what predictions start from: feeds and constants, by name.
         lost: why a fetch gave no result, by its name.
         unstable: fetches that gave other bits when they were run again.
@@ -135,20 +135,21 @@ def _run(device: Device, sheet: Printed, found: Measured) -> BaseException | Non
         raise DeviceLost(str(run.lost)) from run.lost
     problems = run.problems(sheet.fetches)
     for fetch in sheet.fetches:
-        _keep(found, fetch, [results[fetch] for results in runs if fetch in results])
+        values = [results[fetch] for results in runs if fetch in results]
+        _keep(found, fetch, values, sheet.shapes[fetch])
         if fetch not in found.results:
             problem = problems.get(fetch)
             found.lost[fetch] = problem.reason if problem else "the device returned no such array"
     return run.error
 
 
-def _keep(found: Measured, fetch: str, values: Sequence[Any]) -> None:
-    """Keep the results of the runs of one fetch, if they are arrays of numbers of one shape."""
+def _keep(found: Measured, fetch: str, values: Sequence[Any], shape: tuple[int | None, ...]) -> None:
+    """Keep the results of the runs of one fetch, if they are arrays of numbers of the shape that is right."""
     try:
         arrays = [np.asarray(value, np.float64) for value in values]
     except (TypeError, ValueError):
         return
-    if not arrays or any(array.shape != arrays[0].shape or not array.size for array in arrays):
+    if not arrays or any(array.shape != shape for array in arrays):
         return
     found.results[fetch] = arrays[0]
     found.lost.pop(fetch, None)

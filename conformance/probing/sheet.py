@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.graph.dataflow import tensor_types
 from conformance.graph.editing import constant, placeholder, plain
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -91,6 +92,7 @@ class Printed:
         fetches: what is wanted.
         feeds: by placeholder.
         inputs: feeds and constants, by name: what predictions start from.
+        shapes: of what is fetched.
         scales: of its fixed-point operators.
     """
 
@@ -98,6 +100,7 @@ class Printed:
     fetches: tuple[str, ...]
     feeds: dict[str, Array]
     inputs: dict[str, Array]
+    shapes: dict[str, tuple[int | None, ...]]
     scales: QuantizationScales
 
 
@@ -110,5 +113,7 @@ def printed(precision: Precision, experiments: Iterable[Callable[[Sheet], None]]
     graph_def.versions.producer = PRODUCER
     graph = FrozenGraph.of(graph_def, sheet.fetches, source="the probe's graph")
     inputs = {**sheet.feeds, **sheet.constants}
+    types = tensor_types(graph)
+    shapes = {name: tuple(types[name][0].shape or ()) for name in sheet.fetches}
     scales = QuantizationScales(precision.fixed_bits, sheet.scales)
-    return Printed(graph, tuple(sheet.fetches), sheet.feeds, inputs, scales)
+    return Printed(graph, tuple(sheet.fetches), sheet.feeds, inputs, shapes, scales)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from conformance.precision import PRECISIONS
 from conformance.tables import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from conformance.probing.answers import Answer
     from conformance.probing.result import Probe
 
 MOST_LINES = 40
-WIDTH = 160
+WIDTH = 170
 OBSERVED = 84
-"""Characters of an observation that a table shows; ``probe.json`` has all of it."""
+"""Characters of an observation that a table shows; the JSON file has all of it."""
+LAST = ("special values", "results of Mul", "run again")
+"""Subjects that are told last, where there is room."""
 
 
 def lines(probe: Probe) -> list[str]:
@@ -26,8 +29,7 @@ def lines(probe: Probe) -> list[str]:
         *aligned([("switch", "value", "how sure", "the result that decided it"), *map(_row, probe.answers)]),
     ]
     foot = [*_lost(probe), *_costs(probe), *_explained(probe)]
-    room = MOST_LINES - len(head) - len(foot)
-    return [*head, *_properties(probe, room), *foot]
+    return [*head, *_properties(probe, MOST_LINES - len(head) - len(foot)), *foot]
 
 
 def _row(answer: Answer) -> tuple[str, str, str, str]:
@@ -36,20 +38,36 @@ def _row(answer: Answer) -> tuple[str, str, str, str]:
     return answer.switch, value, sure, textwrap.shorten(answer.observation, OBSERVED, placeholder=" …")
 
 
-def _properties(probe: Probe, room: int) -> list[str]:
-    found = [
-        textwrap.shorten(
-            f"{item.subject} ({', '.join(item.precisions)}): {item.words}"
-            + (f" [{item.confirmed}]" if item.confirmed else ""),
-            WIDTH,
-            placeholder=" …",
-        )
-        for item in probe.properties
+def where(precisions: Collection[str]) -> str:
+    """Return precisions in short: ``fp16`` for both with it, nothing for all four."""
+    if len(precisions) == len(PRECISIONS):
+        return ""
+    for part in ("fp16", "fp32", "int8", "int16"):
+        if set(precisions) == {str(each) for each in PRECISIONS if part in str(each).split("-")}:
+            return part
+    return ", ".join(precisions)
+
+
+def property_lines(probe: Probe) -> list[str]:
+    """Return what was found beyond the switches, a line for all subjects that share it; sums come first."""
+    subjects: dict[tuple[str, str], list[str]] = {}
+    for item in probe.properties:
+        subjects.setdefault((where(item.precisions), item.words), []).append(item.subject)
+    said = [
+        f"{', '.join(names)}{f' at {place}' if place else ''}: {words}"
+        for (place, words), names in subjects.items()
     ]
+    return sorted(
+        said, key=lambda line: (line.startswith(LAST), ": summed" not in line and "Softmax" not in line)
+    )
+
+
+def _properties(probe: Probe, room: int) -> list[str]:
+    found = [textwrap.shorten(line, WIDTH, placeholder=" …") for line in property_lines(probe)]
     if len(found) <= room:
         return found
     shown = max(room - 1, 0)
-    return [*found[:shown], f"and {len(found) - shown} more: --json or -o FILE.toml has all"]
+    return [*found[:shown], f"and {len(found) - shown} lines more: --json or -o FILE.toml has all"]
 
 
 def _lost(probe: Probe) -> Iterator[str]:

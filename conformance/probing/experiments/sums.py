@@ -9,7 +9,7 @@ import numpy as np
 from conformance.probing.experiments.elementwise import format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from conformance.precision import Precision
     from conformance.probing.guess import Guess
@@ -150,12 +150,13 @@ def overflowed(result: Array) -> Array:
     return np.where(result == 1, np.nan, result)
 
 
-def shares(guess: Guess, feeds: Feeds, name: str) -> Array:
-    """Return what a Softmax gives."""
+def shares(guess: Guess, feeds: Feeds, name: str, summed: Callable[[Array], Array] | None = None) -> Array:
+    """Return what a Softmax gives; ``summed`` adds along the first axis, by default one after the other."""
     x = feeds[f"{name}/x"].astype(np.float64)
     bits = {"rounded": guess.precision.float_bits, "fp32": 32, "exact": 64}[guess["softmax_steps"]]
     subtracted = guess["softmax_maximum"] == "subtracted"
     exponents = guess.stored(x - x.max(axis=1, keepdims=True), bits) if subtracted else x
     powers = guess.stored(np.exp(exponents), bits)
-    total = guess.stored(running(guess, powers.T, kind_of(guess)), bits)
+    sums = running(guess, powers.T, kind_of(guess)) if summed is None else summed(powers.T)
+    total = guess.stored(sums, bits)
     return guess.stored(powers / total[:, None])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Choice, Culprit, NodeErrors, Quality
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
+    from conformance.probing.result import Probe
 
 MOST_PASSES = 9
 """Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
@@ -68,9 +69,11 @@ class Diagnosing:
     Args:
         passes: runs the network.
         precision: what is diagnosed.
+        probe: of the device, where there is one.
     """
 
-    def __init__(self, passes: ForwardPasses, precision: Precision) -> None:
+    def __init__(self, passes: ForwardPasses, precision: Precision, probe: Probe | None = None) -> None:
+        self._probe = probe
         self._passes, self._precision, self._store = passes, precision, passes.store
         self._graph = self._store.network.graph
         self._key = [node.name for node in self._store.manifest.key]
@@ -98,7 +101,9 @@ class Diagnosing:
         scales = self._passes.expected.scales(self._precision.fixed_bits)
         limits = self._passes.expected.limits(self._passes.device.info().model)
         own = {item.node: item.own for item in (*seen.errors, *self._blame.inner)}
-        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits, own)
+        explanations = Explanations(
+            self._store, self._precision, scales, self._passes.sample, limits, own, self._probe
+        )
         return self._diagnosis(
             dataclasses.replace(seen, quality=repairs.of_precision),
             culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),

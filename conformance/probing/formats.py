@@ -68,9 +68,16 @@ class Format:
             if self.tiny == "zero":
                 subnormal = np.abs(rounded) < np.ldexp(1.0, self.least)
                 rounded = np.where(subnormal, np.copysign(0.0, values), rounded)
-            beyond = self.largest if self.overflow == "saturate" else np.inf
+            beyond = np.where(self._stays_finite(values), self.largest, np.inf)
             rounded = np.where(np.abs(rounded) > self.largest, np.copysign(beyond, values), rounded)
         return np.where(np.isnan(values), values, rounded)
+
+    def _stays_finite(self, values: Doubles) -> Any:
+        """Return where what is too large becomes the largest number: rounding down never passes it upwards."""
+        if self.overflow == "saturate":
+            return True
+        finite = np.isfinite(values)
+        return {"down": finite & (values > 0), "up": finite & (values < 0)}.get(self.rounding, False)
 
 
 def _whole(x: Doubles, rounding: Rounding) -> Doubles:

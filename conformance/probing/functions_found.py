@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.probing.experiments import functions
-from conformance.probing.experiments.elementwise import format_of
+from conformance.probing.formats import HALF, SINGLE
 from conformance.probing.result import Property
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ ODD = ("Tanh",)
 
 
 def found(run: Measured, guess: Guess) -> Iterator[Property]:
-    """Yield what each function is like at one precision; ``guess`` is not needed for it."""
-    del guess
+    """Yield what each function is like at one precision, beside what ``guess`` says results are stored as."""
+    form = SINGLE if guess.float_bits == 32 else HALF
     for function in functions.FUNCTIONS:
         name = f"function-{function.op.lower()}"
         if (result := run.results.get(name)) is None or result.ndim != 1:
             continue
         x = run.inputs[f"{name}/x"].astype(np.float64)
-        words = [_error(function, x, result, format_of(run.precision)), *_shape(function, x, result)]
+        words = [_error(function, x, result, form), *_shape(function, x, result)]
         even = run.results.get(f"{name}-steps")
         words += _table(function, even) if even is not None else []
         yield Property(subject=function.op, precisions=[str(run.precision)], words=", ".join(words))

@@ -31,10 +31,22 @@ class Guess:
     Attributes:
         values: by switch; what is not known is not there.
         precision: at which the device runs.
+        form: what results are stored as, where that was seen: perhaps in none of the ways of the switches.
     """
 
     values: Mapping[str, str]
     precision: Precision
+    form: Format | None = None
+
+    @property
+    def float_bits(self) -> int:
+        """Bits of what results are stored as: those of the precision, or more."""
+        return 32 if self.form is not None and self.form.digits > HALF.digits else self.precision.float_bits
+
+    @property
+    def floating(self) -> str:
+        """The same in words: ``fp16`` or ``fp32``."""
+        return f"fp{self.float_bits}"
 
     def __getitem__(self, switch: str) -> str:
         """Return the value of a switch.
@@ -56,7 +68,7 @@ class Guess:
             bits: 16, 32, or 64 for what is not stored.
             product: whether ``x`` is the exact product of an elementwise operator.
         """
-        bits = bits or self.precision.float_bits
+        bits = bits or self.float_bits
         if bits != 16:
             return SINGLE.round(x) if bits == 32 else np.asarray(x, np.float64)
         return self.half(x, product=product)
@@ -64,6 +76,8 @@ class Guess:
     def half(self, x: Any, *, product: bool = False) -> Doubles:
         """Return ``x`` as a half."""
         values = np.asarray(x, np.float64)
+        if self.form is not None and "half_rounding" not in self.values:
+            return self.form.round(values)
         known = HALF
         magnitudes = np.abs(values[~np.isnan(values)])
         if np.any((magnitudes > 0) & (magnitudes < HALF.smallest)):

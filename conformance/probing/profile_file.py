@@ -52,7 +52,7 @@ def profile_toml(probe: Probe, base: Profile, name: str) -> str:
 
 def _switch(probe: Probe, switch: str, value: str, base: str) -> list[str]:
     answer = probe.answer(switch)
-    measured = answer is not None and value in answer.values
+    measured = answer is not None and answer.state == "told"
     return [
         "",
         f"[switch.{switch}]",

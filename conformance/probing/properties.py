@@ -32,7 +32,7 @@ def properties(measured: Sequence[Measured], answers: Sequence[Answer]) -> list[
     known = {answer.switch: answer.value for answer in answers if answer.value is not None}
     found = []
     for run in measured:
-        guess = Guess(known, run.precision)
+        guess = Guess(known, run.precision, storage_found.form_of(run))
         for part in (storage_found, sums_found, functions_found):
             found += list(part.found(run, guess))
     return _together(found)

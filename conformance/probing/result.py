@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from conformance.files import read_json
-from conformance.probing.answers import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +15,46 @@ FORMAT = 1
 PROBE = "probe.json"
 PROFILE = "profile.toml"
 """The files of a probe."""
+
+
+State = Literal["told", "same", "none", "rests", "lost"]
+"""``told``: one value alone predicts every result. ``same``: several do, and all results. ``none``: no value
+does. ``rests``: no prediction without an answer that was not found. ``lost``: there are no results."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was found of one switch.
+
+    Attributes:
+        switch: its name.
+        state: see :data:`State`.
+        values: those that predict every result; one where ``told``.
+        observation: the result that decided it, or what speaks against all, in words.
+        deciding: how many single results differ between the alternatives.
+        agreeing: how many of these are as the best value predicts.
+        precisions: at which results decided.
+    """
+
+    switch: str
+    state: State
+    values: list[str] = []
+    observation: str = ""
+    deciding: int = 0
+    agreeing: int = 0
+    precisions: list[str] = []
+
+    @property
+    def value(self) -> str | None:
+        """The value, where there is one; the first of several that give the same."""
+        return self.values[0] if self.values else None
+
+    @property
+    def sure(self) -> str:
+        """How sure it is, in words."""
+        if self.state == "told":
+            where = f" at {', '.join(self.precisions)}" if self.precisions else ""
+            return f"{self.agreeing} of {self.deciding} results that tell the values apart{where}"
+        return {"same": "not told apart", "none": "none fits", "rests": "open", "lost": "lost"}[self.state]
 
 
 class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +66,7 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         words: what it is, in words.
         observation: the result that shows it.
         confirmed: of how many random results it predicts every bit, as ``32 of 32``; '' where not tried.
+        digits: of an accumulator: its binary digits; None where no rounding was seen, and of other subjects.
     """
 
     subject: str
@@ -34,6 +74,7 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     words: str
     observation: str = ""
     confirmed: str = ""
+    digits: int | None = None
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +152,15 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         versions = [f"{key} {device[key]}" for key in ("driver", "firmware", "framework") if device.get(key)]
         simulated = ["SIMULATED"] if device.get("simulated") else []
         return ", ".join([f"{device.get('kind', '')} ({device.get('model', '')})", *versions, *simulated])
+
+
+def kept_probe(run: Path) -> Probe | None:
+    """Return the probe that a run directory keeps; None where it keeps none.
+
+    Raises:
+        UsageError: it is malformed.
+    """
+    return read_probe(run) if (run / PROBE).is_file() else None
 
 
 def read_probe(path: Path) -> Probe:

@@ -80,18 +80,15 @@ def _roundings(run: Measured, stored: _Stored) -> Iterator[Property]:
 
 
 def _rounding_words(exact: Array, result: Array, run: Measured, fetches: list[str]) -> str:
-    form = format_of(run.precision)
-    for base in dict.fromkeys((form, SINGLE)):
-        for candidate in _candidates(base):
-            if np.array_equal(candidate.round(exact), result, equal_nan=True):
-                return _in_words(candidate, exact)
+    if (form := _format(exact, result, run)) is not None:
+        return _in_words(form, exact)
     if np.array_equal(DOUBLE.round(exact), result):
         return "not rounded"
     if unlike := _unlike(exact, result):
         return f"stochastic: equal numbers become different ones: {unlike}"
     if set(fetches) & set(run.unstable):
         return "stochastic: other bits when it is run again"
-    at = int(np.flatnonzero(form.round(exact) != result)[0])
+    at = int(np.flatnonzero(format_of(run.precision).round(exact) != result)[0])
     return f"none of the roundings known here: {exact[at]:.9g} becomes {result[at]:.9g}"
 
 
@@ -100,6 +97,23 @@ def _candidates(form: Format) -> Iterator[Format]:
         ROUNDINGS, ("inf", "saturate"), ("nearest", "smallest", "zero")
     ):
         yield dataclasses.replace(form, rounding=rounding, overflow=overflow, tiny=tiny)  # type: ignore[arg-type]
+
+
+def form_of(run: Measured) -> Format | None:
+    """Return what results are stored as, seen from sums of two; None where that is none of the known ways."""
+    stored = STORED[1]
+    if any(fetch not in run.results for fetch in stored.exact):
+        return None
+    exact = np.concatenate([of(run.inputs, fetch) for fetch, of in stored.exact.items()])
+    return _format(exact, np.concatenate([run.results[fetch] for fetch in stored.exact]), run)
+
+
+def _format(exact: Array, result: Array, run: Measured) -> Format | None:
+    for base in dict.fromkeys((format_of(run.precision), SINGLE)):
+        for candidate in _candidates(base):
+            if np.array_equal(candidate.round(exact), result, equal_nan=True):
+                return candidate
+    return None
 
 
 def _in_words(form: Format, exact: Array) -> str:

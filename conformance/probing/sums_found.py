@@ -73,6 +73,7 @@ def _of_sums(run: Measured, fetch: str, subject: str, rows: Mapping[str, Array],
         words=read.in_words,
         observation=read.picture,
         confirmed=read.confirmed,
+        digits=None if read.seen is not None else read.form.digits,
     )
 
 
@@ -117,6 +118,7 @@ def _of_softmax(run: Measured, guess: Guess) -> Iterator[Property]:
         subject="Softmax",
         precisions=[str(run.precision)],
         words=f"exponentials summed {words(order)}, kept in {kind}",
+        digits={"a half": 11, "float32": 24}.get(kind),
         observation=picture(order),
         confirmed=f"{result.size} of {result.size} shares bit for bit",
     )
@@ -127,7 +129,7 @@ def _total(order: Order, form: Format, terms: Array) -> Array:
 
 
 def _softmax_order(inputs: Mapping[str, Array], result: Array, guess: Guess) -> tuple[Order | None, str]:
-    for kind in dict.fromkeys((guess.precision.floating, "fp32", "exact")):
+    for kind in dict.fromkeys((guess.floating, "fp32", "exact")):
         form = guess.sum_format(kind)
         for order in ORDERS if kind != "exact" else ("at once",):
             summed = functools.partial(_total, order, form)

@@ -179,7 +179,7 @@ def _in_parts(guess: Guess, parts: Array) -> Array:
     """Return sums over the second axis, rounded as ``convolution_sums`` says."""
     kind = guess["convolution_sums"]
     bits = 64 if kind == "exact" else int(kind.removeprefix("fp"))
-    if bits < guess.precision.float_bits:
+    if bits < guess.float_bits:
         bits = 64
     total = np.zeros(len(parts))
     for part in guess.stored(parts, bits).T:

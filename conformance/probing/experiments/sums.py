@@ -95,7 +95,7 @@ EXPERIMENTS = (add, add_order, add_pools, add_softmax)
 def kind_of(guess: Guess) -> str:
     """Return the type of running sums: ``fp16``, ``fp32`` or ``exact``."""
     kind = guess["reduction_sum"]
-    return guess.precision.floating if kind == "float-type" else kind
+    return guess.floating if kind == "float-type" else kind
 
 
 def running(guess: Guess, terms: Array, kind: str) -> Array:
@@ -135,7 +135,7 @@ def pooled(guess: Guess, feeds: Feeds, name: str) -> Array:
     rows = feeds[f"{name}/x"].astype(np.float64)[:, 0, :, 0]
     length = rows.shape[1]
     by_window = guess["average_pool_sum"] == "by-window"
-    kind = (guess.precision.floating if length <= 36 else "fp32") if by_window else kind_of(guess)
+    kind = (guess.floating if length <= 36 else "fp32") if by_window else kind_of(guess)
     return guess.stored(running(guess, rows.T, kind) / length).reshape(-1, 1, 1, 1)
 
 
@@ -153,7 +153,7 @@ def overflowed(result: Array) -> Array:
 def shares(guess: Guess, feeds: Feeds, name: str, summed: Callable[[Array], Array] | None = None) -> Array:
     """Return what a Softmax gives; ``summed`` adds along the first axis, by default one after the other."""
     x = feeds[f"{name}/x"].astype(np.float64)
-    bits = {"rounded": guess.precision.float_bits, "fp32": 32, "exact": 64}[guess["softmax_steps"]]
+    bits = {"rounded": guess.float_bits, "fp32": 32, "exact": 64}[guess["softmax_steps"]]
     subtracted = guess["softmax_maximum"] == "subtracted"
     exponents = guess.stored(x - x.max(axis=1, keepdims=True), bits) if subtracted else x
     powers = guess.stored(np.exp(exponents), bits)

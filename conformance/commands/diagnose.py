@@ -58,8 +58,8 @@ def add(commands: Commands) -> None:
         "--with-probe",
         type=Path,
         metavar="FILE.json",
-        help="what `mlu-conformance probe` found of the device: causes are then told as measured (default: of a "
-        "run, the probe that it keeps)",
+        help="what `mlu-conformance probe` found of the device: causes are told as measured (default: of a "
+        "run, what it keeps)",
     )
     command.add_argument(
         "-o",

@@ -60,6 +60,8 @@ def probe(options: argparse.Namespace) -> None:
 
     _check_output(options.output)
     base = read_profile(options.profile, locations.DEVICES)
+    if options.verify is not None:
+        network_of(options.verify)  # a wrong one is told before anything is run
     with opened_device(request_of(options)) as device:
         found = _probed(device, base, options)
     if options.json:

@@ -1,4 +1,4 @@
-"""Causes as a probe measured them, in place of what golden numbers would suffer on a device that sums in half."""
+"""Causes as a probe measured them, in place of what numbers would suffer on a device that sums in half."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Format:
         return np.where(np.isnan(values), values, rounded)
 
     def _stays_finite(self, values: Doubles) -> Any:
-        """Return where what is too large becomes the largest number: rounding down never passes it upwards."""
+        """Return where what is too large becomes the largest number: rounded down, it never is infinite."""
         if self.overflow == "saturate":
             return True
         finite = np.isfinite(values)

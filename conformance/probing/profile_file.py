@@ -11,8 +11,7 @@ from conformance.devices.emulator.profile import ALTERNATIVES, Profile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from conformance.probing.answers import Answer
-    from conformance.probing.result import Probe
+    from conformance.probing.result import Answer, Probe
 
 
 def found_values(probe: Probe, base: Profile) -> dict[str, str]:

@@ -14,9 +14,8 @@ from conformance.probing.guess import Guess
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from conformance.probing.answers import Answer
     from conformance.probing.measuring import Measured
-    from conformance.probing.result import Property
+    from conformance.probing.result import Answer, Property
 
 EXPERIMENTS = (*storage.EXPERIMENTS, *trees.EXPERIMENTS, *functions.EXPERIMENTS)
 """What all of them need."""

@@ -11,8 +11,7 @@ from conformance.tables import aligned
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from conformance.probing.answers import Answer
-    from conformance.probing.result import Probe
+    from conformance.probing.result import Answer, Probe
 
 MOST_LINES = 40
 WIDTH = 170

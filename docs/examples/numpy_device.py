@@ -1,9 +1,10 @@
 """NumPy as a device: what it computes with half or float32 arrays, whatever the scales of fixed point say.
 
-``stored``, ``added``, ``product_sums`` and ``function`` are methods of their own, so that a device with another
-arithmetic overrides one of them.
+``stored``, ``added``, ``product_sums`` and ``function`` are methods of their own, so that a device with
+another arithmetic overrides one of them.
 """
 
+import contextlib
 import time
 
 import numpy as np
@@ -96,12 +97,17 @@ class NumpySession(SessionBase):
         self.problems, known = {}, {}
         with np.errstate(all="ignore"):
             for name in self._fetches:
-                try:
+                with self._problem_of(name):
                     results[name] = np.array(self._value(name, feeds, known), np.float32)
-                except Unsupported as error:
-                    self.problems[name] = error
         self.device_seconds = time.perf_counter() - started
         return results
+
+    @contextlib.contextmanager
+    def _problem_of(self, name):
+        try:
+            yield
+        except Unsupported as error:
+            self.problems[name] = error
 
     def _value(self, tensor, feeds, known):
         name = producer(tensor)

@@ -1,18 +1,18 @@
 """Emulators that are probed, and what must come out."""
 
 import dataclasses
-import datetime as dt
 
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import ALTERNATIVES, read_profile
 from conformance.precision import parse_precision
-from conformance.probing.probing import probed
+from conformance.probing.answers import answers
+from conformance.probing.measuring import measured
+from conformance.probing.questions import EXPERIMENTS
 
 BASE = read_profile("mlu270", locations.DEVICES)
 FEW = [parse_precision(name) for name in ("int8-fp16", "int16-fp32")]
 """Between them, these two show every switch."""
-TODAY = dt.date(2026, 1, 2)
 
 
 def emulator_of(values):
@@ -20,13 +20,14 @@ def emulator_of(values):
     return EmulatorDevice(dataclasses.replace(BASE, **values))
 
 
-def read_back(values, precisions=FEW, **more):
+def read_back(values, precisions=FEW):
     """Return the switches that a probe reads otherwise than they are: their values, and what was read."""
-    found = probed(emulator_of(values), base="mlu270", today=TODAY, precisions=precisions, **more)
+    device = emulator_of(values)
+    found = answers([measured(device, precision, EXPERIMENTS) for precision in precisions])
     whole = {switch: getattr(BASE, switch) for switch in ALTERNATIVES} | values
     return {
         answer.switch: (whole[answer.switch], answer.values)
-        for answer in found.answers
+        for answer in found
         if answer.values != alike(answer.switch, whole)
     }
 

@@ -146,8 +146,8 @@ def large_shares(guess: Guess, feeds: Feeds, name: str) -> Array:
 
 
 def overflowed(result: Array) -> Array:
-    """Return a result with NaN for 1, too: what saturates has a sum that is as large as each of its terms."""
-    return np.where(result == 1, np.nan, result)
+    """Return a result with NaN for 1 and more, too: what a saturated sum of saturated terms gives."""
+    return np.where(result >= 1, np.nan, result)
 
 
 def shares(guess: Guess, feeds: Feeds, name: str, summed: Callable[[Array], Array] | None = None) -> Array:

@@ -35,6 +35,7 @@ SLOW = (
 
 # No test asserts a wall-clock time: a busy machine that draws or runs examples slowly is no error
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", parent=settings.get_profile("suite"), max_examples=10_000)
 settings.load_profile("suite")
 
 # A background job inherits that SIGINT is ignored, and so would the processes that tests interrupt

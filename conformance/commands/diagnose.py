@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.commands.arguments import (
     add_device,
     add_network,
@@ -27,6 +26,7 @@ from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Mapping
 
     from conformance.commands import Commands
@@ -133,7 +133,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
             f"--sample {sample} does not exist: {network.name} has samples 0 to {network.samples - 1}"
         )
     probe = None if options.with_probe is None else read_probe(options.with_probe)
-    now = dt.datetime.now(dt.timezone.utc)
+    now = clock.now()
     store = golden_store(network, options)
     prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.commands.arguments import add_device, add_options, golden_store, network_of
 from conformance.commands.printing import note, say
 from conformance.devices.registry import opened_device, request_of
@@ -100,7 +99,7 @@ def _probed(device: Device, base: Profile, options: argparse.Namespace) -> Probe
     from conformance.probing.probing import probed
 
     precisions = PRECISIONS if options.precision is None else (parse_precision(options.precision),)
-    today = dt.datetime.now(dt.timezone.utc).date()
+    today = clock.now().date()
     found = probed(device, base=base.name, today=today, precisions=precisions, told=note)
     if options.verify is None:
         return found

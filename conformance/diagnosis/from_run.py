@@ -101,7 +101,9 @@ class _FinishedRun:
         limits = self._expected.limits(str(self._device.get("model", "")))
         sizes = {item.node: item.own for item in errors}
         probe = kept_probe(self._directory)
-        explanations = Explanations(self._store, self._precision, scales, 0, limits, sizes, probe)
+        explanations = Explanations(
+            self._store, self._precision, scales, 0, limits, self._expected.overflow, sizes, probe
+        )
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(
             quality=quality,
@@ -180,7 +182,8 @@ class _FinishedRun:
             )
             return []
         accepted = {precision for precision in PRECISIONS if self._quality(precision).accepted}
-        return blamed_precision(self._precision, key, accepted.__contains__)
+        overflowing = self._expected.overflow.nodes(self._precision)
+        return blamed_precision(self._precision, key, accepted.__contains__, overflowing)
 
     def _by_own_errors(
         self, own: Mapping[str, Finding], errors: list[NodeErrors], key: list[NodeErrors]

@@ -42,6 +42,8 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             file of an earlier version.
         fused: the largest errors of right devices along the whole network, by output and precision.
         timed: the same on inputs that grew as in timed runs, too.
+        overflow: parts of elements that overflow even on an ideal half device, by node and precision, of the
+            worst sample; nodes without any are not in it.
     """
 
     graph_sha256: str
@@ -53,6 +55,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     right: dict[str, dict[str, list[str]]] = {}
     fused: dict[str, dict[str, ErrorValues]] = {}
     timed: dict[str, dict[str, ErrorValues]] = {}
+    overflow: dict[str, dict[str, float]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +70,7 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     right: dict[str, dict[str, list[str]]] = {}
     fused: dict[str, dict[str, ErrorValues]] = {}
     timed: dict[str, dict[str, ErrorValues]] = {}
+    overflow: dict[str, dict[str, float]] | msgspec.UnsetType = msgspec.UNSET
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -114,6 +118,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         stored.right,
         stored.fused,
         stored.timed,
+        stored.overflow or {},
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -133,6 +138,7 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
         content.right,
         content.fused,
         content.timed,
+        content.overflow or msgspec.UNSET,
     )
     write_json_table_atomically(path, stored)
 

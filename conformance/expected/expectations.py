@@ -14,6 +14,7 @@ from conformance.errors import ConformanceError, GoldenError
 from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
 from conformance.expected.limits import Limits
+from conformance.expected.overflow import Overflow, masked, told_share
 from conformance.expected.right_devices import RightDevices
 from conformance.expected.scales import scales_directory
 from conformance.expected.terms import golden_shapes
@@ -65,6 +66,11 @@ class Expectations:
         return RightDevices(
             self.store, self.scales, self._margins.sum_allowance.factor, self.attainable.right
         )
+
+    @functools.cached_property
+    def overflow(self) -> Overflow:
+        """What overflows even on an ideal half device."""
+        return Overflow(self.store, self.scales, self.attainable.overflow)
 
     @functools.cached_property
     def attainable(self) -> AttainableFile:
@@ -148,11 +154,15 @@ class Expectations:
         Raises:
             GoldenError: it cannot be worked out, which says nothing about the device.
         """
-        if found.metrics is None or not digest or not np.isfinite(result).all():
+        precision, mask = parse_precision(case.precision), None
+        if digest and self.overflow.share(case.node, precision):
+            mask = self.overflow.mask(case.node, precision, sample)
+        if mask is not None and np.shape(result) == mask.shape:
+            found = self._where_known(found, case.node, sample, np.asarray(result), mask)
+        if found.metrics is None or not digest or (mask is None and not np.isfinite(result).all()):
             return found
-        precision = parse_precision(case.precision)
         try:
-            conformity = self.right.held(case.node, precision, sample, np.asarray(result), digest[0])
+            conformity = self.right.held(case.node, precision, sample, np.asarray(result), digest[0], mask)
         except ConformanceError:
             raise
         except Exception as error:
@@ -160,6 +170,17 @@ class Expectations:
                 f"what right devices give at {case.node!r} cannot be worked out: {error}"
             ) from error
         return dataclasses.replace(found, conformity=conformity)
+
+    def _where_known(
+        self, found: Comparison, node: str, sample: int, result: Array, mask: Array
+    ) -> Comparison:
+        """Return a comparison of the elements that have a right result, with a note on the others."""
+        if result.dtype.kind != "f":
+            return found
+        golden = self.store.get(node, sample)
+        known = compare_sample(masked(golden, mask), masked(result, mask), found.where)
+        note = f"{found.where} {told_share(float(mask.mean()))}, which are not judged"
+        return dataclasses.replace(known, notes=[note], answers=found.answers)
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own results: whether a right device of the precision gives them.

@@ -18,6 +18,7 @@ from conformance.errors import ConformanceError, InfrastructureError, UsageError
 from conformance.expected.attainable import FILE as BOUNDS
 from conformance.expected.attainable import check_scales, read_attainable
 from conformance.expected.ideal_device import make_attainable
+from conformance.expected.overflow import told
 from conformance.expected.scales import (
     MadeScales,
     kept_scales,
@@ -175,7 +176,9 @@ def _there(store: GoldenStore, step: Step) -> str:
     if step == "goldens":
         return f"{len(store.manifest.nodes)} nodes, {len(store.manifest.key)} of them key nodes"
     if step == "bounds":
-        return f"{len(store.manifest.nodes)} nodes at {len(PRECISIONS)} precisions"
+        names = [node.name for node in store.manifest.nodes]
+        overflow = told(read_attainable(store).overflow, names)
+        return "; ".join([f"{len(names)} nodes at {len(PRECISIONS)} precisions", *overflow])
     graph, directory = store.network.graph, scales_directory(store)
     tensors, loops = calibrated_tensors(graph), told_loops(graph)
     if not tensors:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance import __version__
+from conformance import __version__, clock
 from conformance.errors import UsageError
 from conformance.gating.arithmetic import arithmetic
 from conformance.gating.comparable import check_comparable, judged_differences
@@ -90,7 +89,7 @@ def _gate(
         verdict="CANNOT TELL",
         exit_code=0,
         reasons=[],
-        made=dt.datetime.now(dt.timezone.utc),
+        made=clock.now(),
         version=__version__,
         device=f"{device.get('kind')} ({device.get('model')})",
         simulated=bool(device.get("simulated")),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.devices.base import KeepsLogs, TellsState
 from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
@@ -17,6 +16,7 @@ from conformance.evaluation.stopwatch import Stopwatch
 from conformance.evaluation.timing import rounds_of
 from conformance.expected.expectations import Expectations
 from conformance.expected.limits import told
+from conformance.expected.overflow import told as told_overflow
 from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger, scope_sha256
@@ -77,7 +77,7 @@ class Run:
         }
         self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
-        today = dt.datetime.now(dt.timezone.utc).date()
+        today = clock.now().date()
         self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
         self._waivers = [waiver.id for found in waivers.values() for waiver in found]
         self._scope = scope_sha256(waiver for found in waivers.values() for waiver in found)
@@ -201,7 +201,7 @@ class Run:
             return {}
 
     def _limit_notes(self) -> Iterator[str]:
-        """Yield what judged nodes are outside of, network by network, all precisions together."""
+        """Yield what judged nodes are outside of, and what overflows, by network, all precisions together."""
         for name, evaluation in self.evaluations.items():
             limits = evaluation.expected.limits(self.info.model)
             judged = {key[1]: nodes for key, nodes in self._judged.items() if key[0] == name}
@@ -210,7 +210,9 @@ class Run:
                 for precision, nodes in judged.items()
                 for item in limits.outside(nodes, parse_precision(precision))
             )
-            yield from limits.unchecked(dict.fromkeys(node for nodes in judged.values() for node in nodes))
+            nodes = dict.fromkeys(node for nodes in judged.values() for node in nodes)
+            yield from limits.unchecked(nodes)
+            yield from told_overflow(evaluation.expected.attainable.overflow, nodes)
 
     def rest(self) -> None:
         """Close what was kept open between two tests of one group."""

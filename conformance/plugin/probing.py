@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import collections
-import datetime as dt
 import itertools
 from typing import TYPE_CHECKING
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 from conformance.evaluation.evaluation import Evaluation
@@ -42,7 +41,7 @@ def probe_of_run(device: Device, profile: str, directory: Path) -> Profile:
         DeviceError, InfrastructureError: the device gave nothing, or is gone.
     """
     base = read_profile(profile, locations.DEVICES)
-    found = probed(device, base=base.name, today=dt.datetime.now(dt.timezone.utc).date())
+    found = probed(device, base=base.name, today=clock.now().date())
     write_json_atomically(directory / PROBE, found)
     write_text_atomically(directory / PROFILE, profile_toml(found, base, "probe"))
     return emulated(found, base)

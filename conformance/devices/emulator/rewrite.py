@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from conformance.devices.emulator.composed_operators import compositions_of
 from conformance.devices.emulator.constants import Constants, made_of
 from conformance.devices.emulator.fixed_point import FixedPoint
-from conformance.devices.emulator.kernels import Library
+from conformance.devices.emulator.library import Library
 from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.devices.emulator.reductions import Reductions
 from conformance.devices.emulator.rounding import Rounding

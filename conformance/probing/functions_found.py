@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CORRECT = 0.5000001
 """Units in the last place up to which every result is the nearest number."""
 ODD = ("Tanh",)
+REGULAR = 0.8
+"""Part of a table's corners that lie as far apart as the others do."""
 
 
 def found(run: Measured, guess: Guess) -> Iterator[Property]:
@@ -90,5 +92,8 @@ def _table(function: Function, result: Array) -> list[str]:
         return []
     first = np.flatnonzero(np.diff(corners, prepend=-9) > 2)
     places = x[corners[first] + 1]
-    spacing = float(np.median(np.diff(places)))
+    gaps = np.diff(places)
+    spacing = float(np.median(gaps))
+    if np.mean(np.abs(gaps - spacing) <= spacing / 4) < REGULAR:
+        return []
     return [f"a table with linear interpolation, corners every {spacing:.4g} ({8 / spacing:.0f} in 8)"]

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from probing.odd_devices import ODD, Backward, Stochastic
+from probing.odd_devices import ODD, Backward, Rsqrt12, Stochastic
 
 from conformance.precision import parse_precision
 from conformance.probing.probing import probed
@@ -28,6 +28,11 @@ def test_what_the_profile_cannot_say_is_none_of_the_alternatives():
     answer = found.answer("reduction_sum")
     assert (answer.state, answer.values) == ("none", [])
     assert "Sum of 64 terms" in answer.observation
+
+
+def test_few_good_bits_are_no_table():
+    said = [item.words for item in probe_of(Rsqrt12()).properties if item.subject == "Rsqrt"]
+    assert not any("table" in words for words in said), said
 
 
 def test_results_that_differ_from_run_to_run_are_told():

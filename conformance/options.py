@@ -137,6 +137,12 @@ OPTIONS: tuple[Option, ...] = (
         Kind.COUNT,
         "N",
     ),
+    Option(
+        "--probe",
+        "probe the device first and keep what was found in the run's directory; every record then says "
+        "whether the emulator with the profile found gives the same bits",
+        kind=Kind.SWITCH,
+    ),
     Option("--layer-by-layer", "do not fuse operators, in any mode", kind=Kind.SWITCH),
     Option("--require-hardware", "exit 3 unless the device is a real card", kind=Kind.SWITCH),
     Option(
@@ -259,6 +265,7 @@ class Settings:
     device_timeout: float
     isolate: bool
     repeat: int
+    probe: bool
     layer_by_layer: bool
     require_hardware: bool
     network: str

@@ -27,6 +27,7 @@ LAYERS = (
     ("expected",),
     ("evaluation",),
     ("runs",),
+    ("probing",),
     ("dumps",),
     ("gating",),
     ("history",),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from conformance.diagnosis.model import Choice, Culprit, Effect, NodeErrors
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
+    from conformance.probing.result import Probe
 
 MOST_PASSES = 9
 """Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
@@ -76,9 +77,11 @@ class Diagnosing:
     Args:
         passes: runs the network.
         precision: what is diagnosed.
+        probe: of the device, where there is one.
     """
 
-    def __init__(self, passes: ForwardPasses, precision: Precision) -> None:
+    def __init__(self, passes: ForwardPasses, precision: Precision, probe: Probe | None = None) -> None:
+        self._probe = probe
         self._passes, self._precision, self._store = passes, precision, passes.store
         self._graph = self._store.network.graph
         self._key = [node.name for node in self._store.manifest.key]
@@ -114,6 +117,7 @@ class Diagnosing:
             limits,
             self._passes.expected.overflow,
             own,
+            self._probe,
         )
         return self._diagnosis(
             dataclasses.replace(seen, quality=repairs.of_precision),

@@ -20,6 +20,7 @@ from conformance.expected.roofline import ModelledTime
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.precision import PRECISIONS
+from conformance.probing.result import kept_probe
 from conformance.quantization.calibration import quantized_tensors
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
 from conformance.runs.networks import network_of_run
@@ -99,8 +100,9 @@ class _FinishedRun:
         scales = self._expected.scales(self._precision.fixed_bits)
         limits = self._expected.limits(str(self._device.get("model", "")))
         sizes = {item.node: item.own for item in errors}
+        probe = kept_probe(self._directory)
         explanations = Explanations(
-            self._store, self._precision, scales, 0, limits, self._expected.overflow, sizes
+            self._store, self._precision, scales, 0, limits, self._expected.overflow, sizes, probe
         )
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(

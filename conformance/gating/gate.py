@@ -10,6 +10,7 @@ import msgspec
 
 from conformance import __version__, clock
 from conformance.errors import UsageError
+from conformance.gating.arithmetic import arithmetic
 from conformance.gating.comparable import check_comparable, judged_differences
 from conformance.gating.drift import THRESHOLD, drifts, operators
 from conformance.gating.impossible_times import impossible_times
@@ -111,6 +112,7 @@ def _gate(
         irreproducible=unlike,
         speed=found,
         notes=notes,
+        arithmetic=arithmetic(baseline, candidate, drifted),
     )
     verdict = verdict_of(result)
     return msgspec.structs.replace(

@@ -22,6 +22,7 @@ from conformance.judging.bounds import read_margins
 from conformance.judging.waivers import WaiverLedger, scope_sha256
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
+from conformance.plugin.probing import Explaining, probe_of_run
 from conformance.precision import PRECISIONS, parse_precision
 from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
@@ -94,6 +95,7 @@ class Run:
         self._outcomes: dict[str, str] = {}
         self._keep: Callable[[Record], object] = lambda _: None
         self._pictures: OutputKeeper | None = None
+        self._explaining: Explaining | None = None
 
     def of(self, network: str) -> Evaluation:
         """Return the device on one of the run's networks."""
@@ -105,6 +107,16 @@ class Run:
         self._keep, self._pictures = keep, keeper_of(self.evaluations, directory)
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
+
+    def probe(self) -> None:
+        """Probe the device and keep what was found: every record then says whether it explains it.
+
+        Raises:
+            ConformanceError: nothing was found, or the device is gone.
+        """
+        with self.stopwatch.during("prepare"):
+            profile = probe_of_run(self.device, self.plan.settings.profile, self.directory)
+        self._explaining = Explaining(profile, self.evaluations)
 
     def record(self, *findings: Finding, suffix: str = "") -> list[Record]:
         """Write down what came out, after waivers, and return it.
@@ -155,6 +167,7 @@ class Run:
             fusion=self.of(finding.case.network).fusion(finding.case.mode),
             case_id=f"{finding.case}{suffix}",
             fail_unmodelled=self.plan.settings.unmodelled == "fail",
+            explained=self._explaining(finding) if self._explaining else None,
         )
 
     def status(self) -> ProcessStatus:
@@ -172,6 +185,7 @@ class Run:
                 *self._device_notes,
                 *(self._pictures.notes if self._pictures else ()),
                 *self._limit_notes(),
+                *([self._explaining.note] if self._explaining else ()),
             ],
             seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )

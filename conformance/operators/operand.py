@@ -142,7 +142,7 @@ class Operand:
         random = np.random.default_rng([self.seed, *self.shape])
         if self.dtype != "float32":
             return random.integers(0, self.below, self.shape).astype(self.dtype)
-        values = np.asarray(RECIPES[self.recipe](random, self.shape), np.float32)
+        values = np.asarray(RECIPES[self.recipe](random, self.shape), np.float32).reshape(self.shape)
         return values.astype(np.float16).astype(np.float32) if self.halves else values
 
     @property

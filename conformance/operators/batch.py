@@ -17,6 +17,7 @@ from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import MOVEMENT
+from conformance.judging.cases import OPERATORS
 from conformance.networks import Network
 from conformance.operators.table import TESTS
 from conformance.quantization.calibration import Magnitudes, calibrate, quantized_tensors
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-NAME = "operators"
-"""What records call the network of operators."""
 WHY = ["operator"]
 
 
@@ -50,7 +49,7 @@ class BatchNetwork(Network):
     outputs = []
     trusted = False
 
-    def __init__(self, cases: Sequence[OperatorCase], name: str = NAME) -> None:
+    def __init__(self, cases: Sequence[OperatorCase], name: str = OPERATORS) -> None:
         self.name, self.cases, self.directory = name, tuple(cases), Path(name)
         self.weights, self.key = None, ()
         self._fed: dict[str, Array] = {}

@@ -156,7 +156,7 @@ def _listed(attributes: dict[str, Any]) -> dict[str, Any]:
 PRODUCT_TESTS = (
     OperatorTest("Conv2D", "Conv2D", _draw_convolution, _build_convolution, rows=True),
     OperatorTest(
-        "Conv2D dilated",
+        "Conv2D/dilated",
         "Conv2D",
         functools.partial(_draw_convolution, dilated=True),
         _build_convolution,

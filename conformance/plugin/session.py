@@ -13,6 +13,7 @@ from conformance.plugin.benchmark_comparison import take_regressions
 from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
 from conformance.plugin.gating import check_baseline, gate_run
+from conformance.plugin.operators import failures_of
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
@@ -87,7 +88,9 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     )
     run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
-    run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
+    run.begin(
+        journal.add, journal.directory.path, journal.directory.path / "logs", failures_of(config)
+    )
     config.stash[RUN], config.stash[JOURNAL] = run, journal
 
 

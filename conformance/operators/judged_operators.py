@@ -13,7 +13,7 @@ from conformance.errors import UsageError
 from conformance.judging.findings import Finding
 from conformance.operators.judged_cases import case_of, together
 from conformance.operators.reproducing import write_reproduction
-from conformance.operators.search import EXAMPLES, Search
+from conformance.operators.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class JudgedOperators:
         judge: CaseJudge,
         names: Sequence[str],
         *,
-        examples: int = EXAMPLES,
+        examples: int,
         failures: Path | None = None,
         reproductions: Path | None = None,
     ) -> None:

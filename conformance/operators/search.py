@@ -1,12 +1,14 @@
-"""The search: hypothesis draws batches of cases, and shrinks one that fails to a single minimal case.
+"""The search: hypothesis draws batches of cases of all operators, and shrinks what fails to one minimal case.
 
-A case that was judged once is not run again, so that shrinking a list costs nothing; only new cases compile.
+An operator that fails in a batch is searched by itself: lists of its cases alone, which hypothesis shrinks. A
+case that was judged once is not run again, so that shrinking a list costs nothing; only new cases compile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -29,16 +31,18 @@ SEED = 14
 """Every search draws the same cases, on every machine."""
 OFTEN = 3
 """A batch holds an operator this many times out of one more."""
-MOST_TRIALS = 120
+MOST_TRIALS = 60
 """Cases that are tried to shrink one that fails; each is compiled."""
 MOST_BROKEN = 8
 """Of these, how many may break the device: a process that dies costs seconds."""
-EXAMPLES = 8
-"""Batches per precision, unless the user says otherwise."""
+LONGEST = 6
+"""Cases of one operator in a list."""
+LISTS = 30
+"""Lists of one operator that fails that are drawn, to find it failing again."""
 
 
 class CaseFails(Exception):  # noqa: N818 - hypothesis sees what happened, the user never does
-    """A case of the batch fails. Hypothesis shrinks each type of exception by itself: one per operator."""
+    """A case of a list fails."""
 
 
 @dataclasses.dataclass
@@ -47,9 +51,9 @@ class Found:
 
     Attributes:
         judged: every case that was judged, in this order.
-        drawn: cases of the batches that hypothesis drew before it shrank any.
+        drawn: cases of the batches of all operators.
         minimal: of each operator that fails, the case that hypothesis shrank it to.
-        batches: how many batches were drawn.
+        batches: how many batches of all operators were drawn.
     """
 
     judged: dict[OperatorCase, JudgedCase] = dataclasses.field(default_factory=dict)
@@ -57,9 +61,14 @@ class Found:
     minimal: dict[str, JudgedCase] = dataclasses.field(default_factory=dict)
     batches: int = 0
 
+    @property
+    def failing(self) -> list[str]:
+        """The operators that fail, in the order in which they were found."""
+        return list(dict.fromkeys(item.case.name for item in self.judged.values() if item.fails))
+
 
 def batches(names: Sequence[str]) -> SearchStrategy[list[OperatorCase]]:
-    """Return the strategy of lists of cases, each operator once at most; an empty list is the simplest."""
+    """Return the strategy of batches: each operator once at most, and most of them."""
 
     @st.composite
     def batch(draw: DrawFn) -> list[OperatorCase]:
@@ -68,86 +77,97 @@ def batches(names: Sequence[str]) -> SearchStrategy[list[OperatorCase]]:
     return batch()
 
 
+def lists(name: str) -> SearchStrategy[list[OperatorCase]]:
+    """Return the strategy of lists of cases of one operator."""
+    return st.lists(st.composite(TESTS[name].drawn)(), min_size=1, max_size=LONGEST)
+
+
 class Search:
     """A search at one precision.
 
     Args:
         judge: judges a batch on the device.
         examples: how many batches are drawn.
-        database: where failures are kept, to be tried first the next time; None: nowhere.
+        database: directory of what failed before, which is tried first; None: there is none.
     """
 
-    def __init__(self, judge: Judge, examples: int = EXAMPLES, database: Path | None = None) -> None:
-        self._judge, self._examples = judge, examples
-        self._database = None if database is None else DirectoryBasedExampleDatabase(database)
+    def __init__(self, judge: Judge, examples: int, database: Path | None = None) -> None:
+        self._judge, self._examples, self._database = judge, examples, database
         self._error: Exception | None = None
         self._trials = self._broken = 0
         self.found = Found()
 
     def run(self, names: Sequence[str]) -> Found:
-        """Search until no operator of these fails that was not found before.
+        """Try what failed before, draw batches, and shrink the operators that fail.
 
         Raises:
             Exception: what the judge raised; it says nothing about a single case.
         """
-        left = list(names)
-        if self._database is not None:
-            self._round(left, [Phase.reuse, Phase.shrink])
-        while left:
-            left = [name for name in left if name not in self.found.minimal]
-            before = len(self.found.minimal)
-            self._round(left, [Phase.generate, Phase.shrink])
-            if len(self.found.minimal) == before:
-                break
+        for name in names:
+            if self._database is not None and (self._database / name).is_dir():
+                self._shrink(name, [Phase.reuse, Phase.shrink])
+        self._draw(names)
+        for name in self.found.failing:
+            if name not in self.found.minimal:
+                self._shrink(name, [Phase.generate, Phase.shrink])
         return self.found
 
-    def _round(self, names: Sequence[str], phases: Sequence[Phase]) -> None:
-        """Let hypothesis search once, and shrink every operator that fails."""
-        failing: dict[str, JudgedCase] = {}
-        calls = 0
+    def _draw(self, names: Sequence[str]) -> None:
+        """Judge as many batches of all operators as are asked for; none fails here."""
 
-        @seed(SEED)
-        @settings(
-            max_examples=self._examples,
-            database=self._database,
+        def each(cases: list[OperatorCase]) -> None:
+            self._trials = 0
+            known = self._of(cases)
+            self.found.batches += bool(cases)
+            self.found.drawn.update(dict.fromkeys(item.case for item in known))
+
+        self._hypothesis(each, batches(names), [Phase.generate], self._examples)
+
+    def _shrink(self, name: str, phases: Sequence[Phase]) -> None:
+        """Search one operator by itself; what hypothesis shrinks it to is its minimal case."""
+        self._trials = self._broken = 0
+
+        def each(cases: list[OperatorCase]) -> None:
+            for item in self._of(cases):
+                if item.fails:
+                    self.found.minimal[name] = item  # hypothesis tries the smallest last
+                    raise CaseFails(name)
+
+        self._hypothesis(each, lists(name), phases, LISTS, None if self._database is None else self._database / name)
+        failing = [item for item in self.found.judged.values() if item.case.name == name and item.fails]
+        if failing and name not in self.found.minimal:
+            self.found.minimal[name] = min(failing, key=lambda item: item.case.elements)
+
+    def _hypothesis(
+        self,
+        each: Callable[[list[OperatorCase]], None],
+        strategy: SearchStrategy[list[OperatorCase]],
+        phases: Sequence[Phase],
+        examples: int,
+        database: Path | None = None,
+    ) -> None:
+        """Let hypothesis call ``each``; that a case fails is remembered there."""
+        searching = settings(
+            max_examples=examples,
+            database=None if database is None else DirectoryBasedExampleDatabase(database),
             deadline=None,
             phases=phases,
             suppress_health_check=list(HealthCheck),
             print_blob=False,
-            report_multiple_bugs=True,
         )
-        @given(batches(names))
-        def each(cases: list[OperatorCase]) -> None:
-            nonlocal calls
-            calls += 1
-            judged = self._of(cases, new=not failing and calls <= self._examples)
-            for item in judged:
-                if item.fails:
-                    if item.case.name not in failing:
-                        self._trials = self._broken = 0
-                    failing[item.case.name] = item  # the last one is the smallest
-                    raise _failure(item.case.name)
-
-        try:
-            each()
-        except Exception:
-            if not failing and self._error is None:
-                raise
+        with contextlib.suppress(CaseFails):
+            seed(SEED)(searching(given(strategy)(each)))()
         if self._error is not None:
             raise self._error
-        self.found.minimal.update(failing)
 
-    def _of(self, cases: Sequence[OperatorCase], *, new: bool) -> list[JudgedCase]:
+    def _of(self, cases: Sequence[OperatorCase]) -> list[JudgedCase]:
         """Return the cases judged; what is not known is run, unless that was tried often enough."""
         known = self.found.judged
         unknown = [case for case in dict.fromkeys(cases) if case not in known]
-        tried_out = not new and (self._trials >= MOST_TRIALS or self._broken >= MOST_BROKEN)
-        if unknown and self._error is None and not tried_out:
+        often = self._trials >= MOST_TRIALS or self._broken >= MOST_BROKEN
+        if unknown and self._error is None and not often:
+            self._trials += 1
             self._run(unknown)
-            self._trials += not new
-        if new and cases:
-            self.found.batches += 1
-            self.found.drawn.update(dict.fromkeys(case for case in cases if case in known))
         return [known[case] for case in cases if case in known]
 
     def _run(self, cases: Sequence[OperatorCase]) -> None:
@@ -158,12 +178,3 @@ class Search:
             return
         self._broken += any(item.finding.outcome == "broken" for item in found)
         self.found.judged.update({item.case: item for item in found})
-
-
-_TYPES: dict[str, Any] = {}
-
-
-def _failure(name: str) -> CaseFails:
-    """Return an exception whose type is the operator's own."""
-    kind = _TYPES.setdefault(name, type(f"{name} fails", (CaseFails,), {}))
-    return kind(name)  # type: ignore[no-any-return]

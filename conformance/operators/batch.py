@@ -83,7 +83,10 @@ class BatchNetwork(Network):
     def magnitudes(self) -> Magnitudes:
         """The largest magnitude of every quantised tensor; all of them are operands, perhaps moved."""
         return Magnitudes(
-            {key: float(np.abs(self._behind(tensor)).max()) for key, tensor in quantized_tensors(self.graph).items()}
+            {
+                key: float(np.abs(self._behind(tensor)).max())
+                for key, tensor in quantized_tensors(self.graph).items()
+            }
         )
 
     def scales(self, bits: FixedBits) -> QuantizationScales:
@@ -122,7 +125,10 @@ class BatchStore(GoldenStore):
         made_from = Provenance(self.network.name, "", "", "", "", "", "", [])
         return Manifest(
             made_from,
-            [GoldenNode(name, graph.nodes[name].op, WHY, [fingerprint(value)]) for name, value in self._made.items()],
+            [
+                GoldenNode(name, graph.nodes[name].op, WHY, [fingerprint(value)])
+                for name, value in self._made.items()
+            ],
         )
 
     @property

@@ -25,7 +25,17 @@ IMAGES = (
 SHAPES = (*VECTORS, *MATRICES[1::2], (2, 3, 4), (1, 7, 5), *IMAGES[1::3], ())
 """Of elementwise operators: 1, odd, prime, around 64 and 128, and axes of different lengths."""
 
-SIGNED = ("whole", "uniform", "normal", "signed zeros", "equal", "ties", "cancelling", "wide channels", "outlier")
+SIGNED = (
+    "whole",
+    "uniform",
+    "normal",
+    "signed zeros",
+    "equal",
+    "ties",
+    "cancelling",
+    "wide channels",
+    "outlier",
+)
 """Recipes of operands that may be of any size up to some hundreds."""
 MOVED = (*SIGNED, "subnormal", "largest")
 """Recipes of operands that are not computed with."""

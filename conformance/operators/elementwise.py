@@ -55,7 +55,10 @@ def _draw_leak(draw: DrawFn) -> Drawn:
 
 def _draw_clip(draw: DrawFn) -> Drawn:
     (operand,), _ = _draw_one(draw, recipes=SIGNED)
-    return [operand], {"low": draw(st.sampled_from([-1.0, -0.5, 0.0])), "high": draw(st.sampled_from([1.0, 6.0]))}
+    return [operand], {
+        "low": draw(st.sampled_from([-1.0, -0.5, 0.0])),
+        "high": draw(st.sampled_from([1.0, 6.0])),
+    }
 
 
 def _draw_slope(draw: DrawFn) -> Drawn:
@@ -125,10 +128,10 @@ UNARY: dict[str, Sequence[str]] = {
     "Relu6": MOVED,
     "Sign": SIGNED,
     "Square": ("whole", "uniform", "normal", "signed zeros", "ties", "equal"),
-    "Floor": (*SIGNED, "halves between"),
-    "Ceil": (*SIGNED, "halves between"),
-    "Rint": (*SIGNED, "halves between"),
-    "Round": (*SIGNED, "halves between"),
+    "Floor": (*SIGNED, "halves between", "almost halves"),
+    "Ceil": (*SIGNED, "halves between", "almost halves"),
+    "Rint": (*SIGNED, "halves between", "almost halves"),
+    "Round": (*SIGNED, "halves between", "almost halves"),
     "Elu": FUNCTION,
     "Selu": FUNCTION,
     "Softplus": (*FUNCTION, "halves between"),

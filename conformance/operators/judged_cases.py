@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
     from conformance.devices.base import Device
     from conformance.evaluation.stopwatch import Stopwatch
+    from conformance.expected.limits import Outside
     from conformance.judging.bounds import Margins
     from conformance.judging.findings import Finding
     from conformance.judging.waivers import WaiverLedger
     from conformance.operators.case import OperatorCase
     from conformance.precision import Precision
 
+INSIDE = "case_"
+"""What names of nodes in a batch begin with: a note that names one says nothing to a reader of the run."""
 KEPT = 24
 """Batches whose goldens are kept, for the next precision."""
 TWICE = 2
@@ -40,13 +43,13 @@ class JudgedCase:
     Attributes:
         case: the case.
         finding: the verdict, under the name of the tested operator.
-        outside: why nothing is promised of it, as the vendor documents; '' where something is.
+        outside: the documented limits that it leaves, beyond which nothing is promised.
         waived: whether a waiver covers what deviates.
     """
 
     case: OperatorCase
     finding: Finding
-    outside: str
+    outside: tuple[Outside, ...]
     waived: bool
 
     @property
@@ -138,11 +141,10 @@ class CaseJudge:
         expected: BatchExpectations,
     ) -> JudgedCase:
         renamed = _renamed(finding, node, case_of(case.name, precision))
-        outside = expected.limits(self._model).outside([node], precision)
-        said = "; ".join(f"{item.in_words}: {item.limit.source}" for item in outside)
+        outside = tuple(expected.limits(self._model).outside([node], precision))
         verdict = renamed.verdict
         waived = verdict is not None and self._ledger.record(renamed.case, verdict).outcome == "waived"
-        return JudgedCase(case, renamed, said, waived)
+        return JudgedCase(case, renamed, outside, waived)
 
 
 def case_of(name: str, precision: Precision) -> Case:
@@ -162,6 +164,7 @@ def _renamed(finding: Finding, node: str, case: Case) -> Finding:
     return dataclasses.replace(
         finding,
         case=case,
+        notes=tuple(note for note in finding.notes if INSIDE not in note),
         verdict=verdict,
         reason=finding.reason.replace(node, case.node),
         unmodelled=finding.unmodelled.replace(node, case.node),

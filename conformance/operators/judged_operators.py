@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import msgspec
 
 from conformance.cached_methods import cached_method
 from conformance.errors import UsageError
+from conformance.expected.limits import BEYOND
 from conformance.judging.findings import Finding
 from conformance.operators.judged_cases import case_of, together
 from conformance.operators.reproducing import write_reproduction
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from conformance.devices.limits import Limit
     from conformance.operators.judged_cases import CaseJudge, JudgedCase
     from conformance.operators.search import Found
     from conformance.precision import Precision
@@ -75,7 +78,8 @@ class JudgedOperators:
             return self._failed(found.minimal[name], precision)
         inside = [item for item in cases if not item.outside]
         if not inside:
-            said = f"all {len(cases)} cases lie outside of what the vendor documents: {cases[0].outside}"
+            limit = cases[0].outside[0]
+            said = f"all {len(cases)} cases are {BEYOND}: {limit.in_words}; {limit.limit.source}"
             return Finding(case_of(name, precision), "unsupported", reason=said)
         worst = max(inside, key=_gravity)
         digests = [item.finding.sha256 for case, item in found.judged.items() if case in found.drawn]
@@ -116,16 +120,18 @@ class JudgedOperators:
         return [searched, *self._outside()]
 
     def _outside(self) -> list[str]:
-        counts: dict[tuple[str, str], int] = {}
+        """Return a sentence per documented limit: how many cases of which operators leave it."""
+        counts: dict[str, tuple[Limit, collections.Counter[str]]] = {}
         for found in self._searched.values():
             for item in found.judged.values():
-                if item.outside:
-                    key = item.case.name, item.outside.partition(": ")[2]
-                    counts[key] = counts.get(key, 0) + 1
+                for outside in item.outside:
+                    _, named = counts.setdefault(outside.name, (outside.limit, collections.Counter()))
+                    named[item.case.name] += 1
         return [
-            f"{name}: {count} cases lie outside of what the vendor documents, and are not held against the "
-            f"device: {source}"
-            for (name, source), count in counts.items()
+            f"{BEYOND}, and not held against the device: "
+            f"{', '.join(f'{count} cases of {name}' for name, count in sorted(named.items()))} "
+            f"({limit.quantity} {limit.in_words}); {limit.source}"
+            for limit, named in counts.values()
         ]
 
 

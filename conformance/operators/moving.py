@@ -153,7 +153,9 @@ def _draw_top(draw: DrawFn, *, ordered: bool = True) -> Drawn:
 
 
 def _draw_cast(draw: DrawFn) -> Drawn:
-    operand = operand_of(draw, shape_of(draw, ANY), ("whole", "normal", "uniform", "signed zeros"), halves=True)
+    operand = operand_of(
+        draw, shape_of(draw, ANY), ("whole", "normal", "uniform", "signed zeros"), halves=True
+    )
     return [operand], {"through": draw(st.sampled_from(["int16", "int8", "float16"]))}
 
 

@@ -55,6 +55,11 @@ def _halves_between(random: Generator, shape: Shape) -> Array:
     return random.integers(-40, 41, shape) + 0.5
 
 
+def _almost_halves(random: Generator, shape: Shape) -> Array:
+    """Return whole numbers and nearly a half, which a half float does not tell from a half."""
+    return random.integers(-40, 41, shape) + 0.5 + random.choice([-1.0, 1.0], shape) * 2.0**-13
+
+
 def _equal(_: Generator, shape: Shape) -> Array:
     return np.full(shape, 0.1)
 
@@ -104,6 +109,7 @@ RECIPES: dict[str, Callable[[Generator, Shape], Array]] = {
     "equal": _equal,
     "ties": _ties,
     "halves between": _halves_between,
+    "almost halves": _almost_halves,
     "cancelling": _cancelling,
     "wide channels": _wide_channels,
     "outlier": _outlier,

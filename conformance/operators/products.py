@@ -31,7 +31,9 @@ MATRICES = (
 PADDINGS = ("VALID", "SAME")
 
 
-def _picture_and_window(draw: DrawFn, padding: str, *, dilation: int = 1) -> tuple[tuple[int, ...], tuple[int, int]]:
+def _picture_and_window(
+    draw: DrawFn, padding: str, *, dilation: int = 1
+) -> tuple[tuple[int, ...], tuple[int, int]]:
     """Return shapes that give at least one output."""
     picture, window = shape_of(draw, PICTURES), shape_of(draw, WINDOWS)
     if padding == "VALID":
@@ -127,7 +129,9 @@ def _build_depthwise(tf: Any, x: Tensor, filters: Tensor, **attributes: Any) -> 
     return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=filters, **_listed(attributes))
 
 
-def _build_transposed(tf: Any, x: Tensor, filters: Tensor, *, sizes: tuple[int, ...], **attributes: Any) -> Tensor:
+def _build_transposed(
+    tf: Any, x: Tensor, filters: Tensor, *, sizes: tuple[int, ...], **attributes: Any
+) -> Tensor:
     return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=tf.constant(sizes), filter=filters, out_backprop=x, **_listed(attributes)
     )
@@ -161,7 +165,9 @@ PRODUCT_TESTS = (
         functools.partial(_draw_convolution, dilated=True),
         _build_convolution,
     ),
-    OperatorTest("DepthwiseConv2dNative", "DepthwiseConv2dNative", _draw_depthwise, _build_depthwise, rows=True),
+    OperatorTest(
+        "DepthwiseConv2dNative", "DepthwiseConv2dNative", _draw_depthwise, _build_depthwise, rows=True
+    ),
     OperatorTest("Conv2DBackpropInput", "Conv2DBackpropInput", _draw_transposed, _build_transposed),
     OperatorTest("Conv3D", "Conv3D", _draw_volume, _build_volume),
     OperatorTest("MatMul", "MatMul", _draw_matmul, _build_matmul),

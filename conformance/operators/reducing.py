@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from conformance.operators.case import OperatorTest
-from conformance.operators.drawing import IMAGES, MATRICES, MOVED, TERMS, VECTORS, axis_of, operand_of, shape_of
+from conformance.operators.drawing import (
+    IMAGES,
+    MATRICES,
+    MOVED,
+    TERMS,
+    VECTORS,
+    axis_of,
+    operand_of,
+    shape_of,
+)
 from conformance.operators.operand import Operand
 
 if TYPE_CHECKING:
@@ -80,7 +89,9 @@ def _draw_response(draw: DrawFn) -> Drawn:
 
 def _draw_extreme(draw: DrawFn) -> Drawn:
     shape = shape_of(draw, REDUCED)
-    return [operand_of(draw, shape, ("normal", "whole", "equal"), halves=True)], {"axis": axis_of(draw, len(shape))}
+    return [operand_of(draw, shape, ("normal", "whole", "equal"), halves=True)], {
+        "axis": axis_of(draw, len(shape))
+    }
 
 
 def _draw_cumulated(draw: DrawFn) -> Drawn:
@@ -194,7 +205,9 @@ REDUCING_TESTS = (
         OperatorTest(op, op, _draw_soft, functools.partial(_build_soft, op=op), rows=True)
         for op in ("Softmax", "LogSoftmax")
     ),
-    OperatorTest("FusedBatchNormV3", "FusedBatchNormV3", _draw_normed, _build_normed, rows=True, channels=True),
+    OperatorTest(
+        "FusedBatchNormV3", "FusedBatchNormV3", _draw_normed, _build_normed, rows=True, channels=True
+    ),
     OperatorTest("LRN", "LRN", _draw_response, _build_response),
     OperatorTest("Cumsum", "Cumsum", _draw_cumulated, _build_cumulated),
     OperatorTest("SegmentSum", "SegmentSum", _draw_segments, _build_segments),

@@ -45,9 +45,7 @@ def write_reproduction(case: OperatorCase, precision: Precision, directory: Path
     for bits in FIXED_BITS if network.magnitudes else ():
         scales = network.scales(bits)
         write_scales(scales_path(target, bits), scales)
-        note_calibrated(
-            scales, target, graph_sha256=written.graph.sha256, input_sha256=written.input_sha256
-        )
+        note_calibrated(scales, target, graph_sha256=written.graph.sha256, input_sha256=written.input_sha256)
     return target
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from conformance.operators.table import TESTS
+from conformance.operators.table import EDGES, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,7 +121,8 @@ class Search:
             self.found.batches += bool(cases)
             self.found.drawn.update(dict.fromkeys(item.case for item in known))
 
-        self._hypothesis(each, batches(names), [Phase.generate], self._examples)
+        each([case for case in EDGES if case.name in names])
+        self._hypothesis(each, batches(names), [Phase.generate], self._examples + 1)  # the first is empty
 
     def _shrink(self, name: str, phases: Sequence[Phase]) -> None:
         """Search one operator by itself; what hypothesis shrinks it to is its minimal case."""
@@ -133,7 +134,9 @@ class Search:
                     self.found.minimal[name] = item  # hypothesis tries the smallest last
                     raise CaseFails(name)
 
-        self._hypothesis(each, lists(name), phases, LISTS, None if self._database is None else self._database / name)
+        self._hypothesis(
+            each, lists(name), phases, LISTS, None if self._database is None else self._database / name
+        )
         failing = [item for item in self.found.judged.values() if item.case.name == name and item.fails]
         if failing and name not in self.found.minimal:
             self.found.minimal[name] = min(failing, key=lambda item: item.case.elements)

@@ -45,7 +45,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every suite test its cases: per network and precision or width, own errors also per node."""
     if not any(mark.name == "mlu" for mark in metafunc.definition.iter_markers()):
         return
-    for names, cases in ((OPERATOR, _operator_cases), (OWN, _own_cases), (WHOLE, _whole_cases), (WIDTH, _width_cases)):
+    for names, cases in (
+        (OPERATOR, _operator_cases),
+        (OWN, _own_cases),
+        (WHOLE, _whole_cases),
+        (WIDTH, _width_cases),
+    ):
         if set(names) <= set(metafunc.fixturenames):
             metafunc.parametrize(names, list(cases(metafunc.config)))
             return

@@ -88,9 +88,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     )
     run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
-    run.begin(
-        journal.add, journal.directory.path, journal.directory.path / "logs", failures_of(config)
-    )
+    run.begin(journal.add, journal.directory.path, journal.directory.path / "logs", failures_of(config))
     config.stash[RUN], config.stash[JOURNAL] = run, journal
 
 

@@ -101,7 +101,12 @@ class Worker:
         directory = Path(worker_input(self._config)[OURS])
         logs = directory / "logs" / worker_name(self._config)
         run.stopwatch.seconds["prepare"] += time.perf_counter() - started
-        run.begin(lambda record: self._lines.append(encode_record(record).decode()), directory, logs, failures_of(self._config))
+        run.begin(
+            lambda record: self._lines.append(encode_record(record).decode()),
+            directory,
+            logs,
+            failures_of(self._config),
+        )
         return run
 
     @pytest.hookimpl(wrapper=True)

@@ -25,6 +25,7 @@ SLOW = (
     *(f"diagnosis/test_{name}.py" for name in ("counterfactual", "planted_faults", "repairs", "from_run")),
     *(f"commands/test_{name}.py" for name in ("annotate", "init", "prepare", "show", "test")),
     "history/test_ten_thousand_runs.py",
+    "operators/test_broken_operators.py",
     *("networks/test_beautygan_weights.py", "tools/test_training.py", "plugin/test_run_directory.py"),
     *("html/test_browser.py", "plugin/test_page.py"),
     *("tools/test_cost_table.py", "tools/test_measuring.py"),

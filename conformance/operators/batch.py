@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class BatchNetwork(Network):
     """
 
     samples = 1
-    outputs = []
+    outputs: ClassVar[list[Any]] = []
     trusted = False
 
     def __init__(self, cases: Sequence[OperatorCase], name: str = OPERATORS) -> None:

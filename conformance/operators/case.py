@@ -55,7 +55,7 @@ class OperatorTest:
         draw: draws operands and attributes of a case.
         build: makes the tensor in a TensorFlow 1 graph: gets TensorFlow, the operands, and attributes by name.
         rows: whether the first axis of its first operand is a batch, and each sample is computed by itself.
-        channels: whether the last axis of all operands are channels, each computed by itself.
+        channels: whether the last axis of all operands are channels that are computed one by one.
     """
 
     name: str

@@ -213,7 +213,7 @@ def _build_split(tf: Any, x: Tensor, *, axis: int, sizes: tuple[int, ...]) -> Te
     return tf.concat(list(reversed(found)), axis)
 
 
-def _build_unpacked(tf: Any, x: Tensor, *, axis: int, parts: int) -> Tensor:
+def _build_unpacked(tf: Any, x: Tensor, *, axis: int, parts: int) -> Tensor:  # noqa: ARG001 - drawn as for Split
     """Return what an Unpack takes apart along an axis, put together the other way round."""
     return tf.stack(list(reversed(tf.raw_ops.Unpack(value=x, num=int(x.shape[axis]), axis=axis))), axis)
 

@@ -41,7 +41,7 @@ LISTS = 30
 """Lists of one operator that fails that are drawn, to find it failing again."""
 
 
-class CaseFails(Exception):  # noqa: N818 - hypothesis sees what happened, the user never does
+class CaseFails(Exception):
     """A case of a list fails."""
 
 
@@ -105,11 +105,11 @@ class Search:
         """
         for name in names:
             if self._database is not None and (self._database / name).is_dir():
-                self._shrink(name, [Phase.reuse, Phase.shrink])
+                self.alone(name, [Phase.reuse, Phase.shrink])
         self._draw(names)
         for name in self.found.failing:
             if name not in self.found.minimal:
-                self._shrink(name, [Phase.generate, Phase.shrink])
+                self.alone(name)
         return self.found
 
     def _draw(self, names: Sequence[str]) -> None:
@@ -124,8 +124,8 @@ class Search:
         each([case for case in EDGES if case.name in names])
         self._hypothesis(each, batches(names), [Phase.generate], self._examples + 1)  # the first is empty
 
-    def _shrink(self, name: str, phases: Sequence[Phase]) -> None:
-        """Search one operator by itself; what hypothesis shrinks it to is its minimal case."""
+    def alone(self, name: str, phases: Sequence[Phase] = (Phase.generate, Phase.shrink)) -> JudgedCase | None:
+        """Search one operator by itself, and return the minimal case to which hypothesis shrinks what fails."""
         self._trials = self._broken = 0
 
         def each(cases: list[OperatorCase]) -> None:
@@ -140,6 +140,7 @@ class Search:
         failing = [item for item in self.found.judged.values() if item.case.name == name and item.fails]
         if failing and name not in self.found.minimal:
             self.found.minimal[name] = min(failing, key=lambda item: item.case.elements)
+        return self.found.minimal.get(name)
 
     def _hypothesis(
         self,

@@ -112,8 +112,8 @@ class Plan:
         """
         if OPERATORS in self.parts:
             raise UsageError(
-                f"network {self.parts[OPERATORS].network.directory} is called {OPERATORS!r}, as operators that "
-                "are tested by themselves are; give it another name"
+                f"network {self.parts[OPERATORS].network.directory} is called {OPERATORS!r}, as operators "
+                "that are tested by themselves are; give it another name"
             )
         self.operators = tuple(operators)
         self.parts = {name: part for name, part in self.parts.items() if name in networks}

@@ -1,7 +1,7 @@
 """Put the table of operators into ``docs/operators.md``.
 
-Run ``python tools/operators_page.py`` after an operator, its model or a limit was added; a test compares the page.
-What stands outside of the lines ``<!-- table: operators -->`` and ``<!-- end -->`` is written by hand, and kept.
+Run ``python tools/operators_page.py`` after an operator, its model or a limit was added; a test compares the
+page. What stands outside of ``<!-- table: operators -->`` and ``<!-- end -->`` is written by hand, and kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conformance.commands.operators import COLUMNS, used_operators, cells
+from conformance.commands.operators import COLUMNS, cells, used_operators
 from conformance.files import write_text_atomically
 from conformance.operators.covered import covered
 

@@ -43,7 +43,9 @@ def list_operators(options: argparse.Namespace) -> None:
     """
     named = "network" in options.given or options.network_path is not None
     if named:
-        found = network_of(options.network) if options.network_path is None else network_at(options.network_path)
+        found = (
+            network_of(options.network) if options.network_path is None else network_at(options.network_path)
+        )
         _tell_network(found.trusting(options.trust_graph), as_json=options.json)
         return
     from conformance.operators.covered import covered
@@ -55,7 +57,8 @@ def list_operators(options: argparse.Namespace) -> None:
     for line in lines(rows, used):
         say(line)
     tested = [row for row in rows if row.tested]
-    note(f"{len(tested)} tests of {len({row.op for row in tested})} operator types; -m 'mlu and operators' runs them")
+    types = len({row.op for row in tested})
+    note(f"{len(tested)} tests of {types} operator types; -m 'mlu and operators' runs them")
 
 
 def _tell_network(network: Network, *, as_json: bool) -> None:
@@ -83,9 +86,7 @@ def lines(rows: Sequence[CoveredOperator], used: Mapping[str, Sequence[str]]) ->
     yield from aligned([COLUMNS, *cells(rows, used)])
 
 
-def cells(
-    rows: Sequence[CoveredOperator], used: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[str, ...]]:
+def cells(rows: Sequence[CoveredOperator], used: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of the table, row by row."""
     for row in rows:
         networks = ", ".join(name for name, operators in used.items() if row.op in operators)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,13 +45,10 @@ class BatchNetwork(Network):
         nodes: the judged node of each case.
     """
 
-    samples = 1
-    outputs: ClassVar[list[Any]] = []
-    trusted = False
-
     def __init__(self, cases: Sequence[OperatorCase], name: str = OPERATORS) -> None:
         self.name, self.cases, self.directory = name, tuple(cases), Path(name)
-        self.weights, self.key = None, ()
+        self.weights, self.key, self.outputs = None, (), []
+        self.samples, self.trusted = 1, False
         self._fed: dict[str, Array] = {}
         with tensorflow().Graph().as_default() as drawn:
             self.nodes = [self._drawn(place, case) for place, case in enumerate(self.cases)]
@@ -119,7 +116,7 @@ class BatchStore(GoldenStore):
         self._made = _goldens(network)
 
     @functools.cached_property
-    def manifest(self) -> Manifest:  # type: ignore[override] # a property there, too
+    def manifest(self) -> Manifest:
         """What there is."""
         graph = self.network.graph
         made_from = Provenance(self.network.name, "", "", "", "", "", "", [])

@@ -53,7 +53,7 @@ class OperatorTest:
         name: as records call it: the operator type, with a word for a variant of it.
         op: the operator type that is judged.
         draw: draws operands and attributes of a case.
-        build: makes the tensor in a TensorFlow 1 graph: gets TensorFlow, the operands, and attributes by name.
+        build: makes the tensor in a graph: gets TensorFlow, the operands, and attributes by name.
         rows: whether the first axis of its first operand is a batch, and each sample is computed by itself.
         channels: whether the last axis of all operands are channels that are computed one by one.
     """

@@ -55,15 +55,15 @@ def covered() -> list[CoveredOperator]:
     """Return every operator that is tested, then those that the emulator knows and no test has."""
     first = _first_cases()
     modelled = _modelled(first)
-    tested = [_of(name, TESTS[name].op, True, modelled[name]) for name in TESTS]
+    tested = [_of(name, TESTS[name].op, modelled[name]) for name in TESTS]
     others = [
-        _of(op, op, False, tuple(map(str, PRECISIONS)) if known(op).emulation else ())
+        _of(op, op, tuple(map(str, PRECISIONS)) if known(op).emulation else ())
         for op in sorted(OPERATORS.keys() - {test.op for test in TESTS.values()} - SOURCES)
     ]
     return [*tested, *others]
 
 
-def _of(name: str, op: str, tested: bool, modelled: tuple[str, ...]) -> CoveredOperator:  # noqa: FBT001
+def _of(name: str, op: str, modelled: tuple[str, ...]) -> CoveredOperator:
     limits = {
         str(precision): [
             key
@@ -72,7 +72,7 @@ def _of(name: str, op: str, tested: bool, modelled: tuple[str, ...]) -> CoveredO
         ]
         for precision in PRECISIONS
     }
-    return CoveredOperator(name, op, tested, modelled, limits)
+    return CoveredOperator(name, op, name in TESTS, modelled, limits)
 
 
 def _first_cases() -> dict[str, OperatorCase]:

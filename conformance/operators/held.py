@@ -85,4 +85,7 @@ class BatchExpectations(Expectations):
         device = EmulatorDevice(read_profile(locations.IDEAL, locations.DEVICES))
         part, scales = self._batch.graph.prune(names), self.scales(precision.fixed_bits)
         with device.open(part, names, precision=precision, scales=scales, fuse=False) as session:
-            return session.run({name: self._batch.feeds(0)[name] for name in part.inputs})
+            results: dict[str, Array] = session.run(
+                {name: self._batch.feeds(0)[name] for name in part.inputs}
+            )
+        return results

@@ -109,9 +109,14 @@ class CaseJudge:
         """
         expected = self._expected(tuple(cases))
         nodes = expected.network.nodes
-        options = {} if self._stopwatch is None else {"stopwatch": self._stopwatch}
         evaluation = Evaluation(
-            self._device, expected, nodes, samples=[0], fuse=self._fuse, repeat=self._repeat, **options
+            self._device,
+            expected,
+            nodes,
+            samples=[0],
+            fuse=self._fuse,
+            repeat=self._repeat,
+            stopwatch=self._stopwatch,
         )
         found = evaluation.own(precision)
         self.compiled[precision] += 1

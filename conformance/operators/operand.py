@@ -47,7 +47,8 @@ def _signed_zeros(random: Generator, shape: Shape) -> Array:
 
 def _ties(random: Generator, shape: Shape) -> Array:
     """Return numbers half-way between two halves, from 1 to 2 in magnitude."""
-    return random.choice([-1.0, 1.0], shape) * (1 + (2 * random.integers(0, 1024, shape) + 1) * TIE)
+    away = (2 * random.integers(0, 1024, shape) + 1) * TIE
+    return np.asarray(random.choice([-1.0, 1.0], shape) * (1 + away))
 
 
 def _halves_between(random: Generator, shape: Shape) -> Array:

@@ -125,7 +125,7 @@ class Search:
         self._hypothesis(each, batches(names), [Phase.generate], self._examples + 1)  # the first is empty
 
     def alone(self, name: str, phases: Sequence[Phase] = (Phase.generate, Phase.shrink)) -> JudgedCase | None:
-        """Search one operator by itself, and return the minimal case to which hypothesis shrinks what fails."""
+        """Search one operator by itself; return the minimal case to which hypothesis shrinks what fails."""
         self._trials = self._broken = 0
 
         def each(cases: list[OperatorCase]) -> None:

@@ -26,7 +26,7 @@ class BrokenDevice:
         emulated: whether the emulator runs it; else float64, rounded once, as is right at fp32.
     """
 
-    def __init__(self, edit=None, after=None, fed=None, switches="", emulated=False):
+    def __init__(self, edit=None, after=None, fed=None, switches="", *, emulated=False):
         same = lambda value: value  # noqa: E731
         self.edit, self.after, self.fed = edit or same, after or same, fed or same
         self.inner = right_device(switches) if emulated or switches else None
@@ -38,7 +38,9 @@ class BrokenDevice:
         graph = self.edit(graph)
         if self.inner is None:
             return BrokenSession(GraphRunner(reference_graph(graph)[0], fetches), self)
-        return BrokenSession(self.inner.open(graph, fetches, precision=precision, scales=scales, fuse=fuse), self)
+        return BrokenSession(
+            self.inner.open(graph, fetches, precision=precision, scales=scales, fuse=fuse), self
+        )
 
     def close(self):
         pass
@@ -54,7 +56,8 @@ class BrokenSession(SessionBase):
         feeds = {name: self.device.fed(value) for name, value in feeds.items()}
         results = self.inner(feeds) if isinstance(self.inner, GraphRunner) else self.inner.run(feeds)
         return {
-            name: np.asarray(self.device.after(np.array(value)), np.float32) for name, value in results.items()
+            name: np.asarray(self.device.after(np.array(value)), np.float32)
+            for name, value in results.items()
         }
 
     def close(self):
@@ -206,7 +209,9 @@ def _counts_padding(graph, old):
             continue
         shape = [dim.size for dim in graph.nodes[producer(node.input[0])].attr["shape"].shape.dim]
         sizes, strides = list(node.attr["ksize"].list.i), list(node.attr["strides"].list.i)
-        ones = tf.nn.avg_pool2d(tf.pad(tf.ones(shape, tf.float64), _pads(shape, sizes, strides)), sizes, strides, "VALID")
+        ones = tf.nn.avg_pool2d(
+            tf.pad(tf.ones(shape, tf.float64), _pads(shape, sizes, strides)), sizes, strides, "VALID"
+        )
         share = tf.compat.v1.NodeDef(name=f"{node.name}/share", op="Const")
         share.attr["dtype"].type = tf.float32.as_datatype_enum
         share.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(ones.numpy().astype(np.float32)))
@@ -240,7 +245,9 @@ FAULTS = {
     "DepthwiseConv2dNative": constant(1, lambda filters: np.flip(filters, 0)),  # rows of the filter turned
     "Conv2DBackpropInput": after(lambda y: np.roll(y, 1, 1)),  # geometry: one row too far
     "Conv3D": constant(1, lambda filters: np.flip(filters, 3)),  # per-channel filters on the wrong channels
-    "MatMul": after(lambda y: np.where(np.arange(y.shape[-1]) == y.shape[-1] - 1, 0, y)),  # last column missing
+    "MatMul": after(
+        lambda y: np.where(np.arange(y.shape[-1]) == y.shape[-1] - 1, 0, y)
+    ),  # last column missing
     "BatchMatMul": after(lambda y: np.broadcast_to(y[:1], y.shape)),  # the first matrix for all
     "BatchMatMulV2": after(lambda y: y + np.float32(0.01)),
     "Einsum": after(_turned(-1)),
@@ -254,7 +261,7 @@ FAULTS = {
     "All": op("Any"),
     "Any": op("All"),
     "ArgMax": op("ArgMin"),
-    "ArgMin": after(lambda y: np.zeros_like(y)),
+    "ArgMin": after(np.zeros_like),
     "AvgPool": lambda old: {"edit": functools.partial(_counts_padding, old=old)},
     "MaxPool": after(_without_last_column),
     "Softmax": switched(",softmax_maximum=not-subtracted,softmax_steps=fp32"),
@@ -262,7 +269,7 @@ FAULTS = {
     "FusedBatchNormV3": constant(1, lambda scale: scale[::-1]),  # per-channel scale on the wrong channels
     "LRN": attr(lambda attributes: setattr(attributes["depth_radius"], "i", 0)),
     "Cumsum": attr(_flag("exclusive")),
-    "SegmentSum": after(lambda y: np.abs(y)),
+    "SegmentSum": after(np.abs),
     "Dilation2D": constant(1, lambda window: window[::-1]),
     # elementwise
     "Abs": op("Neg"),
@@ -312,11 +319,13 @@ FAULTS = {
     "LogicalAnd": op("LogicalOr"),
     "LogicalOr": op("LogicalAnd"),
     "LogicalNot": after(lambda y: 1 - y),
-    "AddN": after(lambda y: _half(y)),
+    "AddN": after(_half),
     "BiasAdd": constant(1, lambda bias: bias[::-1]),
     "LeakyRelu": attr(_alpha_of_256),  # 0.1 is 26/256
     "ClipByValue": after(lambda y: np.minimum(y, 1)),
-    "PRelu": lambda _: {"edit": constant(0, lambda slope: slope[::-1])("Mul")["edit"]},  # slope on the wrong axis
+    "PRelu": lambda _: {
+        "edit": constant(0, lambda slope: slope[::-1])("Mul")["edit"]
+    },  # slope on the wrong axis
     "Select": swapped(1, 2),
     "SelectV2": swapped(1, 2),
     # movement
@@ -326,7 +335,7 @@ FAULTS = {
     "SplitV": constant(1, lambda sizes: sizes[::-1]),
     "Unpack": after(_turned(0)),
     "Slice": constant(1, lambda begin: begin * 0),
-    "StridedSlice": constant(3, lambda steps: np.abs(steps)),
+    "StridedSlice": constant(3, np.abs),
     "Pad": constant(1, lambda paddings: paddings[:, ::-1]),  # the wrong side
     "PadV2": constant(2, lambda value: value * 0),
     "MirrorPad": attr(lambda attributes: setattr(attributes["mode"], "s", b"SYMMETRIC")),
@@ -337,14 +346,14 @@ FAULTS = {
     "Fill": after(lambda y: np.where(np.arange(y.size).reshape(y.shape) == y.size - 1, 0, y)),
     "Reshape": after(lambda y: y[:, ::-1]),
     "ExpandDims": after(lambda y: y[..., ::-1]),
-    "Squeeze": after(lambda y: np.flip(y)),
+    "Squeeze": after(np.flip),
     "GatherV2": fed(_indices_in_half),
     "GatherNd": fed(_indices_in_half),
     "OneHot": fed(_indices_in_half),
     "TopKV2": after(lambda y: y[..., ::-1]),  # not in order
     "TopKV2/unsorted": switched(",top_k_unsorted=smallest"),
     "TopKV2/indices": after(lambda y: y[..., ::-1]),
-    "Cast": after(lambda y: np.floor(y)),
+    "Cast": after(np.floor),
     "SpaceToBatchND": after(lambda y: np.where(y == 0, 1, y)),  # padding with 1
     "BatchToSpaceND": constant(2, lambda crops: crops[:, ::-1]),
     "SpaceToDepth": after(_turned(-1)),

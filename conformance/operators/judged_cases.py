@@ -101,12 +101,20 @@ class CaseJudge:
         self.incidents: list[str] = []
 
     def judged(self, cases: Sequence[OperatorCase], precision: Precision) -> list[JudgedCase]:
-        """Judge a batch at a precision.
+        """Judge a batch at a precision; one that breaks the device as a whole is halved.
 
         Raises:
             DeviceLost: the device is gone for good.
             GoldenError: a case has no reference, which says nothing about the device.
         """
+        found = self._at_once(cases, precision)
+        if len(cases) == 1 or any(item.finding.outcome != "broken" for item in found):
+            return found
+        middle = len(cases) // 2
+        return [*self.judged(cases[:middle], precision), *self.judged(cases[middle:], precision)]
+
+    def _at_once(self, cases: Sequence[OperatorCase], precision: Precision) -> list[JudgedCase]:
+        """Judge a batch that is compiled once."""
         expected = self._expected(tuple(cases))
         nodes = expected.network.nodes
         evaluation = Evaluation(

@@ -369,3 +369,7 @@ FAULTS = {
 def broken(name):
     """Return the device on which this operator is broken."""
     return BrokenDevice(**FAULTS[name](TESTS[name].op), emulated=TESTS[name].op in FIXED_POINT | {"Einsum"})
+
+
+coarse_softsign = functools.partial(BrokenDevice, after=lambda y: np.round(y * 1024) / 1024)
+"""A device that rounds every result to 1024ths."""

@@ -154,10 +154,16 @@ class CaseJudge:
         expected: BatchExpectations,
     ) -> JudgedCase:
         renamed = _renamed(finding, node, case_of(case.name, precision))
-        outside = tuple(expected.limits(self._model).outside([node], precision))
+        outside = tuple(expected.limits(self._model).outside(_all_of(expected, node), precision))
         verdict = renamed.verdict
         waived = verdict is not None and self._ledger.record(renamed.case, verdict).outcome == "waived"
         return JudgedCase(case, renamed, outside, waived)
+
+
+def _all_of(expected: BatchExpectations, node: str) -> list[str]:
+    """Return all nodes of the case that a node belongs to."""
+    scope = f"{node.partition('/')[0]}/"
+    return [name for name in expected.network.graph.nodes if name.startswith(scope)]
 
 
 def case_of(name: str, precision: Precision) -> Case:

@@ -9,11 +9,11 @@ import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
 from conformance.exit_guard import ExitGuard
+from conformance.plugin.asked_operators import failures_of
 from conformance.plugin.benchmark_comparison import take_regressions
 from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
 from conformance.plugin.gating import check_baseline, gate_run
-from conformance.plugin.operators import failures_of
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
@@ -80,7 +80,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     device, expectations = device_of(config), expectations_of(plan)
     run = Run(plan, device, expectations)
     check(plan, expectations)
-    digests = held_to(plan.settings, expectations)
+    digests = held_to(plan.settings, expectations, plan.operators)
     check_baseline(plan.settings, digests)
     shard = config.stash[SHARD].of_run(digests) if SHARD in config.stash else None
     journal = Journal(

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from conformance.errors import EXIT_USAGE, ConformanceError, InfrastructureError, UsageError
+from conformance.plugin.asked_operators import failures_of
 from conformance.plugin.benchmarks import take_timed
 from conformance.plugin.execution import Run, close_device, device_of, expectations_of
-from conformance.plugin.operators import failures_of
 from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
 from conformance.plugin.selection import FAILURE, plan_of
 from conformance.plugin.stopping import STOPPED, abort

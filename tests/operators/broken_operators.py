@@ -23,10 +23,12 @@ class BrokenDevice:
         after: changes every result.
         fed: changes every feed.
         switches: of the ideal profile, for what runs on the emulator.
+        only: how the names of changed results end.
         emulated: whether the emulator runs it; else float64, rounded once, as is right at fp32.
     """
 
-    def __init__(self, edit=None, after=None, fed=None, switches="", *, emulated=False):
+    def __init__(self, edit=None, after=None, fed=None, switches="", *, emulated=False, only=""):
+        self.only = only
         same = lambda value: value  # noqa: E731
         self.edit, self.after, self.fed = edit or same, after or same, fed or same
         self.inner = right_device(switches) if emulated or switches else None
@@ -371,5 +373,5 @@ def broken(name):
     return BrokenDevice(**FAULTS[name](TESTS[name].op), emulated=TESTS[name].op in FIXED_POINT | {"Einsum"})
 
 
-coarse_softsign = functools.partial(BrokenDevice, after=lambda y: np.round(y * 1024) / 1024)
-"""A device that rounds every result to 1024ths."""
+coarse_softsign = functools.partial(BrokenDevice, after=lambda y: np.round(y * 1024) / 1024, only="Softsign")
+"""A device that rounds what a Softsign returns to 1024ths."""

@@ -199,6 +199,13 @@ OPTIONS: tuple[Option, ...] = (
         kind=Kind.COUNT,
         value="N",
     ),
+    Option(
+        "--examples",
+        "batches of cases that hypothesis draws for operators at each precision",
+        "8",
+        Kind.COUNT,
+        "N",
+    ),
     Option("--sample", "one of the network's inputs by its number", value="N", suite=False),
     Option(
         "--waivers",
@@ -275,6 +282,7 @@ class Settings:
     nodes: str
     shard: str | None
     rounds: int | None
+    examples: int
     profile: str
     waivers: Path | None
     no_waivers: bool

@@ -26,6 +26,7 @@ SLOW = (
     *(f"commands/test_{name}.py" for name in ("annotate", "init", "prepare", "probe", "show", "test")),
     *(f"probing/test_{name}.py" for name in ("every_profile", "odd_devices")),
     "history/test_ten_thousand_runs.py",
+    "operators/test_broken_operators.py",
     *("networks/test_beautygan_weights.py", "tools/test_training.py", "plugin/test_run_directory.py"),
     *("html/test_browser.py", "plugin/test_page.py"),
     *("tools/test_cost_table.py", "tools/test_measuring.py"),

@@ -26,6 +26,7 @@ LAYERS = (
     ("devices",),
     ("expected",),
     ("evaluation",),
+    ("operators",),
     ("runs",),
     ("probing",),
     ("dumps",),

@@ -11,14 +11,27 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
 
 Quantity = Literal[
-    "elements", "mean", "deviation", "input", "divisor", "result", "magnitude", "channels", "padding", "type"
+    "elements",
+    "mean",
+    "deviation",
+    "input",
+    "divisor",
+    "result",
+    "magnitude",
+    "channels",
+    "padding",
+    "type",
+    "sorted",
+    "extrapolation",
 ]
 """What a limit is about.
 
 ``elements``: how many numbers a reduction makes one number of. ``mean``: of the numbers that are reduced to
 one. ``deviation``: of these from their mean. ``input``: the first argument. ``divisor``: what is divided by.
 ``result``: of the operator. ``magnitude``: of results but zeros. ``channels``: of the first argument.
-``padding``: of a dilated convolution, in all directions together. ``type``: of the result.
+``padding``: of a dilated convolution, in all directions together. ``type``: of the result. ``sorted``: 1
+where the largest are asked for in their order, else 0. ``extrapolation``: what stands for pixels outside of
+a picture.
 """
 
 OF_VALUES: frozenset[Quantity] = frozenset({"mean", "deviation", "input", "divisor", "result", "magnitude"})

@@ -31,6 +31,8 @@ WORDS = {
     "channels": "{} channels",
     "padding": "{} rows and columns of padding around a dilated window",
     "type": "a result of type {}",
+    "sorted": "the attribute sorted = {}",
+    "extrapolation": "an extrapolation value of {}",
 }
 """How a number outside of a limit is told."""
 
@@ -117,7 +119,7 @@ class Limits:
 
     def _counted(self, node: Node, limit: Limit) -> tuple[float, float] | None:
         """Return what the graph alone shows of a quantity."""
-        count: int | None = None
+        count: float | None = None
         if limit.quantity == "elements":
             count = sum_of(self._graph, node.name, self._shape_of).numbers
         elif limit.quantity == "channels":
@@ -126,6 +128,10 @@ class Limits:
             count = None if shape is None else shape[1 if first else -1]
         elif limit.quantity == "padding":
             count = self._dilated_padding(node)
+        elif limit.quantity == "sorted":
+            count = int(attribute(node, "sorted").b)
+        elif limit.quantity == "extrapolation":
+            count = attribute(node, "extrapolation_value").f
         return None if count is None else (count, count)
 
     def _dilated_padding(self, node: Node) -> int | None:

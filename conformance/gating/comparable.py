@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.errors import UsageError
 from conformance.gating.result import Difference
+from conformance.judging.cases import OPERATORS
 from conformance.runs.environment import differences
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def _check_apart(baseline: Side, candidate: Side) -> None:
 
 def _check_itself(run: StoredRun) -> None:
     """Demand that a run says what it was held to, and that its devices are of one kind."""
-    if not run.environment.held_to or not run.environment.networks:
+    judged = run.environment.networks or OPERATORS in run.environment.held_to
+    if not run.environment.held_to or not judged:
         raise UsageError(
             f"run {run.path} does not say what it was held to: an older version of this suite made it; "
             "repeat the run"

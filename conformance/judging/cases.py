@@ -10,6 +10,9 @@ Mode = Literal["own", "chained", "fused", "calibration"]
 
 Outcome = Literal["conforms", "deviates", "waived", "unsupported", "unmodelled", "broken", "measured"]
 
+OPERATORS = "operators"
+"""What records call the network of operators that are tested by themselves; no network has this name."""
+
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is judged: one node of a network at one precision, run in one mode.

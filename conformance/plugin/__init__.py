@@ -9,6 +9,7 @@ pytest_plugins = (  # a module stands before those that import it
     "conformance.plugin.options",
     "conformance.plugin.stopping",
     "conformance.plugin.selection",
+    "conformance.plugin.asked_operators",
     "conformance.plugin.benchmarks",
     "conformance.plugin.benchmark_comparison",
     "conformance.plugin.sharding",

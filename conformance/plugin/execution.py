@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from conformance.expected.limits import told
 from conformance.expected.overflow import told as told_overflow
 from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
-from conformance.judging.waivers import WaiverLedger, scope_sha256
+from conformance.judging.cases import OPERATORS
+from conformance.judging.waivers import WaiverLedger, expired, scope_sha256
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
 from conformance.plugin.probing import Explaining, probe_of_run
@@ -28,13 +30,15 @@ from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
 from conformance.runs.journal import Journal, ProcessStatus
 from conformance.runs.records import record_of
-from conformance.runs.waivers import waiver_problems, waivers_of
+from conformance.runs.waivers import operator_waivers, waiver_problems, waivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from conformance.devices.base import Device
+    from conformance.judging.cases import Case
     from conformance.judging.findings import Finding
+    from conformance.operators.judged_operators import JudgedOperators
     from conformance.runs.outputs import OutputKeeper
     from conformance.runs.plan import Plan
     from conformance.runs.records import Record
@@ -77,15 +81,19 @@ class Run:
         }
         self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
+        own = operator_waivers(plan.settings, self.info) if plan.operators else []
         today = clock.now().date()
-        self._ledger = WaiverLedger([waiver for found in waivers.values() for waiver in found])
-        self._waivers = [waiver.id for found in waivers.values() for waiver in found]
-        self._scope = scope_sha256(waiver for found in waivers.values() for waiver in found)
+        applied = [*(waiver for found in waivers.values() for waiver in found), *own]
+        self._ledger = WaiverLedger(applied)
+        self._waivers = [waiver.id for waiver in applied]
+        self._scope = scope_sha256(applied)
         self._waiver_problems = [
             problem
             for name, part in plan.parts.items()
             for problem in waiver_problems(part, self.info, waivers[name], today)
         ]
+        self._waiver_problems += expired(own, today)
+        self._failures: Path | None = None
         self._device_notes: dict[str, None] = {}
         self._states: dict[str, dict[str, float]] = {"before": self._state()}
         self._recorded_now: list[Record] = []
@@ -101,8 +109,42 @@ class Run:
         """Return the device on one of the run's networks."""
         return self.evaluations[network]
 
-    def begin(self, keep: Callable[[Record], object], directory: Path, logs: Path) -> None:
-        """Hand records to ``keep`` from now on, and keep pictures and the device's logs in directories."""
+    @functools.cached_property
+    def operators(self) -> JudgedOperators:
+        """The device on operators by themselves."""
+        from conformance.operators.judged_cases import CaseJudge
+        from conformance.operators.judged_operators import JudgedOperators
+
+        settings = self.plan.settings
+        judge = CaseJudge(
+            self.device,
+            read_margins(locations.MARGINS),
+            self._ledger,
+            model=self.info.model,
+            stopwatch=self.stopwatch,
+            fuse=not settings.layer_by_layer,
+            repeat=settings.repeat,
+        )
+        return JudgedOperators(
+            judge,
+            self.plan.operators,
+            examples=settings.examples,
+            failures=self._failures,
+            reproductions=self.directory / "repro",
+        )
+
+    def begin(
+        self, keep: Callable[[Record], object], directory: Path, logs: Path, failures: Path | None = None
+    ) -> None:
+        """Hand records to ``keep`` from now on, and keep pictures and the device's logs in directories.
+
+        Args:
+            keep: gets every record.
+            directory: of the run.
+            logs: directory of what the device's processes print.
+            failures: directory of cases that failed before; None: they are not kept.
+        """
+        self._failures = failures
         self.directory = directory
         self._keep, self._pictures = keep, keeper_of(self.evaluations, directory)
         if isinstance(self.device, KeepsLogs):
@@ -164,15 +206,23 @@ class Run:
             self._ledger,
             simulated=self.info.simulated,
             device=self.info.kind,
-            fusion=self.of(finding.case.network).fusion(finding.case.mode),
+            fusion=self._fusion(finding.case),
             case_id=f"{finding.case}{suffix}",
             fail_unmodelled=self.plan.settings.unmodelled == "fail",
             explained=self._explaining(finding) if self._explaining else None,
         )
 
+    def _fusion(self, case: Case) -> str:
+        """Return how the graph of a case was compiled, in words."""
+        if case.network == OPERATORS:
+            return "layer by layer" if self.plan.settings.layer_by_layer else "fused"
+        return self.of(case.network).fusion(case.mode)
+
     def status(self) -> ProcessStatus:
         """Return what this process can say by now."""
         found = [text for evaluation in self.evaluations.values() for text in evaluation.incidents]
+        operators = self.operators if "operators" in self.__dict__ else None  # if it was begun
+        found += operators.incidents if operators else []
         return ProcessStatus(
             device=named_values(self.info, "device"),
             waivers=self._waivers,
@@ -186,6 +236,7 @@ class Run:
                 *(self._pictures.notes if self._pictures else ()),
                 *self._limit_notes(),
                 *([self._explaining.note] if self._explaining else ()),
+                *(operators.notes if operators else ()),
             ],
             seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )

@@ -16,6 +16,7 @@ MARKERS = {
     "own": "a node's own error, fed with golden inputs",
     "chained": "errors along the whole network, fusion broken at the judged nodes",
     "fused": "the network as it ships, fused on one core",
+    "operators": "operators by themselves, in batches that hypothesis draws; run only where -m names it",
     "calibration": "scales found by the device's own framework",
     "benchmark": "measures time (pytest-benchmark)",
 }

@@ -66,7 +66,7 @@ class Explaining:
     def __call__(self, finding: Finding) -> bool | None:
         """Return whether it does; None where either of both has no result."""
         case = finding.case
-        if not finding.sha256:
+        if not finding.sha256 or case.network not in self._evaluations:  # operators stand in no network
             return None
         found = getattr(self._evaluations[case.network], case.mode)(parse_precision(case.precision))
         ours = found[case.node].sha256 if case.node in found else ()

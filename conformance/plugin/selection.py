@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.errors import ConformanceError
+from conformance.judging.cases import OPERATORS
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.processes import is_worker
 from conformance.plugin.stopping import stop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PLAN = pytest.StashKey[Plan]()
 FAILURE = pytest.StashKey["ConformanceError | OSError"]()
 OWN, WHOLE, WIDTH = ("network", "precision", "node"), ("network", "precision"), ("network", "bits")
+OPERATOR = ("network", "precision", "operator")
 """Arguments of suite tests: what they have a case for each of."""
 PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
 ORDER = ("own", "chained", "fused", "calibration", "benchmark")
@@ -43,7 +45,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every suite test its cases: per network and precision or width, own errors also per node."""
     if not any(mark.name == "mlu" for mark in metafunc.definition.iter_markers()):
         return
-    for names, cases in ((OWN, _own_cases), (WHOLE, _whole_cases), (WIDTH, _width_cases)):
+    for names, cases in (
+        (OPERATOR, _operator_cases),
+        (OWN, _own_cases),
+        (WHOLE, _whole_cases),
+        (WIDTH, _width_cases),
+    ):
         if set(names) <= set(metafunc.fixturenames):
             metafunc.parametrize(names, list(cases(metafunc.config)))
             return
@@ -56,6 +63,15 @@ def _own_cases(config: pytest.Config) -> Iterator[Any]:
             for node in nodes:
                 name = f"{network}/{node}-{precision}"
                 yield _parameter((network, precision, node), name, *_marks(precision))
+
+
+def _operator_cases(_: pytest.Config) -> Iterator[Any]:
+    """Yield a case per operator that is tested by itself, precision by precision."""
+    from conformance.operators.table import TESTS
+
+    for precision in PRECISIONS:
+        for name in TESTS:
+            yield _parameter((OPERATORS, precision, name), f"{name}-{precision}", *_marks(precision))
 
 
 def _whole_cases(config: pytest.Config) -> Iterator[Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, UsageError
 from conformance.exit_guard import ExitGuard
+from conformance.plugin.asked_operators import failures_of
 from conformance.plugin.benchmark_comparison import take_regressions
 from conformance.plugin.benchmarks import write_times
 from conformance.plugin.execution import JOURNAL, RUN, Run, check, close_device, device_of, expectations_of
@@ -81,7 +82,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     device, expectations = device_of(config), expectations_of(plan)
     run = Run(plan, device, expectations)
     check(plan, expectations)
-    digests = held_to(plan.settings, expectations)
+    digests = held_to(plan.settings, expectations, plan.operators)
     check_baseline(plan.settings, digests)
     shard = config.stash[SHARD].of_run(digests) if SHARD in config.stash else None
     journal = Journal(
@@ -89,7 +90,7 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     )
     run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
-    run.begin(journal.add, journal.directory.path, journal.directory.path / "logs")
+    run.begin(journal.add, journal.directory.path, journal.directory.path / "logs", failures_of(config))
     if plan.settings.probe:
         run.probe()
     config.stash[RUN], config.stash[JOURNAL] = run, journal

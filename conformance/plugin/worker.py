@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from conformance.errors import EXIT_USAGE, ConformanceError, InfrastructureError, UsageError
+from conformance.plugin.asked_operators import failures_of
 from conformance.plugin.benchmarks import take_timed
 from conformance.plugin.execution import Run, close_device, device_of, expectations_of
 from conformance.plugin.processes import OURS, worker_input, worker_name, worker_output
@@ -100,7 +101,12 @@ class Worker:
         directory = Path(worker_input(self._config)[OURS])
         logs = directory / "logs" / worker_name(self._config)
         run.stopwatch.seconds["prepare"] += time.perf_counter() - started
-        run.begin(lambda record: self._lines.append(encode_record(record).decode()), directory, logs)
+        run.begin(
+            lambda record: self._lines.append(encode_record(record).decode()),
+            directory,
+            logs,
+            failures_of(self._config),
+        )
         return run
 
     @pytest.hookimpl(wrapper=True)

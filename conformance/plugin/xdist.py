@@ -116,7 +116,7 @@ class Controller:
         if plan.settings.waivers is not None:
             read_waivers(plan.settings.waivers)
         stash = self._config.stash
-        digests = held_to(plan.settings, expectations)
+        digests = held_to(plan.settings, expectations, plan.operators)
         check_baseline(plan.settings, digests)
         shard = stash[SHARD].of_run(digests) if SHARD in stash else None
         stash[JOURNAL] = Journal(plan, self._path or _path(plan), started, stash[WORKERS], shard, digests)

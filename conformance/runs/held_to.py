@@ -10,9 +10,11 @@ import msgspec
 
 from conformance import locations
 from conformance.files import sha256
+from conformance.judging.cases import OPERATORS
+from conformance.machine import installed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.expected.attainable import AttainableFile
     from conformance.expected.expectations import Expectations
@@ -23,7 +25,9 @@ BOUNDS = "bounds"
 """What the attainable errors of a network are called."""
 
 
-def held_to(settings: Settings, expectations: Mapping[str, Expectations]) -> dict[str, str]:
+def held_to(
+    settings: Settings, expectations: Mapping[str, Expectations], operators: Sequence[str] = ()
+) -> dict[str, str]:
     """Return the SHA-256 of graphs, goldens, scales, bounds, waivers and so on, by what they are.
 
     Paths do not count: a host may have the same files elsewhere.
@@ -31,6 +35,7 @@ def held_to(settings: Settings, expectations: Mapping[str, Expectations]) -> dic
     Args:
         settings: of the run.
         expectations: by network; what they need is there.
+        operators: names of those that are judged by themselves.
 
     Raises:
         ConformanceError, OSError: a file cannot be read.
@@ -38,6 +43,9 @@ def held_to(settings: Settings, expectations: Mapping[str, Expectations]) -> dic
     found: dict[str, str] = {}
     for name, expected in expectations.items():
         found |= {f"{what} of {name}": digest for what, digest in _of_network(expected).items()}
+    if operators:
+        version = installed_version("hypothesis")  # another one draws other cases
+        found[OPERATORS] = values_sha256([list(operators), settings.examples, version])
     waivers = [settings.waivers] if settings.waivers else sorted(locations.WAIVERS.glob("*.toml"))
     waivers = [] if settings.no_waivers else waivers
     word = settings.profile.partition(",")[0]

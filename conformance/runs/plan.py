@@ -9,11 +9,12 @@ from conformance import locations
 from conformance.errors import UsageError
 from conformance.goldens import GoldenStore, Manifest
 from conformance.graph.selection import select_nodes
+from conformance.judging.cases import OPERATORS
 from conformance.networks import Network, find_network, network_at, network_names
 from conformance.runs.environment import JudgedNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from conformance.options import Settings
@@ -78,6 +79,7 @@ class Plan:
 
     Attributes:
         parts: by the network's name, in the order in which they are judged.
+        operators: names of those that are judged by themselves, too.
 
     Raises:
         UsageError: a network is not there, is named twice, or several shall get the same weights.
@@ -96,10 +98,31 @@ class Plan:
             networks = [networks[0].with_weights(settings.weights)]
         networks = [network.trusting(settings.trust_graph) for network in networks]
         self.parts = {network.name: NetworkPlan(network, settings) for network in networks}
+        self.operators: tuple[str, ...] = ()
+
+    def restrict(self, networks: Collection[str], operators: Sequence[str]) -> None:
+        """Judge these networks alone, and operators by themselves.
+
+        Args:
+            networks: names of what is selected; those that the plan does not have are none of its own.
+            operators: names of the operators.
+
+        Raises:
+            UsageError: a network is called as operators are.
+        """
+        if OPERATORS in self.parts:
+            raise UsageError(
+                f"network {self.parts[OPERATORS].network.directory} is called {OPERATORS!r}, as operators "
+                "that are tested by themselves are; give it another name"
+            )
+        self.operators = tuple(operators)
+        self.parts = {name: part for name, part in self.parts.items() if name in networks}
 
     @property
     def title(self) -> str:
-        """What the run is called after: its network, or how several were named."""
+        """What the run is called after: its network, how several were named, or operators."""
+        if not self.parts:
+            return OPERATORS
         named = self.settings.network if not self.settings.network_path else "-".join(self.parts)
         return named if len(self.parts) > 1 else next(iter(self.parts))
 

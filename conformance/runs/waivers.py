@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from conformance import locations
 from conformance.graph.operators import PRODUCT_SUMS
-from conformance.judging.cases import Case
+from conformance.judging.cases import OPERATORS, Case
 from conformance.judging.waivers import applicable, expired, match, read_waivers, unknown_networks, unmatched
 from conformance.networks import network_names
 from conformance.precision import FIXED_BITS, PRECISIONS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from conformance.judging.cases import Mode
     from conformance.judging.waivers import Waiver
     from conformance.networks import Network
+    from conformance.options import Settings
     from conformance.runs.plan import NetworkPlan
 
 
@@ -30,7 +31,7 @@ def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:
     Raises:
         UsageError: the file is missing or malformed, or two waivers match one case.
     """
-    path = _path(plan, info)
+    path = _path(plan.settings, info)
     if path is None:
         return []
     waivers = applicable(
@@ -44,12 +45,23 @@ def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:
 def waiver_problems(plan: NetworkPlan, info: DeviceInfo, waivers: list[Waiver], today: dt.date) -> list[str]:
     """Return a sentence per waiver that has expired, or that matches nothing that is known."""
     sentences = [*expired(waivers, today), *unmatched(waivers, cases(plan))]
-    path = _path(plan, info)
+    path = _path(plan.settings, info)
     if path is not None and path.parent == locations.WAIVERS:
-        sentences += unknown_networks(
-            read_waivers(path), [plan.network.name, *network_names(locations.NETWORKS)]
-        )
+        known = [plan.network.name, OPERATORS, *network_names(locations.NETWORKS)]
+        sentences += unknown_networks(read_waivers(path), known)
     return sentences
+
+
+def operator_waivers(settings: Settings, info: DeviceInfo) -> list[Waiver]:
+    """Return the waivers of operators that are tested by themselves.
+
+    Raises:
+        UsageError: the file is missing or malformed.
+    """
+    path = _path(settings, info)
+    if path is None:
+        return []
+    return applicable(read_waivers(path), network=OPERATORS, profile=plain_profile(info.profile) or None)
 
 
 def cases(plan: NetworkPlan) -> Iterator[Case]:
@@ -74,9 +86,8 @@ def _case(network: str, node: GoldenNode, precision: str, mode: Mode) -> Case:
     return Case(network=network, node=node.name, op=node.op, precision=precision, mode=mode)
 
 
-def _path(plan: NetworkPlan, info: DeviceInfo) -> Path | None:
+def _path(settings: Settings, info: DeviceInfo) -> Path | None:
     """Return the waiver file: the user's, else that of the profile or device if there is one."""
-    settings = plan.settings
     if settings.no_waivers:
         return None
     return settings.waivers or default_waivers(info.profile, info.kind)

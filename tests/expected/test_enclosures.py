@@ -1,7 +1,7 @@
 """What an ideal device gives lies within what is derived for it, however small a tensor is."""
 
 import numpy as np
-from support.emulation import naive_scales, run
+from support.emulation import frozen, naive_scales, placeholder, run
 from support.small_graphs import small_graphs
 
 from conformance.expected.enclosing.enclosure import enclosure, unenclosed
@@ -33,3 +33,37 @@ def test_an_ideal_device_is_nowhere_more_than_half_a_unit_off_but_where_intermed
     ratios = [item.ratio for item in held(graph, feeds, scales, precision, results).values()]
     assert max(ratios) <= 1
     assert np.median(ratios) < 0.6
+
+
+def alone(build, feeds, results, precision):
+    """Return the conformity of the only output ``out``."""
+    graph = frozen(build, "out")
+    scales = naive_scales(graph, feeds, 8)
+    return held(graph, feeds, scales, parse_precision(precision), {"out": results})["out"]
+
+
+def test_a_sum_of_three_may_be_rounded_twice_though_the_third_cancels():
+    """Found by operators under hypothesis: 0.87 is rounded beside 1, before 1 is subtracted again."""
+    feeds = dict(zip("abc", np.float32([[-0.870925069], [1], [1e-3]]), strict=True))
+
+    def build(tf):
+        tf.raw_ops.AddN(inputs=[placeholder(tf, name, (1,)) for name in "abc"], name="out")
+
+    pairwise = (np.float32(-0.870925069) + np.float32(1)) + np.float32(1e-3)
+    other = np.float32(-0.870925069) + (np.float32(1) + np.float32(1e-3))
+    for result in (pairwise, other):
+        assert alone(
+            build, {name: value.reshape(1) for name, value in feeds.items()}, result.reshape(1), "int8-fp32"
+        ).conforms
+    assert not alone(build, feeds, np.float32([pairwise * 1.00001]), "int8-fp32").conforms
+
+
+def test_a_scalar_that_is_a_tie_is_enclosed():
+    """Found by operators under hypothesis: the radius of a scalar had an axis."""
+    tie = np.float32(1 + 2.0**-11)
+
+    def build(tf):
+        tf.nn.relu(placeholder(tf, "x", ()), name="out")
+
+    for result in (np.float32(1), np.float32(1 + 2.0**-10)):
+        assert alone(build, {"x": np.asarray(tie)}, np.asarray(result), "int8-fp16").conforms

@@ -91,6 +91,8 @@ def _own(node: Node, values: Sequence[Tensor], value: Tensor, kind: FloatType) -
     if node.op == "SquaredDifference":  # by a difference that is stored
         difference = values[0] - values[1]
         return magnitude * OPERATION_ERROR + 2 * tf.abs(difference) * kind.half_unit(difference)
+    if node.op == "AddN":  # one after the other: each partial sum is rounded, and the next may cancel it
+        return tf.add_n([tf.abs(operand) for operand in values]) * (len(values) - 1) * OPERATION_ERROR
     return magnitude * OPERATION_ERROR
 
 

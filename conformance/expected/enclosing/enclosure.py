@@ -173,7 +173,7 @@ class _Enclosing:
         if self._kind.bits != HALF:
             return Enclosed(wide)
         nearest = tf.cast(tf.cast(tensor, tf.float16), tf.float64)
-        apart = _apart_at_ties(np.ascontiguousarray(array, np.float32))
+        apart = _apart_at_ties(np.asarray(array, np.float32, order="C"))  # a scalar stays one
         return Enclosed(nearest, None if apart is None else tf.constant(apart))
 
     def _constant(self, name: str) -> Enclosed:

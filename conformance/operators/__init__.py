@@ -1,0 +1,1 @@
+"""Operators under hypothesis: operators as data, tests as a search over batches of cases."""

@@ -1,0 +1,195 @@
+"""Cases on a device: a batch is compiled once per precision, and every case of it is judged by itself."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance.evaluation.evaluation import Evaluation
+from conformance.files import sha256
+from conformance.judging.bounds import excess
+from conformance.judging.cases import OPERATORS, Case
+from conformance.operators.batch import BatchNetwork
+from conformance.operators.held import BatchExpectations
+from conformance.operators.table import TESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conformance.devices.base import Device
+    from conformance.evaluation.stopwatch import Stopwatch
+    from conformance.expected.limits import Outside
+    from conformance.judging.bounds import Margins
+    from conformance.judging.findings import Finding
+    from conformance.judging.waivers import WaiverLedger
+    from conformance.operators.case import OperatorCase
+    from conformance.precision import Precision
+
+INSIDE = "case_"
+"""What names of nodes in a batch begin with: a note that names one says nothing to a reader of the run."""
+KEPT = 24
+"""Batches whose goldens are kept, for the next precision."""
+TWICE = 2
+"""How often every batch is run: its bits must not change."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedCase:
+    """What came out for one case.
+
+    Attributes:
+        case: the case.
+        finding: the verdict, under the name of the tested operator.
+        outside: the documented limits that it leaves, beyond which nothing is promised.
+        waived: whether a waiver covers what deviates.
+    """
+
+    case: OperatorCase
+    finding: Finding
+    outside: tuple[Outside, ...]
+    waived: bool
+
+    @property
+    def fails(self) -> bool:
+        """Whether the device is wrong here, and nobody knew."""
+        return self.finding.outcome in ("deviates", "broken") and not self.outside and not self.waived
+
+    @property
+    def size(self) -> float:
+        """Its largest error over what is allowed; of one that has no verdict, nothing."""
+        verdict = self.finding.verdict
+        return -1.0 if verdict is None else excess(verdict.needed, verdict.bounds)
+
+
+class CaseJudge:
+    """Judges batches of cases on a device.
+
+    Args:
+        device: what is judged.
+        margins: margin per operator class.
+        ledger: of the run's waivers.
+        model: whose documented limits hold.
+        stopwatch: tells where the time goes.
+        fuse: False runs layer by layer.
+        repeat: how often every batch is run.
+
+    Attributes:
+        compiled: how many batches the device compiled, by precision.
+        cases: how many cases were run, by precision.
+        incidents: failures of the device that no case is to blame for.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        margins: Margins,
+        ledger: WaiverLedger,
+        *,
+        model: str,
+        stopwatch: Stopwatch | None = None,
+        fuse: bool = True,
+        repeat: int = TWICE,
+    ) -> None:
+        self._device, self._margins, self._ledger, self._model = device, margins, ledger, model
+        self._stopwatch, self._fuse, self._repeat = stopwatch, fuse, max(repeat, TWICE)
+        self._kept: dict[tuple[OperatorCase, ...], BatchExpectations] = {}
+        self.compiled: collections.Counter[Precision] = collections.Counter()
+        self.cases: collections.Counter[Precision] = collections.Counter()
+        self.incidents: list[str] = []
+
+    def judged(self, cases: Sequence[OperatorCase], precision: Precision) -> list[JudgedCase]:
+        """Judge a batch at a precision; one that breaks the device as a whole is halved.
+
+        Raises:
+            DeviceLost: the device is gone for good.
+            GoldenError: a case has no reference, which says nothing about the device.
+        """
+        found = self._at_once(cases, precision)
+        if len(cases) == 1 or any(item.finding.outcome != "broken" for item in found):
+            return found
+        middle = len(cases) // 2
+        return [*self.judged(cases[:middle], precision), *self.judged(cases[middle:], precision)]
+
+    def _at_once(self, cases: Sequence[OperatorCase], precision: Precision) -> list[JudgedCase]:
+        """Judge a batch that is compiled once."""
+        expected = self._expected(tuple(cases))
+        nodes = expected.network.nodes
+        evaluation = Evaluation(
+            self._device,
+            expected,
+            nodes,
+            samples=[0],
+            fuse=self._fuse,
+            repeat=self._repeat,
+            stopwatch=self._stopwatch,
+        )
+        found = evaluation.own(precision)
+        self.compiled[precision] += 1
+        self.cases[precision] += len(cases)
+        self.incidents += evaluation.incidents
+        if evaluation.lost is not None:
+            raise evaluation.lost
+        return [
+            self._judged(case, node, precision, found[node], expected)
+            for case, node in zip(cases, nodes, strict=True)
+        ]
+
+    def _expected(self, cases: tuple[OperatorCase, ...]) -> BatchExpectations:
+        """Return what a batch is held to, made once for all precisions."""
+        if cases not in self._kept:
+            if len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[cases] = BatchExpectations(BatchNetwork(cases), self._margins)
+        return self._kept[cases]
+
+    def _judged(
+        self,
+        case: OperatorCase,
+        node: str,
+        precision: Precision,
+        finding: Finding,
+        expected: BatchExpectations,
+    ) -> JudgedCase:
+        renamed = _renamed(finding, node, case_of(case.name, precision))
+        outside = tuple(expected.limits(self._model).outside(_all_of(expected, node), precision))
+        verdict = renamed.verdict
+        waived = verdict is not None and self._ledger.record(renamed.case, verdict).outcome == "waived"
+        return JudgedCase(case, renamed, outside, waived)
+
+
+def _all_of(expected: BatchExpectations, node: str) -> list[str]:
+    """Return all nodes of the case that a node belongs to."""
+    scope = f"{node.partition('/')[0]}/"
+    return [name for name in expected.network.graph.nodes if name.startswith(scope)]
+
+
+def case_of(name: str, precision: Precision) -> Case:
+    """Return what records call a tested operator at a precision."""
+    return Case(network=OPERATORS, node=name, op=TESTS[name].op, precision=str(precision), mode="own")
+
+
+def _renamed(finding: Finding, node: str, case: Case) -> Finding:
+    """Return a finding under another case, its sentences about the operator and not about its node."""
+    verdict = finding.verdict
+    if verdict is not None:
+        verdict = msgspec.structs.replace(
+            verdict,
+            reasons=[reason.replace(node, case.node) for reason in verdict.reasons],
+            notes=[note.replace(node, case.node) for note in verdict.notes],
+        )
+    return dataclasses.replace(
+        finding,
+        case=case,
+        notes=tuple(note for note in finding.notes if INSIDE not in note),
+        verdict=verdict,
+        reason=finding.reason.replace(node, case.node),
+        unmodelled=finding.unmodelled.replace(node, case.node),
+    )
+
+
+def together(digests: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return one digest of all results of an operator."""
+    return (sha256("\n".join(" ".join(found) for found in digests).encode()),)

@@ -1,0 +1,80 @@
+"""A case as a network of its own, which every command takes: graph, inputs and ``network.toml``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conformance.files import write_text_atomically
+from conformance.network_file import FILE
+from conformance.operators.batch import BatchNetwork, BatchStore
+from conformance.precision import FIXED_BITS
+from conformance.quantization.calibrated import note_calibrated
+from conformance.quantization.files import scales_path, write_scales
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conformance.operators.case import OperatorCase
+    from conformance.precision import Precision
+
+GRAPH = "graph.pb"
+
+
+def write_reproduction(case: OperatorCase, precision: Precision, directory: Path) -> Path:
+    """Write a case, and return where: a directory named after operator and precision.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    name = f"{re.sub(r'[^A-Za-z0-9]+', '-', case.name).lower()}-{precision}"
+    target, network = directory / name, BatchNetwork([case], name)
+    target.mkdir(parents=True, exist_ok=True)
+    network.graph.save(target / GRAPH)
+    files = {}
+    for place, (tensor, values) in enumerate(network.feeds(0).items()):
+        files[tensor] = f"input_{place}.npy"
+        np.save(target / files[tensor], values, allow_pickle=False)
+    write_text_atomically(target / FILE, _description(name, case, network, files))
+    from conformance.networks import Network
+
+    written = Network(target)
+    for bits in FIXED_BITS if network.magnitudes else ():
+        scales = network.scales(bits)
+        write_scales(scales_path(target, bits), scales)
+        note_calibrated(scales, target, graph_sha256=written.graph.sha256, input_sha256=written.input_sha256)
+    return target
+
+
+def _description(name: str, case: OperatorCase, network: BatchNetwork, files: dict[str, str]) -> str:
+    (node,) = network.nodes
+    golden = BatchStore(network).get(node, 0)
+    low, high = float(golden.min()), float(golden.max())
+    high = high if high > low else low + 1
+    comments = [f"# {line}" for line in (f"A minimal case of {case.name}", *case.in_words)]
+    inputs = [
+        line
+        for tensor, file in files.items()
+        for line in ("", "[[input]]", f"name = {json.dumps(tensor)}", f"files = [{json.dumps(file)}]")
+    ]
+    return "\n".join(
+        [
+            *comments,
+            "",
+            "[network]",
+            f"name = {json.dumps(name)}",
+            f'graph = "{GRAPH}"',
+            *inputs,
+            "",
+            "[[output]]",
+            f"name = {json.dumps(node)}",
+            f"range = [{low!r}, {high!r}]",
+            "",
+            "[acceptance]",
+            "cosine = 0.999",
+            "",
+        ]
+    )

@@ -1,0 +1,29 @@
+"""All operators that are tested, by name."""
+
+from __future__ import annotations
+
+from conformance.operators.case import OperatorCase, OperatorTest
+from conformance.operators.elementwise import ELEMENTWISE_TESTS
+from conformance.operators.moving import MOVING_TESTS
+from conformance.operators.operand import Operand
+from conformance.operators.products import PRODUCT_TESTS
+from conformance.operators.reducing import REDUCING_TESTS
+
+TESTS: dict[str, OperatorTest] = {
+    test.name: test for test in (*PRODUCT_TESTS, *REDUCING_TESTS, *ELEMENTWISE_TESTS, *MOVING_TESTS)
+}
+
+_AXES = (("axes", (0,)), ("keep_dims", False))
+
+EDGES: tuple[OperatorCase, ...] = (
+    OperatorCase("Mean", (Operand((1021,), "uniform"),), _AXES),
+    OperatorCase("Sum", (Operand((1021,), "uniform"),), _AXES),
+    OperatorCase(
+        "AvgPool",
+        (Operand((1, 7, 5, 3), "normal"),),
+        (("ksize", (1, 3, 3, 1)), ("strides", (1, 2, 2, 1)), ("padding", "SAME")),
+    ),
+    OperatorCase("Round", (Operand((129,), "almost halves"),)),
+    OperatorCase("Softmax", (Operand((3, 10), "logits"),)),
+)
+"""Cases that every search judges, whatever hypothesis draws: there a card is known to have its own ways."""

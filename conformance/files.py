@@ -156,6 +156,14 @@ def read_json(path: Path, kind: type[T], what: str) -> T:
         raise UsageError(f"{what} {path} is malformed: {error}") from error
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path that a file named is a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:  # longer than the file system takes
+        return False
+
+
 def read_bytes(path: Path, what: str) -> bytes:
     """Return the content of ``path``.
 

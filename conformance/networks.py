@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.errors import UsageError, near_names
-from conformance.files import read_toml
+from conformance.files import is_file, read_toml
 from conformance.freezing.checkpoint import Checkpoint, checkpoint_name
 from conformance.freezing.finding import MODELS, SAVED_MODELS, find_checkpoint, is_saved_model
 from conformance.freezing.published import read_published, recognised
@@ -199,7 +199,7 @@ class Network:
     def _beside(self, name: str, key: str) -> Path:
         """Return the path of a file that ``network.toml`` names."""
         path = self.directory / name
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(f"{self.directory / FILE} names the {key} {name!r}, but {path} is no file")
         return path
 

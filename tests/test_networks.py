@@ -277,6 +277,7 @@ def test_a_network_may_lie_in_the_directory_of_its_saved_model(directory):
 
 BAD_CONTENTS = [
     (FILES, 'files = ["image-1.png"]', "'style' in .*network.toml has 2 files, but 'image' has 1"),
+    ('graph = "graph.pb"', f'graph = "{"x" * 5000}"', "names the graph 'x+', but .* is no file"),
     ('graph = "graph.pb"', 'graph = "other.pb"', "names the graph 'other.pb', but .*other.pb is no file"),
     ('graph = "graph.pb"', 'graph = "network.toml"', "frozen graph .*network.toml is not a GraphDef"),
     ('"image-2.png"', '"image-3.png"', "names the file of input 'image' 'image-3.png', but .* is no file"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import UsageError, near_names
-from conformance.files import read_bytes
+from conformance.files import is_file, read_bytes
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _named(directory: Path, found: list[str]) -> Path:
     named = text_encoding.CUnescape(line[1]).decode(errors="replace")
     beside = directory / Path(named).name
     for prefix in (beside, beside if Path(named).is_absolute() else directory / named):
-        if Path(f"{prefix}{INDEX}").is_file():
+        if is_file(Path(f"{prefix}{INDEX}")):
             return prefix
     raise UsageError(
         f"{state} names {named!r}, but {beside}{INDEX} is missing"
@@ -105,7 +105,7 @@ def _named(directory: Path, found: list[str]) -> Path:
 
 def _from_prefix(path: Path) -> Path:
     prefix = path.with_name(SUFFIX.sub("", path.name))
-    if Path(f"{prefix}{INDEX}").is_file():
+    if is_file(Path(f"{prefix}{INDEX}")):
         return prefix
     if list(prefix.parent.glob(f"{prefix.name}.data-*")):
         raise UsageError(f"checkpoint {prefix} lacks {prefix.name}{INDEX}; copy it beside the data file")

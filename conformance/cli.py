@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from conformance import __version__
+from conformance import __version__, breadcrumbs
 from conformance.commands import (
     annotate,
     compare,
@@ -23,6 +23,7 @@ from conformance.commands import (
     nodes,
     operators,
     prepare,
+    probe,
     quantize,
     report,
     sensitivity,
@@ -32,6 +33,7 @@ from conformance.commands import (
     waive,
 )
 from conformance.commands.arguments import Once, with_environment
+from conformance.commands.watching import watched
 from conformance.errors import (
     EXIT_FINE,
     EXIT_INFRASTRUCTURE,
@@ -58,6 +60,7 @@ COMMANDS = (
     golden,
     quantize,
     devices,
+    probe,
     dump,
     compare,
     diagnose,
@@ -111,6 +114,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def run() -> int:
+    """Run the command of this process's command line; one that may crash or hang in a process of its own."""
+    options = parser().parse_args()
+    if "deadline" not in options or breadcrumbs.watched():
+        return main()
+    options.command = lambda resolved: watched(sys.argv[1:], resolved.deadline)
+    return _code(options)
+
+
 def _code(options: argparse.Namespace) -> int:
     """Run the command and return its exit code, with one sentence for what went wrong."""
     try:
@@ -158,4 +170,4 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

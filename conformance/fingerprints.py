@@ -37,8 +37,13 @@ def fingerprint(value: Array, what: str = "a golden") -> Fingerprint:
         GoldenError: it is empty or not finite.
     """
     flat = _flat(value)
-    if not flat.size or not np.isfinite(flat).all():
-        raise GoldenError(f"{what} is empty or holds NaN or Inf: the network itself is wrong on these inputs")
+    if not flat.size:
+        raise GoldenError(
+            f"{what} is empty (shape {'x'.join(map(str, value.shape))}): the network finds nothing there on "
+            "these inputs, so that nothing can be judged; give inputs on which it does, or cut that off"
+        )
+    if not np.isfinite(flat).all():
+        raise GoldenError(f"{what} holds NaN or Inf: the network itself is wrong on these inputs")
     positions = [int(position) for position in np.linspace(0, flat.size - 1, SAMPLED_VALUES).astype(np.int64)]
     return Fingerprint(
         shape=list(value.shape),

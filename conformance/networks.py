@@ -225,7 +225,7 @@ class Network:
         raw = _read_array(path) if path.suffix == ".npy" else _read_image(path, entry)
         if raw.dtype.kind in "iub" and (entry.scale, entry.offset) == (1.0, 0.0) and path.suffix == ".npy":
             return raw
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # a NaN with a payload is told below
             scaled: Array = np.asarray(raw.astype(np.float64) * entry.scale + entry.offset, np.float32)
         if not np.isfinite(scaled).all():
             raise UsageError(f"input {path} holds NaN or Inf; give finite numbers")

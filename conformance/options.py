@@ -120,6 +120,14 @@ OPTIONS: tuple[Option, ...] = (
         Kind.SECONDS,
         "SECONDS",
     ),
+    Option(
+        "--deadline",
+        "seconds that TensorFlow may take for one graph on the CPU before it counts as hung",
+        "1800",
+        Kind.SECONDS,
+        "SECONDS",
+        suite=False,
+    ),
     Option("--isolate", "run the device in a process of its own, which may crash or hang", kind=Kind.SWITCH),
     Option(
         "--repeat",
@@ -128,6 +136,12 @@ OPTIONS: tuple[Option, ...] = (
         "1",
         Kind.COUNT,
         "N",
+    ),
+    Option(
+        "--probe",
+        "probe the device first and keep what was found in the run's directory; every record then says "
+        "whether the emulator with the profile found gives the same bits",
+        kind=Kind.SWITCH,
     ),
     Option("--layer-by-layer", "do not fuse operators, in any mode", kind=Kind.SWITCH),
     Option("--require-hardware", "exit 3 unless the device is a real card", kind=Kind.SWITCH),
@@ -258,6 +272,7 @@ class Settings:
     device_timeout: float
     isolate: bool
     repeat: int
+    probe: bool
     layer_by_layer: bool
     require_hardware: bool
     network: str

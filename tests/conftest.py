@@ -23,7 +23,8 @@ SLOW = (
     *("suite/", "devices/contract/", "devices/isolated/", "devices/cambricon/test_stock_tensorflow.py"),
     *(f"devices/emulator/test_{name}.py" for name in ("determinism", "graphs", "partial_sums", "pooling")),
     *(f"diagnosis/test_{name}.py" for name in ("counterfactual", "planted_faults", "repairs", "from_run")),
-    *(f"commands/test_{name}.py" for name in ("annotate", "init", "prepare", "show", "test")),
+    *(f"commands/test_{name}.py" for name in ("annotate", "init", "prepare", "probe", "show", "test")),
+    *(f"probing/test_{name}.py" for name in ("every_profile", "odd_devices")),
     "history/test_ten_thousand_runs.py",
     "operators/test_broken_operators.py",
     *("networks/test_beautygan_weights.py", "tools/test_training.py", "plugin/test_run_directory.py"),
@@ -35,6 +36,7 @@ SLOW = (
 
 # No test asserts a wall-clock time: a busy machine that draws or runs examples slowly is no error
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", parent=settings.get_profile("suite"), max_examples=10_000)
 settings.load_profile("suite")
 
 # A background job inherits that SIGINT is ignored, and so would the processes that tests interrupt
@@ -43,7 +45,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # What the user adds to this pytest is not meant for those that tests run
 os.environ.pop("PYTEST_ADDOPTS", None)
 
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "docs")]  # docs, for the devices that are examples
 
 
 def pytest_configure(config):

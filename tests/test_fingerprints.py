@@ -52,10 +52,16 @@ def test_the_order_in_memory_does_not_matter():
     assert fingerprint(VALUE[::-1][::-1]) == fingerprint(VALUE)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((0, 3)), np.array([1, np.nan]), np.array([np.inf])])
+@pytest.mark.parametrize("bad", [np.array([1, np.nan]), np.array([np.inf])])
 def test_what_is_no_golden(bad):
-    with refused("the golden of 'n' is empty or holds NaN or Inf", GoldenError):
+    with refused("the golden of 'n' holds NaN or Inf: the network itself is wrong", GoldenError):
         fingerprint(bad.astype(np.float32), "the golden of 'n'")
+
+
+def test_a_node_that_finds_nothing_has_no_golden():
+    """As where a network detects things, and there is none in the picture."""
+    with refused(r"the golden of 'n' is empty \(shape 0x3\): the network finds nothing there", GoldenError):
+        fingerprint(np.zeros((0, 3), np.float32), "the golden of 'n'")
 
 
 def nudged(steps, at=slice(None)):

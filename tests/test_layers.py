@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
-    ("cached_methods", "errors", "locations", "machine", "progress", "tables"),
+    ("breadcrumbs", "cached_methods", "clock", "errors", "locations", "machine", "progress", "tables"),
     ("exit_guard", "shard"),
     ("files", "golden_places", "npy", "options", "precision"),
     ("numerics",),
@@ -28,6 +28,7 @@ LAYERS = (
     ("evaluation",),
     ("operators",),
     ("runs",),
+    ("probing",),
     ("dumps",),
     ("gating",),
     ("history",),

@@ -64,7 +64,7 @@ class Case:
         profile, precision: the device.
         expected: what must be named, and as which kind.
         named: what was named first.
-        effect: what goldens in its place do.
+        effect: what its repair does.
         forwards, seconds: the cost.
     """
 

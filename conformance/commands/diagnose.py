@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.commands.arguments import (
     add_device,
     add_network,
@@ -27,6 +26,7 @@ from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Mapping
 
     from conformance.commands import Commands
@@ -55,6 +55,13 @@ def add(commands: Commands) -> None:
     add_options(command, "from_run")
     add_option(command, "golden_dir", also="; of a run, where it found them")
     command.add_argument(
+        "--with-probe",
+        type=Path,
+        metavar="FILE.json",
+        help="what `mlu-conformance probe` found of the device: causes are told as measured (default: of a "
+        "run, what it keeps)",
+    )
+    command.add_argument(
         "-o",
         "--output",
         type=Path,
@@ -79,6 +86,8 @@ def _from_run(options: argparse.Namespace) -> None:
     from conformance.runs.directory import read_environment
     from conformance.runs.networks import network_of_run
 
+    if options.with_probe is not None:
+        raise UsageError("--with-probe and --from-run contradict each other: a run keeps its own; drop one")
     run, name = options.from_run, network_of_run_asked(options)
     trusted = options.trust_graph
     diagnosis = diagnosis_of_run(run, _precision_of_run(options), options.golden_dir, name, trusted=trusted)
@@ -114,6 +123,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
     from conformance.expected.preparation import prepare_weights
     from conformance.expected.truth import refuse_wrong_goldens
     from conformance.judging.bounds import read_margins
+    from conformance.probing.result import read_probe
     from conformance.runs.directory import default_run_path
 
     precision, request = required_precision(options), request_of(options)
@@ -122,7 +132,8 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
         raise UsageError(
             f"--sample {sample} does not exist: {network.name} has samples 0 to {network.samples - 1}"
         )
-    now = dt.datetime.now(dt.timezone.utc)
+    probe = None if options.with_probe is None else read_probe(options.with_probe)
+    now = clock.now()
     store = golden_store(network, options)
     prepare_weights(store)
     expected = Expectations(store, read_margins(locations.MARGINS))
@@ -135,7 +146,7 @@ def _on_a_device(options: argparse.Namespace, network: Network) -> None:
             claim_directory(directory, "diagnosis", MARKS)
             ended.callback(_remove_empty, directory)
             passes = ForwardPasses(device, expected, sample, note)
-            diagnosis = Diagnosing(passes, precision).result()
+            diagnosis = Diagnosing(passes, precision, probe).result()
         text = lines(diagnosis, network.acceptance)
         for line in text:
             say(line)

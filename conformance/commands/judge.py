@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import collections
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance import clock
 from conformance.commands.arguments import add_list, add_options
 from conformance.commands.printing import note, say
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    import datetime as dt
     from collections.abc import Iterator, Sequence
 
     from conformance.commands import Commands
@@ -51,7 +52,7 @@ def judge(options: argparse.Namespace) -> int:
     from conformance.runs.rejudged_run import write_rejudged
     from conformance.runs.rejudging import Rejudging, Rules
 
-    now = dt.datetime.now(dt.timezone.utc)
+    now = clock.now()
     run, described = whole_run(options.run), _described(options.acceptance)
     rules = Rules(
         margins=options.margins,

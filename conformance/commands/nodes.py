@@ -64,6 +64,7 @@ class Listing:
         scales: what is to be known of scales that the graph itself brings along, or cannot have.
         unmodelled: nodes whose numerics the emulator does not model.
         beyond: which of the ranges that the vendor documents judgeable nodes leave, as far as is known.
+        overflow: what overflows even on an ideal half device, as far as is known.
     """
 
     network: str
@@ -75,6 +76,7 @@ class Listing:
     scales: list[str]
     unmodelled: list[str]
     beyond: list[str]
+    overflow: list[str]
 
 
 def add(commands: Commands) -> None:
@@ -97,7 +99,7 @@ def list_nodes(options: argparse.Namespace) -> None:
     for line in lines(listing):
         say(line)
     note(f"{len(listing.nodes)} nodes, {listing.key} of {listing.network} are key nodes")
-    for told in (*listing.scales, *_coverage(listing), *listing.beyond):
+    for told in (*listing.scales, *_coverage(listing), *listing.beyond, *listing.overflow):
         note(told)
 
 
@@ -137,27 +139,31 @@ def gather(network: Network, pattern: str) -> Listing:
         [_listed(structure, nodes[name]) for name in chosen],
         [*told_scales(network.graph), *told_loops(network.graph)],
         unmodelled_nodes(structure),
-        _beyond(network, structure),
+        *_shown_by_goldens(network, structure),
     )
 
 
-def _beyond(network: Network, structure: Structure) -> list[str]:
-    """Return what an MLU270's vendor documents and the network leaves; of values where there are goldens."""
+def _shown_by_goldens(network: Network, structure: Structure) -> tuple[list[str], list[str]]:
+    """Return what an MLU270's vendor documents and the network leaves, and what overflows half.
+
+    Of values where there are goldens.
+    """
     from conformance.expected.attainable import read_attainable
     from conformance.expected.limits import Limits, told
+    from conformance.expected.overflow import told as told_overflow
     from conformance.expected.roofline import MODEL
     from conformance.goldens import GoldenStore
     from conformance.graph.sums import static_shapes
     from conformance.precision import PRECISIONS
 
     try:
-        ranges = read_attainable(GoldenStore(network, locations.GOLDENS)).ranges
+        known = read_attainable(GoldenStore(network, locations.GOLDENS))
+        ranges, overflow = known.ranges, known.overflow
     except ConformanceError:  # a network may be looked at before it is prepared
-        ranges = {}
+        ranges, overflow = {}, {}
     limits = Limits(MODEL, network.graph, static_shapes(structure.types), ranges)
-    return list(
-        told(item for precision in PRECISIONS for item in limits.outside(structure.judgeable, precision))
-    )
+    outside = (item for precision in PRECISIONS for item in limits.outside(structure.judgeable, precision))
+    return list(told(outside)), list(told_overflow(overflow, structure.judgeable))
 
 
 def _listed(structure: Structure, node: SelectableNode) -> ListedNode:

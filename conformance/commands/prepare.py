@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         choices=STEPS,
         help="make this step alone, even where it is fresh; may be given again",
     )
-    add_options(command, "weights", "golden_dir")
+    add_options(command, "weights", "golden_dir", "deadline")
     add_network(command)
     command.set_defaults(command=prepare_network)
 

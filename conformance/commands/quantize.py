@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         help=f"how scales follow from values (default: {LARGEST}; {TWO_SIDED}: as in Cambricon's tool "
         "that writes quantised graphs, and `prepare` keeps such a file)",
     )
-    add_options(command, "device_option", "device_timeout")
+    add_options(command, "device_option", "device_timeout", "deadline")
     add_network(command)
     command.set_defaults(command=write_scale_files)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from conformance import locations
 from conformance.commands.arguments import add_network, add_options, golden_store, required_network
 from conformance.commands.printing import note, say
+from conformance.errors import UsageError
 from conformance.precision import PRECISIONS, parse_precision
 from conformance.tables import aligned
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from conformance.evaluation.false_alarms import Alarm
     from conformance.expected.sensitivity.measuring import Sensitivity
 
-SIZED = ("gain", "channel gain", "element", "input scale")
-"""Faults that have a size."""
 NO_EFFECT, PASSES = "no effect", "passes"
 
 
@@ -40,6 +40,13 @@ def add(commands: Commands) -> None:
         choices=("faults", "false-alarms"),
         help="measure what is caught, or count false alarms, alone",
     )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="also draw a heat map of what is caught: FILE.svg or FILE.png",
+    )
     add_network(command)
     command.set_defaults(command=tell)
 
@@ -53,12 +60,15 @@ def tell(options: argparse.Namespace) -> None:
     from conformance.graph.structure import Structure
     from conformance.judging.bounds import read_margins
 
+    _check_picture(options)
     precisions = PRECISIONS if options.precision is None else (parse_precision(options.precision),)
     network = required_network(options)
     expected = Expectations(golden_store(network, options), read_margins(locations.MARGINS))
     nodes = select_nodes(options.nodes, selectable_nodes(Structure(network.graph, network.key)), network.name)
     expected.check(nodes, precisions)
     found = [] if options.only == "false-alarms" else list(measured(expected, nodes, precisions))
+    if options.output:
+        _draw(found, network.name, options.output)
     alarms = [] if options.only == "faults" else list(false_alarms(expected, nodes, precisions))
     if options.json:
         content = {"network": network.name, "sensitivity": found, "false_alarms": alarms}
@@ -67,6 +77,29 @@ def tell(options: argparse.Namespace) -> None:
     for line in (*_of_faults(found), *_of_alarms(alarms)):
         say(line)
     note(f"{len(nodes)} nodes of {network.name}, {len(precisions)} precisions, first sample")
+
+
+def _check_picture(options: argparse.Namespace) -> None:
+    if options.output is None:
+        return
+    if options.output.suffix not in (".png", ".svg"):
+        raise UsageError(f"--output={options.output} is neither .svg nor .png; name the heat map so")
+    if options.only == "false-alarms":
+        raise UsageError(
+            f"--output={options.output} has nothing to draw where --only=false-alarms measures no faults; "
+            "leave out one of them"
+        )
+
+
+def _draw(found: Sequence[Sensitivity], network: str, path: Path) -> None:
+    from conformance.report.heat_map import draw_heat_map
+
+    if not found:
+        raise UsageError(
+            f"--output={path} has nothing to draw: at none of the chosen nodes it can be derived what right "
+            "devices give; choose others"
+        )
+    draw_heat_map(found, f"Which faults a run catches at nodes of {network}", path)
 
 
 def _of_faults(found: Sequence[Sensitivity]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from conformance.graph.operators import FIXED_POINT
 from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.diagnosis.forward_passes import ForwardPasses
     from conformance.diagnosis.model import NodeErrors, Quality
@@ -136,29 +136,33 @@ def nearer_to_chained(found: Quality, fused: Quality, chained: Quality) -> bool:
 
 
 def blamed_precision(
-    precision: Precision, errors: Sequence[NodeErrors], accepted: Callable[[Precision], bool]
+    precision: Precision,
+    errors: Sequence[NodeErrors],
+    accepted: Callable[[Precision], bool],
+    overflowing: Collection[str] = (),
 ) -> list[Culprit]:
     """Blame the precision: every operator does what it should, and that is too little.
 
     Fixed point is to blame where a wider one is accepted, the float type where float32 is; where that does
-    not tell, the operators whose errors together are larger.
+    not tell, the float type if it overflows, else the operators whose errors together are larger.
 
     Args:
         precision: what is diagnosed.
         errors: of the key nodes.
         accepted: tells whether another precision is accepted.
+        overflowing: nodes that overflow even on an ideal device of the precision.
     """
     fixed = [item for item in errors if item.op in FIXED_POINT]
     others = [item for item in errors if item.op not in FIXED_POINT]
     wider_fixed = accepted(parse_precision(f"int16-{precision.floating}"))
     wider_float = accepted(parse_precision(f"{precision.fixed}-fp32"))
-    blamed = max((fixed, others), key=own_squares)
+    blamed = others if overflowing else max((fixed, others), key=own_squares)
     if wider_fixed != wider_float:
         blamed = fixed if wider_fixed else others
     if not blamed:
         return []
     what, nodes = ", ".join(sorted({item.op for item in blamed})), [item.node for item in blamed]
-    worst = max(blamed, key=lambda item: item.own or 0.0)
+    worst = max(blamed, key=lambda item: (item.node in overflowing, item.own or 0.0))
     return [Culprit(what=what, kind="precision", nodes=nodes, worst=worst.node)]
 
 

@@ -6,10 +6,13 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from conformance.diagnosis.blame import Blame, blamed_precision, fusion_spoils, origin_of, the_device
+from conformance.diagnosis.counterfactuals import Counterfactuals
 from conformance.diagnosis.culprits import failing
-from conformance.diagnosis.model import Diagnosis
-from conformance.diagnosis.quality import plainly_worse
+from conformance.diagnosis.model import Diagnosis, Quality
+from conformance.diagnosis.quality import decibels, plainly_worse
 from conformance.diagnosis.reasons import Explanations, with_repeats
 from conformance.diagnosis.repairs import (
     WIDEST,
@@ -22,6 +25,7 @@ from conformance.diagnosis.repairs import (
     stand_ins,
     with_effect,
 )
+from conformance.expected.overflow import told
 from conformance.expected.roofline import ModelledTime
 from conformance.quantization.calibration import quantized_tensors
 
@@ -29,20 +33,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from conformance.diagnosis.forward_passes import ForwardPasses
-    from conformance.diagnosis.model import Choice, Culprit, NodeErrors, Quality
+    from conformance.diagnosis.model import Choice, Culprit, Effect, NodeErrors
     from conformance.judging.findings import Finding
     from conformance.precision import Precision
+    from conformance.probing.result import Probe
 
 MOST_PASSES = 9
 """Network passes of a diagnosis where own errors show the culprit; what would be one more is left out. Not
-counted are those of a network that is written otherwise, and those that confirm on other samples what is
-recommended, one for each sample."""
+counted are those of a network that is written otherwise, those that fetch what reaches a culprit, and those
+that confirm on other samples what is recommended, one for each sample."""
 FIRST_PASSES = 3
 """Of these, so many before anything is known: fused, node by node, chained."""
 MOST_EFFECTS = 3
 """Culprits whose effect is measured, the farthest off first: one run each."""
 MOST_SAMPLES = 5
 """Samples that are run one after the other where one alone came out right."""
+
+
+UNKNOWN = Quality(accepted=True)
+"""Of outputs that may well be accepted: what helps was not measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +77,11 @@ class Diagnosing:
     Args:
         passes: runs the network.
         precision: what is diagnosed.
+        probe: of the device, where there is one.
     """
 
-    def __init__(self, passes: ForwardPasses, precision: Precision) -> None:
+    def __init__(self, passes: ForwardPasses, precision: Precision, probe: Probe | None = None) -> None:
+        self._probe = probe
         self._passes, self._precision, self._store = passes, precision, passes.store
         self._graph = self._store.network.graph
         self._key = [node.name for node in self._store.manifest.key]
@@ -98,7 +109,16 @@ class Diagnosing:
         scales = self._passes.expected.scales(self._precision.fixed_bits)
         limits = self._passes.expected.limits(self._passes.device.info().model)
         own = {item.node: item.own for item in (*seen.errors, *self._blame.inner)}
-        explanations = Explanations(self._store, self._precision, scales, self._passes.sample, limits, own)
+        explanations = Explanations(
+            self._store,
+            self._precision,
+            scales,
+            self._passes.sample,
+            limits,
+            self._passes.expected.overflow,
+            own,
+            self._probe,
+        )
         return self._diagnosis(
             dataclasses.replace(seen, quality=repairs.of_precision),
             culprits=explanations.with_reasons(with_repeats(culprits, self._passes.repeats)),
@@ -124,9 +144,20 @@ class Diagnosing:
             errors=list(seen.errors),
             forwards=self._passes.count,
             quantised=bool(quantized_tensors(self._graph)),
-            remarks=[*self._remarks, *self._blame.remarks, *incidents, *filter(None, [self._times.remark])],
+            remarks=[
+                *self._overflow(),
+                *self._remarks,
+                *self._blame.remarks,
+                *incidents,
+                *filter(None, [self._times.remark]),
+            ],
             **found,  # type: ignore[arg-type]
         )
+
+    def _overflow(self) -> Iterator[str]:
+        """Yield what overflows even on an ideal half device, at a precision with halves."""
+        if self._precision.float_bits == 16:
+            yield from told(self._passes.expected.attainable.overflow, self._judgeable)
 
     def _confirmed(self, repairs: Repairs) -> list[Choice]:
         """Return the choices ranked, the recommended one accepted on other samples of the network, too."""
@@ -189,7 +220,8 @@ class Diagnosing:
         """Blame the precision, at the nodes that do what they should."""
         failed = {item.node for item in failing(seen.errors)}
         right = [item for item in seen.errors if item.node not in failed]
-        return blamed_precision(self._precision, right, repairs.accepted)
+        overflowing = self._passes.expected.overflow.nodes(self._precision)
+        return blamed_precision(self._precision, right, repairs.accepted, overflowing)
 
     def _tried(self, culprits: Sequence[Culprit], seen: Observations, repairs: Repairs) -> list[Culprit]:
         """Measure what culprits do and what repairs the network, as far as runs may be spent on it."""
@@ -199,9 +231,11 @@ class Diagnosing:
         measured = list(self._measured(farthest_off_first(culprits), seen.quality, left_over))
         if repairs.accepted(WIDEST):
             self._try_precisions(repairs)
-        if measured and not seen.quality.accepted and not any(map(helps, measured)):
-            self._try_precisions(repairs)
-            measured += self._measured(self._by_precision(seen, repairs), seen.quality, 0)
+        if measured and all(item.kind != "precision" for item in measured):
+            left = self._without(measured, seen.quality)
+            if not left.accepted:
+                self._try_precisions(repairs)
+                measured += self._measured(self._by_precision(seen, repairs), seen.quality, 0, left)
         if self._affords(1):
             repairs.try_host([culprit for culprit in measured if helps(culprit)])
         before = self._passes.count
@@ -213,16 +247,47 @@ class Diagnosing:
         errors = {item.node: item for item in seen.errors}
         return largest_effect_first(measured, errors, self._graph.outputs)
 
-    def _measured(self, culprits: Sequence[Culprit], before: Quality, left_over: int) -> Iterator[Culprit]:
-        """Measure the effects of the first culprits; of the very first whatever it costs."""
+    def _measured(
+        self, culprits: Sequence[Culprit], before: Quality, left_over: int, left: Quality | None = None
+    ) -> Iterator[Culprit]:
+        """Measure the effects of the first culprits; of the very first whatever it costs.
+
+        Args:
+            culprits: the culprits.
+            before: the outputs as they are.
+            left_over: runs that must be left for other things.
+            left: the outputs without the culprits that were found before.
+        """
         for index, culprit in enumerate(culprits):
             nodes = stand_ins(culprit, culprits, self._graph, self._judgeable)
             wanted = index == 0 or (index < MOST_EFFECTS and self._affords(1 + left_over))
             if nodes and wanted:
-                after = self._passes.fused(self._precision, self._samples, goldens=nodes)
-                yield with_effect(culprit, before, after)
+                effect = self._effect([culprit], nodes, before)
+                if effect.how == "wider" and left is not None:
+                    effect = msgspec.structs.replace(effect, before=left)
+                yield with_effect(culprit, effect)
             else:
                 yield culprit
+
+    def _effect(self, culprits: Sequence[Culprit], nodes: Sequence[str], before: Quality) -> Effect:
+        without = Counterfactuals(self._passes, self._precision, self._samples)
+        effect = without.effect(culprits, nodes, before)
+        self._most += without.spent
+        return effect
+
+    def _without(self, culprits: Sequence[Culprit], before: Quality) -> Quality:
+        """Return how good the outputs are without the culprits that help, together, as far as is known."""
+        helping = [item for item in culprits if helps(item)]
+        effects = [item.effect.after for item in helping if item.effect is not None]
+        if before.accepted or not helping:
+            return before
+        if len(effects) < len(helping):
+            return UNKNOWN
+        best = max(effects, key=lambda quality: (quality.accepted, decibels(quality)))
+        if best.accepted or len(helping) == 1 or not self._affords(1):
+            return best
+        inner = [stand_ins(item, culprits, self._graph, self._judgeable) for item in helping]
+        return self._effect(helping, [name for nodes in inner for name in nodes], before).after
 
     def _try_precisions(self, repairs: Repairs) -> None:
         for precision in repairs.untried:

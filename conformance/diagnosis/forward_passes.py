@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.devices.base import Hosted, Hosts, Unsupported
 from conformance.diagnosis.quality import quality_of
+from conformance.diagnosis.splicing import Splice
 from conformance.evaluation.evaluation import Evaluation
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.judging.comparison import compare_sample
@@ -126,6 +127,27 @@ class ForwardPasses:
         else:
             found = evaluation.fused(precision)
         return quality_of(self._unless_lost(evaluation, found).values(), self.store.network.acceptance)
+
+    def spliced(self, precision: Precision, samples: Sequence[int], nodes: Sequence[str]) -> Quality | None:
+        """Run the network with nodes computed exactly on what the device hands them, which it goes on with.
+
+        Args:
+            precision: fixed-point × float width.
+            samples: which, one after the other.
+            nodes: what is computed exactly; see :class:`conformance.diagnosis.splicing.Splice`.
+
+        Returns:
+            None where the device does not give what reaches them.
+
+        Raises:
+            DeviceLost: the device is gone for good.
+        """
+        self._say(f"{precision} with {len(nodes)} nodes computed exactly on what reaches them")
+        evaluation = self._evaluation(self.device, [], samples)
+        values = Splice(evaluation, precision, nodes).values()
+        found = {} if values is None else evaluation.spliced(precision, values)
+        self._unless_lost(evaluation, found)
+        return quality_of(found.values(), self.store.network.acceptance) if found else None
 
     def _evaluation(
         self, device: Device, nodes: Iterable[str], samples: Sequence[int], watch: Watch | None = None

@@ -20,6 +20,7 @@ from conformance.expected.roofline import ModelledTime
 from conformance.goldens import GoldenStore
 from conformance.judging.bounds import read_margins
 from conformance.precision import PRECISIONS
+from conformance.probing.result import kept_probe
 from conformance.quantization.calibration import quantized_tensors
 from conformance.runs.directory import ENVIRONMENT, read_environment, read_records
 from conformance.runs.networks import network_of_run
@@ -99,7 +100,10 @@ class _FinishedRun:
         scales = self._expected.scales(self._precision.fixed_bits)
         limits = self._expected.limits(str(self._device.get("model", "")))
         sizes = {item.node: item.own for item in errors}
-        explanations = Explanations(self._store, self._precision, scales, 0, limits, sizes)
+        probe = kept_probe(self._directory)
+        explanations = Explanations(
+            self._store, self._precision, scales, 0, limits, self._expected.overflow, sizes, probe
+        )
         culprits = self._culprits(own, errors, key, quality, chained_quality)
         return self._found(
             quality=quality,
@@ -178,7 +182,8 @@ class _FinishedRun:
             )
             return []
         accepted = {precision for precision in PRECISIONS if self._quality(precision).accepted}
-        return blamed_precision(self._precision, key, accepted.__contains__)
+        overflowing = self._expected.overflow.nodes(self._precision)
+        return blamed_precision(self._precision, key, accepted.__contains__, overflowing)
 
     def _by_own_errors(
         self, own: Mapping[str, Finding], errors: list[NodeErrors], key: list[NodeErrors]

@@ -70,10 +70,19 @@ class NodeErrors(Struct, frozen=True):
 
 
 class Effect(Struct, frozen=True):
-    """What putting goldens in place of a culprit does to the outputs: measured, not guessed."""
+    """What repairing a culprit does to the outputs: measured, not guessed.
+
+    Attributes:
+        before, after: the outputs as they are, and without what the culprit adds.
+        how: ``exact``: the culprit is computed exactly on what reaches it, so that inherited errors stay;
+            ``unfused``: fusion is broken at it; ``wider``: it is the float type, and float32 takes its
+            place, while culprits that were found before are repaired on both sides; ``golden``: its golden
+            is in its place, which takes away what it inherits, too, so that the outputs may gain less.
+    """
 
     before: Quality
     after: Quality
+    how: Literal["exact", "unfused", "wider", "golden"] = "golden"
 
 
 class Culprit(Struct, frozen=True):
@@ -87,7 +96,7 @@ class Culprit(Struct, frozen=True):
         nodes: the nodes, producers first.
         worst: the node of the largest excess.
         excess: its own error over its bound; None where there is no number.
-        effect: of goldens in its place; None if not measured.
+        effect: of repairing it; None if not measured.
         reasons: evidence, strongest first.
         failure: a sentence, where nothing came out that could be compared.
     """

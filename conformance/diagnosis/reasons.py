@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance.diagnosis.evidence import Reason, evidence_of, size_of
+from conformance.diagnosis.measured import as_measured
 from conformance.diagnosis.model import Contributor
 from conformance.diagnosis.network_errors import branches_of, own_squares
 from conformance.expected.limits import BEYOND
+from conformance.expected.overflow import told_share
 from conformance.graph.frozen import data_inputs, producer
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
     from conformance.diagnosis.model import Culprit, NodeErrors
     from conformance.expected.limits import Limits
+    from conformance.expected.overflow import Overflow
     from conformance.goldens import GoldenStore
     from conformance.precision import Precision
+    from conformance.probing.result import Probe
     from conformance.quantization.parameter_file import QuantizationScales
 
 MOST_NODES = 4
@@ -28,6 +32,9 @@ MOST_NODES = 4
 
 DOCUMENTED = "documented range"
 """Kind of the reason that a node leaves what the vendor documents: told of a culprit's worst node alone."""
+
+OVERFLOWS = "ideal overflow"
+"""Kind of the reason that a node overflows even on an ideal half device."""
 
 ALIKE = 30.0
 """An error at most this many times larger or smaller than what a cause makes is explained by it."""
@@ -48,7 +55,9 @@ class Explanations:
         scales: of its fixed-point tensors, of the precision's width.
         sample: whose goldens are looked at.
         limits: what the vendor documents.
+        overflow: what overflows even on an ideal half device.
         own: own errors by node, as root mean squares relative to their goldens', where they are known.
+        probe: of the device, where there is one.
     """
 
     def __init__(
@@ -58,12 +67,15 @@ class Explanations:
         scales: QuantizationScales,
         sample: int,
         limits: Limits,
+        overflow: Overflow,
         own: Mapping[str, float | None],
+        probe: Probe | None = None,
     ) -> None:
         self._store, self._graph, self._limits = store, store.network.graph, limits
         self._precision, self._scales, self._sample = precision, scales, sample
+        self._overflow = overflow
         self._known = {node.name for node in store.manifest.nodes}
-        self._own = own
+        self._own, self._probe = own, probe
 
     def with_reasons(self, culprits: Sequence[Culprit]) -> list[Culprit]:
         """Return the culprits with what goldens show of them, after the reasons that they have.
@@ -132,13 +144,30 @@ class Explanations:
         chosen, graph = list(nodes), self._graph
         near = [name for node in chosen for name in (node, *map(producer, data_inputs(graph.nodes[node])))]
         self._store.ensure(name for name in near if name in self._known)
-        found = {
-            node: evidence_of(node, graph, self._precision, self._scales, self._values) for node in chosen
-        }
+        found = {node: self._evidence(node) for node in chosen}
         return {
-            node: [*self._beyond(node), *(msgspec.structs.replace(item, strength=0.0) for item in reasons)]
+            node: [
+                *self._overflowing(node),
+                *self._beyond(node),
+                *(msgspec.structs.replace(item, strength=0.0) for item in reasons),
+            ]
             for node, reasons in found.items()
         }
+
+    def _evidence(self, node: str) -> list[Reason]:
+        """Return what golden numbers show of a node, as a probe measured it where there is one."""
+        found = evidence_of(node, self._graph, self._precision, self._scales, self._values)
+        if self._probe is None:
+            return found
+        return as_measured(found, self._graph.nodes[node].op, self._precision, self._probe)
+
+    def _overflowing(self, node: str) -> list[Reason]:
+        """Return that a node overflows on any half device, if it does."""
+        share = self._overflow.share(node, self._precision)
+        if not share:
+            return []
+        sentence = f"{node} {told_share(share)}: a half ends at 65504, and float32 does not."
+        return [Reason(node=node, kind=OVERFLOWS, sentence=sentence, figures={"share": share})]
 
     def _beyond(self, node: str) -> list[Reason]:
         """Return which of the vendor's documented ranges a node leaves, in one reason."""

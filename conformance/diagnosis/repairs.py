@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance.devices.base import Hosted, Unsupported
-from conformance.diagnosis.model import Choice, Effect
+from conformance.diagnosis.model import Choice
 from conformance.diagnosis.quality import decibels, described
 from conformance.graph.means import REWRITES, rewritten_means
 from conformance.precision import PRECISIONS, parse_precision
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from conformance.diagnosis.forward_passes import ForwardPasses
-    from conformance.diagnosis.model import Culprit, NodeErrors, Quality
+    from conformance.diagnosis.model import Culprit, Effect, NodeErrors, Quality
     from conformance.expected.roofline import ModelledTime
     from conformance.graph.frozen import FrozenGraph
     from conformance.precision import Precision
@@ -149,8 +149,8 @@ class Repairs:
     def _host_plan(self, culprits: Sequence[Culprit]) -> tuple[Precision, list[Culprit]] | None:
         """Return at which precision to leave which culprits to the host; None where it could not suffice.
 
-        A culprit whose golden alone repairs the output is enough. Else the cheapest precision is chosen whose
-        neighbour of the same width, with float32 for all else, is accepted: that one takes all float
+        A culprit is enough whose repair alone makes the output accepted. Else the cheapest precision is taken
+        whose neighbour of the same width, with float32 for all else, is accepted: that one takes all float
         operators out of low precision, so no part of them repairs more. Several may repair it together.
         """
         blamed = [culprit for culprit in culprits if culprit.kind in ("operator", "node", "fused")]
@@ -251,10 +251,10 @@ def settings(choice: Choice, *, quantised: bool = True) -> list[str]:
 def stand_ins(
     culprit: Culprit, culprits: Sequence[Culprit], graph: FrozenGraph, judgeable: Sequence[str]
 ) -> list[str]:
-    """Return the nodes whose goldens show a culprit's effect; empty where it is an output and nothing else.
+    """Return the nodes whose repair shows a culprit's effect; empty where it is an output and nothing else.
 
     Of an operator type these are all nodes but for other culprits, also those that were not looked at. An
-    output is left out: a golden in its place would be the whole result.
+    output is left out: nothing reads it, and its own error tells what it adds.
     """
     nodes = culprit.nodes if culprit.kind != "device" else []
     if culprit.kind == "operator":
@@ -263,9 +263,9 @@ def stand_ins(
     return [name for name in nodes if name not in graph.outputs]
 
 
-def with_effect(culprit: Culprit, before: Quality, after: Quality) -> Culprit:
+def with_effect(culprit: Culprit, effect: Effect) -> Culprit:
     """Return the culprit with what was measured."""
-    return msgspec.structs.replace(culprit, effect=Effect(before=before, after=after))
+    return msgspec.structs.replace(culprit, effect=effect)
 
 
 def helps(culprit: Culprit) -> bool:

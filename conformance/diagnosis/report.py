@@ -13,7 +13,7 @@ from conformance.tables import NONE, aligned, without_empty
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, NodeErrors, Quality
+    from conformance.diagnosis.model import Choice, Culprit, Diagnosis, Effect, NodeErrors, Quality
     from conformance.judging.verdicts import Acceptance
 
 
@@ -184,12 +184,25 @@ def _named(culprit: Culprit) -> str:
 def _effect(culprit: Culprit) -> str:
     assert culprit.effect is not None, "the caller has looked"
     before, after = culprit.effect.before, culprit.effect.after
-    how = {
-        "operator": f"goldens in place of every {culprit.what}",
-        "precision": f"goldens in place of these {len(culprit.nodes)} nodes",
-    }.get(culprit.kind, f"the golden in place of {culprit.what}")
     meets = "which is accepted" if after.accepted else "which is not accepted"
-    return f"Measured: with {how} the output goes from {described(before)} to {described(after)}, {meets}."
+    goes = f"from {described(before)} to {described(after)}"
+    return f"Measured: with {repaired(culprit, culprit.effect)} the output goes {goes}, {meets}."
+
+
+def repaired(culprit: Culprit, effect: Effect) -> str:
+    """Return what was done to measure an effect, in words."""
+    what = {
+        "operator": f"every {culprit.what}",
+        "precision": f"these {len(culprit.nodes)} nodes",
+    }.get(culprit.kind, culprit.what)
+    how = effect.how
+    if how == "unfused":
+        return f"fusion broken at {what}"
+    if how == "wider":
+        return "float32 in place of half"
+    if how == "exact":
+        return f"{what} computed exactly on what reaches {'them' if culprit.kind == 'precision' else 'it'}"
+    return f"goldens in place of {what}, which takes away inherited errors, too,"
 
 
 def _errors(diagnosis: Diagnosis) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -15,13 +16,14 @@ from conformance.evaluation.device_runs import DeviceRun, sha256_of
 from conformance.evaluation.modelling import not_modelled
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.expected.golden_feeds import golden_feeds
-from conformance.graph.cut import cut
+from conformance.graph.cut import cut, cut_input
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import judge_comparisons, reached
+from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from conformance.devices.base import Device, DeviceLost
     from conformance.evaluation.device_runs import Attempt
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
 
 Array = np.ndarray[Any, Any]
+Values: TypeAlias = "Mapping[tuple[str, int], Array]"
+"""By node and sample."""
+NOTHING_FED: Values = MappingProxyType({})
 NO_BOUND = ErrorValues(2.0, *(float(np.finfo(np.float64).max),) * 3)
 """What every error is within: for errors that are measured, not judged."""
 
@@ -89,6 +94,7 @@ class Evaluation:
         """Judge the own error of every node: one run of the graph cut at all key nodes."""
         shapes = self.expected.shapes
         self.store.ensure([*shapes, *self.nodes])
+        self.expected.need(self.nodes)
         graph = cut(self.network.graph, shapes, self.nodes)
         return self._found(precision, "own", graph, self.nodes, self.expected.judge)
 
@@ -134,7 +140,7 @@ class Evaluation:
     def restored(
         self, precision: Precision, nodes: Collection[str], broken: Sequence[str] = ()
     ) -> dict[str, Finding]:
-        """Judge the outputs of a network in which goldens stand in for some nodes, as if these were exact.
+        """Judge the outputs of a network in which goldens stand in for some nodes.
 
         Args:
             precision: fixed-point × float width.
@@ -145,6 +151,42 @@ class Evaluation:
         self.store.ensure([*fetches, *nodes])
         shapes = {name: self.store.node(name).samples[0].shape for name in nodes}
         return self._accepted(precision, cut(self.network.graph, shapes, fetches), broken)
+
+    def spliced(self, precision: Precision, values: Values) -> dict[str, Finding]:
+        """Judge the outputs of a network in which some nodes' readers read other values.
+
+        Args:
+            precision: fixed-point × float width.
+            values: what they read, by node and sample.
+        """
+        shapes = {node: value.shape for (node, _), value in values.items()}
+        graph = cut(self.network.graph, shapes, list(self.expected.outputs))
+        return self._accepted(precision, graph, (), values=values)
+
+    def computed(
+        self, precision: Precision, graph: FrozenGraph, fetches: Sequence[str], values: Values
+    ) -> list[dict[str, Any]]:
+        """Return what the device gives on every sample, unjudged; on fewer where it fails.
+
+        Args:
+            precision: fixed-point × float width.
+            graph: the network, cut at the nodes of ``values``.
+            fetches: what is computed.
+            values: what is fed there, by node and sample.
+        """
+        results = []
+        with self.run(graph, fetches, precision) as run:
+            for sample in self.samples:
+                results.append(run(self._feeds(graph, sample, values)))  # noqa: PERF401 - what came is kept
+        self.learn(run)
+        return results
+
+    def _feeds(self, graph: FrozenGraph, sample: int, values: Values) -> dict[str, Array]:
+        """Return what a cut graph is fed with: these values, goldens elsewhere."""
+        given = {cut_input(node): value for (node, at), value in values.items() if at == sample}
+        others = [name for name in graph.inputs if name not in given]
+        fed = {name: given[name] for name in graph.inputs if name in given}
+        return golden_feeds(self.store, others, sample) | fed
 
     def rewritten(self, precision: Precision, graph: FrozenGraph) -> dict[str, Finding]:
         """Judge the outputs of a network that is written otherwise, with the same names and scales."""
@@ -158,6 +200,7 @@ class Evaluation:
         *,
         keep: bool = False,
         held: bool = False,
+        values: Values = NOTHING_FED,
     ) -> dict[str, Finding]:
         """Judge the outputs of a graph against the acceptance; ``broken`` is fetched besides.
 
@@ -174,6 +217,7 @@ class Evaluation:
             fetches,
             lambda node, _, compared: accept(node if node in outputs else first, compared, held_at),
             keep=keep,
+            values=values,
         )
         return {name: found[name] for name in outputs}
 
@@ -195,6 +239,12 @@ class Evaluation:
         if not self.fuse:
             return "layer by layer"
         return "fused" if mode == "fused" else "broken at nodes"
+
+    def _unjudged(self, case: Case) -> str:
+        """Return why nothing is right at a node, where that is so."""
+        if case.mode != "own":
+            return ""
+        return self.expected.overflow.unjudged(case.node, parse_precision(case.precision))
 
     def _changed(
         self, case: Case, sample: int, turn: int, result: Any, digest: list[str]
@@ -218,6 +268,7 @@ class Evaluation:
         judge: Callable[[str, Precision, Sequence[Comparison]], Verdict],
         *,
         keep: bool = False,
+        values: Values = NOTHING_FED,
     ) -> dict[str, Finding]:
         """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
         cases = {node: self.expected.case(node, precision, mode) for node in fetches}
@@ -228,7 +279,7 @@ class Evaluation:
             self._kept[precision] = run
         with run.watched() if keep else run:
             for sample, turn in itertools.product(self.samples, range(self._repeat)):
-                results = run(golden_feeds(self.store, graph.inputs, sample))
+                results = run(self._feeds(graph, sample, values))
                 for node, case in cases.items():
                     if turn:
                         result = results.pop(node, None)
@@ -257,7 +308,7 @@ class Evaluation:
                 sha256=tuple(hashes[node]),
                 seconds=run.seconds,
                 notes=run.notes,
-                unmodelled=unmodelled.get(node, ""),
+                unmodelled=unmodelled.get(node, "") or self._unjudged(case),
             )
             for node, case in cases.items()
         }

@@ -11,6 +11,10 @@ from conformance.devices.cpu import CpuDevice
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
 from conformance.evaluation.evaluation import Evaluation
+from conformance.expected.enclosing.enclosure import enclosure
+from conformance.expected.golden_feeds import golden_feeds
+from conformance.expected.sensitivity.faults import stored
+from conformance.expected.sensitivity.winograd import Winograd, is_computed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,10 +33,15 @@ OTHER_WAYS: Mapping[str, str] = {
     "elementwise operators in float32": "arithmetic=float32",
     "softmax in stored steps": "softmax_steps=rounded,reduction_sum=fp32,reduction_order=first-axis-first",
     "intermediates not stored": "fused_intermediates=fp32",
+    "batch norms and resizes in stored steps": "batch_norm_steps=rounded,resize_steps=rounded",
+    "folded batch norms": "batch_norm_steps=folded",
     "division by the reciprocal": "real_div=reciprocal",
 }
 """Switches of the ideal profile that make a device that is right by another way."""
 STOCK = "TensorFlow's own float32 kernels, what is in fixed point aside"
+
+
+WINOGRAD = "convolutions of 3 x 3 by Winograd's algorithm in float32"
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -58,7 +67,8 @@ def false_alarms(
 ) -> Iterator[Alarm]:
     """Yield what every right device gives cause to, precision by precision.
 
-    Stock TensorFlow is one at fp32, at nodes that are not computed in fixed point.
+    Stock TensorFlow is one at fp32, at nodes that are not computed in fixed point; Winograd's algorithm is
+    one at those that are.
     """
     chosen = [node for node in nodes if expected.right.derivable(node)]
     for title, switches in OTHER_WAYS.items():
@@ -68,6 +78,23 @@ def false_alarms(
     if floats:
         single = [precision for precision in precisions if precision.floating == "fp32"]
         yield from _judged(STOCK, Evaluation(CpuDevice(), expected, floats), single[:1])
+    convolved = [node for node in chosen if is_computed_by(expected.right.part(node))]
+    for precision in precisions if convolved else ():
+        yield _by_winograd(expected, convolved, precision)
+
+
+def _by_winograd(expected: Expectations, nodes: Sequence[str], precision: Precision) -> Alarm:
+    """Return what becomes of nodes on their first sample if Winograd's algorithm sums their products."""
+    scales, ratios = expected.scales(precision.fixed_bits), {}
+    for node in nodes:
+        part = expected.right.part(node)
+        feeds = golden_feeds(expected.store, part.inputs, 0)
+        rule = Winograd(scales.bits, scales.scales)
+        value = enclosure(part, feeds, precision, scales, 0.0, fixed_point=rule).value
+        result = stored(value, precision.float_bits)
+        ratios[node] = expected.right.derived(node, precision, 0, result).ratio
+    false = [node for node, ratio in ratios.items() if ratio > 1]
+    return Alarm(WINOGRAD, str(precision), len(nodes), false, max(ratios.values()))
 
 
 def _judged(title: str, evaluation: Evaluation, precisions: Sequence[Precision]) -> Iterator[Alarm]:

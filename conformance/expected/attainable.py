@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 FILE = "attainable.json"
-GROUP = 30
-"""Nodes fetched in one run, large or small: bounds memory."""
-GROUP_ELEMENTS = 2**22
-"""More nodes than that are fetched as long as they have no more elements than this together."""
+MOST_BOUNDED = 2000
+"""Judgeable nodes up to which all of a network's have bounds in the file. Beyond it only key nodes have; what
+is judged besides is made when it is."""
 
 
 class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,12 +35,14 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         graph_sha256, input_sha256: the network that it belongs to.
         scales_sha256: the quantisation scales that it was made with, by ``int8`` and ``int16``.
         operators: the operator whose margin holds, per node.
-        nodes: attainable errors, by node and precision.
+        nodes: attainable errors, by node and precision: of all judgeable nodes, or of the key nodes alone.
         ranges: smallest and largest values that documented limits are about, by node and quantity.
         right: digests of right devices' results, by node and precision: one string per sample. Empty in a
             file of an earlier version.
         fused: the largest errors of right devices along the whole network, by output and precision.
         timed: the same on inputs that grew as in timed runs, too.
+        overflow: parts of elements that overflow even on an ideal half device, by node and precision, of the
+            worst sample; nodes without any are not in it.
     """
 
     graph_sha256: str
@@ -53,6 +54,7 @@ class AttainableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     right: dict[str, dict[str, list[str]]] = {}
     fused: dict[str, dict[str, ErrorValues]] = {}
     timed: dict[str, dict[str, ErrorValues]] = {}
+    overflow: dict[str, dict[str, float]] = {}
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +69,13 @@ class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     right: dict[str, dict[str, list[str]]] = {}
     fused: dict[str, dict[str, ErrorValues]] = {}
     timed: dict[str, dict[str, ErrorValues]] = {}
+    overflow: dict[str, dict[str, float]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def bounded(store: GoldenStore) -> list[str]:
+    """Return the nodes whose attainable errors the file has, producers first."""
+    few = len(store.manifest.nodes) <= MOST_BOUNDED
+    return [node.name for node in (store.manifest.nodes if few else store.manifest.key)]
 
 
 def _shortened(entries: Mapping[str, Attainable]) -> dict[str, Attainable | str]:
@@ -114,6 +123,7 @@ def read_attainable(store: GoldenStore) -> AttainableFile:
         stored.right,
         stored.fused,
         stored.timed,
+        stored.overflow or {},
     )
     if (content.graph_sha256, content.input_sha256) != (made_from.graph_sha256, made_from.input_sha256):
         raise GoldenError(f"attainable errors {path} belong to another graph or other inputs; {store.remedy}")
@@ -133,6 +143,7 @@ def write_attainable(path: Path, content: AttainableFile) -> None:
         content.right,
         content.fused,
         content.timed,
+        content.overflow or msgspec.UNSET,
     )
     write_json_table_atomically(path, stored)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+from conformance import locations
 from conformance.cached_methods import cached_method
+from conformance.devices.emulator.profile import read_profile
 from conformance.errors import ConformanceError, GoldenError
-from conformance.expected.attainable import AttainableFile, check_scales, read_attainable
+from conformance.expected.attainable import AttainableFile, bounded, check_scales, read_attainable
 from conformance.expected.golden_feeds import key_shapes
+from conformance.expected.ideal_device import attained_by
 from conformance.expected.limits import Limits
+from conformance.expected.overflow import Overflow, masked, told_share
 from conformance.expected.right_devices import RightDevices
 from conformance.expected.scales import scales_directory
 from conformance.expected.terms import golden_shapes
@@ -24,10 +29,11 @@ from conformance.judging.comparison import Comparison, compare_sample, gain
 from conformance.judging.fused_verdicts import held_to_right
 from conformance.judging.ideal_verdicts import has_conformity, judge_conformity
 from conformance.judging.verdicts import Verdict, accept_comparisons, judge_comparisons
-from conformance.precision import parse_precision
+from conformance.precision import FIXED_BITS, parse_precision
 from conformance.quantization.files import read_scales
 
 if TYPE_CHECKING:
+    from collections import ChainMap
     from collections.abc import Iterable, Sequence
 
     from conformance.goldens import GoldenStore
@@ -38,6 +44,16 @@ if TYPE_CHECKING:
     from conformance.quantization.parameter_file import QuantizationScales
 
 Array = np.ndarray[Any, Any]
+
+
+class Known(NamedTuple):
+    """What is known of nodes; each part as :class:`conformance.expected.ideal_device.Attained` has it."""
+
+    nodes: ChainMap[str, dict[str, Attainable]]
+    operators: ChainMap[str, str]
+    ranges: ChainMap[str, dict[str, tuple[float, float]]]
+    right: ChainMap[str, dict[str, list[str]]]
+    overflow: ChainMap[str, dict[str, float]]
 
 
 class Expectations:
@@ -62,14 +78,48 @@ class Expectations:
     @functools.cached_property
     def right(self) -> RightDevices:
         """What right devices give at each node."""
-        return RightDevices(
-            self.store, self.scales, self._margins.sum_allowance.factor, self.attainable.right
-        )
+        return RightDevices(self.store, self.scales, self._margins.sum_allowance.factor, self._known.right)
+
+    @functools.cached_property
+    def overflow(self) -> Overflow:
+        """What overflows even on an ideal half device."""
+        return Overflow(self.store, self.scales, self._known.overflow)
 
     @functools.cached_property
     def attainable(self) -> AttainableFile:
         """What an ideal device attains at each node."""
         return read_attainable(self.store)
+
+    @functools.cached_property
+    def _known(self) -> Known:
+        """What the file has of nodes, and what was made since of others, which stays out of the file."""
+        file = self.attainable
+        return Known(
+            collections.ChainMap({}, file.nodes),
+            collections.ChainMap({}, file.operators),
+            collections.ChainMap({}, file.ranges),
+            collections.ChainMap({}, file.right),
+            collections.ChainMap({}, file.overflow),
+        )
+
+    def need(self, nodes: Iterable[str]) -> None:
+        """Make what an ideal device attains at nodes of which the file has nothing, as of a large network.
+
+        Raises:
+            GoldenError: goldens are missing or damaged.
+        """
+        wanted = set(nodes).difference(self._known.nodes)
+        left_out = set(self._operators).difference(bounded(self.store))
+        names = [name for name in self._operators if name in wanted & left_out]
+        if names:
+            scales = {bits: self.scales(bits) for bits in FIXED_BITS}
+            ideal = read_profile(locations.IDEAL, locations.DEVICES)
+            made = attained_by(self.store, scales, ideal, names)
+            self._known.nodes.update(made.nodes)
+            self._known.operators.update(made.operators)
+            self._known.ranges.update(made.ranges)
+            self._known.right.update(made.right)
+            self._known.overflow.update(made.overflow)
 
     @cached_method
     def scales(self, bits: int) -> QuantizationScales:
@@ -86,7 +136,7 @@ class Expectations:
     @cached_method
     def limits(self, model: str) -> Limits:
         """Return what a model's vendor documents, held against the network and its goldens."""
-        shapes, ranges = golden_shapes(self.store), self.attainable.ranges
+        shapes, ranges = golden_shapes(self.store), self._known.ranges
         return Limits(model, self.network.graph, shapes, ranges, self.store.remedy)
 
     def case(self, node: str, precision: Precision, mode: Mode) -> Case:
@@ -100,8 +150,9 @@ class Expectations:
         Raises:
             GoldenError: it is not known.
         """
+        self.need([node])
         try:
-            return self.attainable.nodes[node][str(precision)]
+            return self._known.nodes[node][str(precision)]
         except KeyError as error:
             raise GoldenError(
                 f"node {node!r} has no attainable error at {precision} in {self.store.directory}; "
@@ -118,7 +169,7 @@ class Expectations:
 
     def _attains(self, node: str, precision: Precision) -> tuple[Attainable, OperatorClass]:
         """Return the attainable error of a node, and the class of the operator that decides its margin."""
-        deciding = self.attainable.operators.get(node, self._operators[node])
+        deciding = self._known.operators.get(node, self._operators[node])
         return self.attains(node, precision), known(deciding).margin_class
 
     def compare(self, node: str, sample: int, result: Any, where: str = "") -> Comparison:
@@ -148,11 +199,15 @@ class Expectations:
         Raises:
             GoldenError: it cannot be worked out, which says nothing about the device.
         """
-        if found.metrics is None or not digest or not np.isfinite(result).all():
+        precision, mask = parse_precision(case.precision), None
+        if digest and self.overflow.share(case.node, precision):
+            mask = self.overflow.mask(case.node, precision, sample)
+        if mask is not None and np.shape(result) == mask.shape:
+            found = self._where_known(found, case.node, sample, np.asarray(result), mask)
+        if found.metrics is None or not digest or (mask is None and not np.isfinite(result).all()):
             return found
-        precision = parse_precision(case.precision)
         try:
-            conformity = self.right.held(case.node, precision, sample, np.asarray(result), digest[0])
+            conformity = self.right.held(case.node, precision, sample, np.asarray(result), digest[0], mask)
         except ConformanceError:
             raise
         except Exception as error:
@@ -160,6 +215,17 @@ class Expectations:
                 f"what right devices give at {case.node!r} cannot be worked out: {error}"
             ) from error
         return dataclasses.replace(found, conformity=conformity)
+
+    def _where_known(
+        self, found: Comparison, node: str, sample: int, result: Array, mask: Array
+    ) -> Comparison:
+        """Return a comparison of the elements that have a right result, with a note on the others."""
+        if result.dtype.kind != "f":
+            return found
+        golden = self.store.get(node, sample)
+        known = compare_sample(masked(golden, mask), masked(result, mask), found.where)
+        note = f"{found.where} {told_share(float(mask.mean()))}, which are not judged"
+        return dataclasses.replace(known, notes=[note], answers=found.answers)
 
     def judge(self, node: str, precision: Precision, compared: Sequence[Comparison]) -> Verdict:
         """Return the verdict of a node's own results: whether a right device of the precision gives them.
@@ -198,7 +264,8 @@ class Expectations:
         for part, reached in ((timed, self.attainable.timed), (compared, self.attainable.fused)):
             errors = reached.get(output, {}).get(str(precision))
             if errors is not None:
-                verdict = held_to_right(verdict, part, errors, str(precision))
+                square = self.attains(output, precision).golden_square if precision is not None else 0.0
+                verdict = held_to_right(verdict, part, errors, str(precision), square)
         return verdict
 
     def check(self, nodes: Iterable[str], precisions: Iterable[Precision]) -> None:
@@ -209,6 +276,7 @@ class Expectations:
         """
         chosen = list(nodes)
         self.store.ensure([*self.shapes, *chosen])
+        self.need(chosen)
         for precision in precisions:
             self.scales(precision.fixed_bits)
             for node in chosen:

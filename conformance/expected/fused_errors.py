@@ -16,7 +16,7 @@ from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from conformance.goldens import GoldenStore
     from conformance.precision import FixedBits, Precision
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+OTHER_INTEGERS = "fixed_point_scale=position-scale,fixed_point_rounding=half-up,convolution_sums=fp32"
 RIGHT_WAYS = (
-    "arithmetic=float32",
-    OTHER_WAY,
-    f"{OTHER_WAY},fixed_point_scale=position-scale,fixed_point_rounding=half-up,convolution_sums=fp32",
+    locations.IDEAL,
+    f"{locations.IDEAL},{OTHER_WAY},{OTHER_INTEGERS}",
 )
-"""Switches of the ideal profile: right devices that round and add in other ways."""
-
+"""Profiles of right devices: the ideal one, and one that rounds and adds in other ways."""
 
 Errors = dict[str, dict[str, ErrorValues]]
 
@@ -60,41 +59,51 @@ def fused_errors(store: GoldenStore, scales: Mapping[FixedBits, QuantizationScal
     store.ensure(outputs)
     found = FusedErrors({name: {} for name in outputs}, {name: {} for name in outputs})
     for precision in PRECISIONS:
-        runs = [_errors(store, scales[precision.fixed_bits], precision, way) for way in RIGHT_WAYS]
-        runs.append(_errors(store, scales[precision.fixed_bits], precision, RIGHT_WAYS[0], grown_by=ROUNDS))
+        first, *others = RIGHT_WAYS
+        reached, grew = _errors(store, scales[precision.fixed_bits], precision, first, rounds=(0, ROUNDS))
+        runs = [reached]
+        for way in others:
+            runs += _errors(store, scales[precision.fixed_bits], precision, way)
         for name in outputs:
-            errors = [run[name] for run in runs]
-            for reached, part in ((found.fused, errors[:-1]), (found.timed, errors)):
-                if None not in part:
-                    reached[name][str(precision)] = largest_values([value for value in part if value])
+            for kept, errors in ((found.fused, runs), (found.timed, [*runs, grew])):
+                largest = _largest([run[name] for run in errors])
+                if largest is not None:
+                    kept[name][str(precision)] = largest
     return found
 
 
 def _errors(
-    store: GoldenStore, scales: QuantizationScales, precision: Precision, way: str, *, grown_by: int = 0
-) -> dict[str, ErrorValues | None]:
-    """Return the largest error of each output on one right device; None for what is not finite.
+    store: GoldenStore,
+    scales: QuantizationScales,
+    precision: Precision,
+    way: str,
+    rounds: Sequence[int] = (0,),
+) -> list[dict[str, ErrorValues | None]]:
+    """Return the largest error of each output on one right device, per round; None for what is not finite.
 
     Args:
         store: the goldens.
         scales: of the precision's width.
         precision: fixed-point × float width.
-        way: switches of the ideal profile.
-        grown_by: the round whose inputs are fed; 0: the network's own.
+        way: its profile.
+        rounds: whose inputs are fed; 0: the network's own.
     """
     outputs = [output.name for output in store.network.outputs]
-    errors: dict[str, list[ErrorValues | None]] = {name: [] for name in outputs}
-    device = EmulatorDevice(read_profile(f"{locations.IDEAL},{way}", locations.DEVICES))
+    errors: list[dict[str, list[ErrorValues | None]]] = [{name: [] for name in outputs} for _ in rounds]
+    device = EmulatorDevice(read_profile(way, locations.DEVICES))
     with device.open(store.network.graph, outputs, precision=precision, scales=scales, fuse=False) as session:
         for sample in range(store.network.samples):
             feeds = store.network.feeds(sample)
-            results = session.run(grown(feeds, grown_by) if grown_by else feeds)
-            for name in outputs:
-                errors[name].append(_error(store.get(name, sample), results[name]))
-    return {
-        name: None if None in values else largest_values([value for value in values if value])
-        for name, values in errors.items()
-    }
+            for number, found in zip(rounds, errors, strict=True):
+                results = session.run(grown(feeds, number) if number else feeds)
+                for name in outputs:
+                    found[name].append(_error(store.get(name, sample), results[name]))
+    return [{name: _largest(values) for name, values in found.items()} for found in errors]
+
+
+def _largest(values: Sequence[ErrorValues | None]) -> ErrorValues | None:
+    finite = [value for value in values if value is not None]
+    return largest_values(finite) if len(finite) == len(values) else None
 
 
 def _error(golden: Array, result: Array) -> ErrorValues | None:

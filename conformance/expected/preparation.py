@@ -16,8 +16,9 @@ from conformance import locations
 from conformance.devices.emulator.profile import read_profile
 from conformance.errors import ConformanceError, InfrastructureError, UsageError
 from conformance.expected.attainable import FILE as BOUNDS
-from conformance.expected.attainable import check_scales, read_attainable
+from conformance.expected.attainable import bounded, check_scales, read_attainable
 from conformance.expected.ideal_device import make_attainable
+from conformance.expected.overflow import told
 from conformance.expected.scales import (
     MadeScales,
     kept_scales,
@@ -128,10 +129,10 @@ def _stale_bounds(store: GoldenStore) -> str:
             check_scales(attainable, scales, store)
     except ConformanceError:
         return "they are of other scales"
-    names = {node.name for node in store.manifest.nodes}
-    if attainable.nodes.keys() != names:
+    made = attainable.nodes.keys()
+    if not set(bounded(store)) <= made <= {node.name for node in store.manifest.nodes}:
         return "they are of other nodes"
-    whole = attainable.right.keys() == names and attainable.fused and attainable.timed
+    whole = attainable.right.keys() == made and attainable.fused and attainable.timed
     return "" if whole else "they are of an earlier version"
 
 
@@ -175,7 +176,9 @@ def _there(store: GoldenStore, step: Step) -> str:
     if step == "goldens":
         return f"{len(store.manifest.nodes)} nodes, {len(store.manifest.key)} of them key nodes"
     if step == "bounds":
-        return f"{len(store.manifest.nodes)} nodes at {len(PRECISIONS)} precisions"
+        names = bounded(store)
+        overflow = told(read_attainable(store).overflow, names)
+        return "; ".join([f"{len(names)} nodes at {len(PRECISIONS)} precisions", *overflow])
     graph, directory = store.network.graph, scales_directory(store)
     tensors, loops = calibrated_tensors(graph), told_loops(graph)
     if not tensors:

@@ -14,6 +14,7 @@ import numpy as np
 from conformance.cached_methods import cached_method
 from conformance.expected.enclosing.enclosure import Enclosure, enclosure, unenclosed
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
+from conformance.expected.overflow import masked
 from conformance.files import sha256
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, output_index, producer
@@ -46,6 +47,11 @@ def derivable(store: GoldenStore, node: str) -> bool:
     return not unenclosed(_computing(store, node))
 
 
+def quantises(store: GoldenStore, node: str) -> bool:
+    """Return whether what computes a node from goldens computes in fixed point, so that its width matters."""
+    return any(item.op in FIXED_POINT for item in _computing(store, node))
+
+
 def _computing(store: GoldenStore, name: str) -> list[Node]:
     """Return a node, and what it computes from the goldens of key nodes that are fed."""
     graph, key = store.network.graph, key_shapes(store)
@@ -57,6 +63,12 @@ def _computing(store: GoldenStore, name: str) -> list[Node]:
                 found[source] = graph.nodes[source]
                 waiting.append(source)
     return list(found.values())
+
+
+def _where_known(found: Enclosure, mask: Array) -> Enclosure:
+    """Return an enclosure that holds exactly zero where nothing is right."""
+    chance = None if found.chance is None else tuple(masked(part, mask) for part in found.chance)
+    return Enclosure(masked(found.value, mask), masked(found.radius, mask), chance)  # type: ignore[arg-type]
 
 
 class RightDevices:
@@ -81,32 +93,43 @@ class RightDevices:
         self._known: dict[tuple[str, int, int, str], Conformity] = {}
 
     def held(
-        self, node: str, precision: Precision, sample: int, result: Array, sha: str
+        self,
+        node: str,
+        precision: Precision,
+        sample: int,
+        result: Array,
+        sha: str,
+        mask: Array | None = None,
     ) -> Conformity | None:
-        """Return the conformity of a finite result of the right shape; None where nothing is derived.
+        """Return the conformity of a result of the right shape; None where nothing is derived.
 
         Args:
             node: the node.
             precision: fixed-point × float width.
             sample: the sample.
-            result: what the device returned.
+            result: what the device returned; finite but where masked.
             sha: SHA-256 of it.
+            mask: elements that have no right result; None: all have.
         """
         kept = self._digests.get(node, {}).get(str(precision), ())
         if sample < len(kept) and sha[:DIGITS] in kept[sample].split():
             return identical(result)
         if not self.derivable(node):
             return None
-        if self.quantises(node):
-            return self.derived(node, precision, sample, result)
+        if mask is not None or self.quantises(node):
+            return self.derived(node, precision, sample, result, mask)
         key = (node, sample, precision.float_bits, sha)
         if key not in self._known:
             self._known[key] = self.derived(node, precision, sample, result)
         return self._known[key]
 
-    def derived(self, node: str, precision: Precision, sample: int, result: Array) -> Conformity:
+    def derived(
+        self, node: str, precision: Precision, sample: int, result: Array, mask: Array | None = None
+    ) -> Conformity:
         """Compare a result with what right devices may give."""
         found = self.enclosure(node, precision, sample)
+        if mask is not None:
+            found, result = _where_known(found, mask), masked(result, mask)
         return conformity(*found[:2], result, precision.float_bits, chance=found.chance)
 
     def enclosure(self, node: str, precision: Precision, sample: int) -> Enclosure:
@@ -128,4 +151,4 @@ class RightDevices:
     @cached_method
     def quantises(self, node: str) -> bool:
         """Return whether what computes a node from goldens computes in fixed point."""
-        return any(item.op in FIXED_POINT for item in _computing(self._store, node))
+        return quantises(self._store, node)

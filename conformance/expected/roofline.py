@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from conformance.expected.expectations import Expectations
     from conformance.precision import Precision
 
+SUMMING = FIXED_POINT | FLOAT_PRODUCTS | SUMS | AVERAGES
 BITS_PER_BYTE = 8
 MODEL = "MLU270"
 """Whose speed is modelled for a device of which nothing is known."""
@@ -69,9 +70,10 @@ def operations(expected: Expectations, precision: Precision) -> tuple[float, flo
     A sum of k terms takes k vector operations, any other operator that computes takes one per element.
     """
     fixed = vector = 0.0
+    expected.need(node.name for node in expected.store.manifest.nodes if node.op in SUMMING)
     for node in expected.store.manifest.nodes:
         size = math.prod(node.samples[0].shape)
-        terms = expected.attains(node.name, precision).terms
+        terms = expected.attains(node.name, precision).terms if node.op in SUMMING else 0
         if node.op in FIXED_POINT:
             fixed += 2.0 * terms * size
         elif node.op in FLOAT_PRODUCTS:

@@ -241,10 +241,10 @@ def _prepared(graph: FrozenGraph, request: Request) -> tuple[FrozenGraph, list[s
     for name in outputs:
         if name not in decided.graph.nodes:
             raise UsageError(f"output {name!r} of {graph.source} lies in a branch that is never taken")
-    kept = pruned(without_waiting(decided.graph), outputs)
+    kept = pruned(without_waiting(decided.graph), outputs, waiting=True)  # what is left binds to a loop
     kept.replaced(kept.nodes.values(), outputs=outputs)  # demands that every operator is known
     kept, idle = without_idle_dropout(kept)
-    kept = pruned(kept, outputs)
+    kept = pruned(kept, outputs, waiting=True)
     check_order(decided.graph, kept)
     notes = [f"{tensor} is {value}: the other branch is gone" for tensor, value in decided.conditions.items()]
     notes += [f"dropout {name} keeps everything: it is gone" for name in idle]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance import __version__
+from conformance import __version__, clock
 from conformance.errors import UsageError
+from conformance.gating.arithmetic import arithmetic
 from conformance.gating.comparable import check_comparable, judged_differences
 from conformance.gating.drift import THRESHOLD, drifts, operators
 from conformance.gating.impossible_times import impossible_times
@@ -89,7 +89,7 @@ def _gate(
         verdict="CANNOT TELL",
         exit_code=0,
         reasons=[],
-        made=dt.datetime.now(dt.timezone.utc),
+        made=clock.now(),
         version=__version__,
         device=f"{device.get('kind')} ({device.get('model')})",
         simulated=bool(device.get("simulated")),
@@ -112,6 +112,7 @@ def _gate(
         irreproducible=unlike,
         speed=found,
         notes=notes,
+        arithmetic=arithmetic(baseline, candidate, drifted),
     )
     verdict = verdict_of(result)
     return msgspec.structs.replace(

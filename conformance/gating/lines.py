@@ -10,9 +10,9 @@ from conformance.tables import aligned
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conformance.gating.result import Drift, Gate, ReadSide
+    from conformance.gating.result import Arithmetic, Drift, Gate, ReadSide
 
-REASONS, DRIFTS, SPEEDS, NOTES = 8, 5, 12, 4
+REASONS, DRIFTS, SPEEDS, NOTES, PROBED = 8, 5, 12, 4, 3
 """Lines of each kind."""
 
 
@@ -81,10 +81,27 @@ def _table(gate: Gate) -> list[str]:
         ("outcomes", outcomes_in_words(gate)),
         ("results", results_in_words(gate)),
         *_drifts(gate),
+        *_arithmetic(gate),
         *(("speed", item.said) for item in gate.speed[:SPEEDS]),
         *([("speed", f"and {len(gate.speed) - SPEEDS} more")] if len(gate.speed) > SPEEDS else []),
     ]
     return aligned(rows)
+
+
+def arithmetic_in_words(item: Arithmetic) -> str:
+    """Return what probes found differently: ``Mean at int8-fp16 (40 cases …): summed … -> summed …``."""
+    where = f" at {', '.join(item.precisions)}" if item.precisions else ""
+    count = (
+        f" ({item.explains} case{'' if item.explains == 1 else 's'} with other bits)" if item.explains else ""
+    )
+    return f"{item.subject}{where}{count}: {item.before} -> {item.after}"
+
+
+def _arithmetic(gate: Gate) -> Iterator[tuple[str, str]]:
+    for item in gate.arithmetic[:PROBED]:
+        yield "probe", arithmetic_in_words(item)
+    if len(gate.arithmetic) > PROBED:
+        yield "probe", f"and {len(gate.arithmetic) - PROBED} more changes"
 
 
 def _drifts(gate: Gate) -> Iterator[tuple[str, str]]:

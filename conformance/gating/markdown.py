@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from conformance.gating.lines import (
+    arithmetic_in_words,
     drift_in_words,
     judged_in_words,
     outcomes_in_words,
@@ -53,6 +54,7 @@ def _head(gate: Gate) -> str:
         "",
         f"outcomes: {_text(outcomes_in_words(gate))}<br>",
         f"results: {_text(results_in_words(gate))}",
+        *(f"<br>\nprobe: {_text(arithmetic_in_words(item))}" for item in gate.arithmetic[:ROWS]),
     ]
     return "\n".join(lines)
 

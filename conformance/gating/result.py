@@ -123,6 +123,25 @@ class CaseName(_Part, frozen=True, kw_only=True):
     mode: str
 
 
+class Arithmetic(_Part, frozen=True, kw_only=True):
+    """What probes of both sides found differently.
+
+    Attributes:
+        subject: a switch of the profile, or an operator.
+        operators: whose results it decides; empty where it decides many.
+        precisions: at which; empty for all.
+        before, after: what was found.
+        explains: cases of these operators, fed with goldens, whose results differ.
+    """
+
+    subject: str
+    operators: list[str]
+    precisions: list[str]
+    before: str
+    after: str
+    explains: int
+
+
 class Transition(CaseName, frozen=True, kw_only=True):
     """A case whose outcome changed, or that is not as it should be.
 
@@ -304,6 +323,7 @@ class Gate(_Part, frozen=True, kw_only=True):
         irreproducible: cases that gave different results for equal inputs.
         speed: every timing.
         notes: what else a reader should know.
+        arithmetic: what probes of both sides found differently; empty where a side keeps none.
     """
 
     schema: int
@@ -326,3 +346,4 @@ class Gate(_Part, frozen=True, kw_only=True):
     irreproducible: list[Irreproducible]
     speed: list[Speed]
     notes: list[str]
+    arithmetic: list[Arithmetic] = []

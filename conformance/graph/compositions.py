@@ -31,19 +31,19 @@ def batch_norm(node: Node, inputs: Sequence[Tensor], stored: Stored) -> Tensor:
 
     Source: tf.nn.batch_normalization; FusedBatchNorm with is_training = false.
     """
-    x, scale, offset, mean, variance = _by_channel(node, inputs)
+    x, scale, offset, mean, variance = by_channel(node, inputs)
     factor = stored(scale / tensorflow().sqrt(variance + attribute(node, "epsilon").f))
     return stored(stored(x - mean) * factor) + offset
 
 
 def folded_batch_norm(node: Node, inputs: Sequence[Tensor], stored: Stored) -> Tensor:
     """Return x · factor + shift, both known beforehand: the same as ``batch_norm``, but for roundings."""
-    x, scale, offset, mean, variance = _by_channel(node, inputs)
+    x, scale, offset, mean, variance = by_channel(node, inputs)
     factor = scale / tensorflow().sqrt(variance + attribute(node, "epsilon").f)
     return stored(x * stored(factor)) + stored(offset - mean * factor)
 
 
-def _by_channel(node: Node, inputs: Sequence[Tensor]) -> list[Tensor]:
+def by_channel(node: Node, inputs: Sequence[Tensor]) -> list[Tensor]:
     """Return the inputs of a batch normalisation, those per channel as they lie along the channels of x."""
     if attribute(node, "data_format").s in (b"NHWC", b"NDHWC"):
         return list(inputs)
@@ -61,14 +61,21 @@ def bilinear(node: Node, inputs: Sequence[Tensor], stored: Stored) -> Tensor:
     tf = tensorflow()
     x = tf.cast(inputs[0], tf.float64)
     for axis in (COLUMNS, ROWS):
-        place, last = _places(node, tf.shape(x)[axis], inputs[1][axis - 1])
-        before = tf.floor(place)
-        weight = stored(_along(axis, tf.cast(place - before, tf.float64)))
-        below = tf.gather(x, _within(before, last), axis=axis)
-        above = tf.gather(x, _within(before + 1, last), axis=axis)
+        place, last = places(node, tf.shape(x)[axis], inputs[1][axis - 1])
+        (first, _), (second, weight) = linear_taps(place, last)
+        weight = stored(along(axis, weight))
+        below, above = tf.gather(x, first, axis=axis), tf.gather(x, second, axis=axis)
         x = below + stored(stored(above - below) * weight)
         x = stored(x) if axis == COLUMNS else x
     return x
+
+
+def linear_taps(place: Tensor, last: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return the two pixels beside each place, and their weights."""
+    tf = tensorflow()
+    before = tf.floor(place)
+    weight = tf.cast(place - before, tf.float64)
+    return [(_within(before, last), 1 - weight), (_within(before + 1, last), weight)]
 
 
 def bicubic(node: Node, inputs: Sequence[Tensor], stored: Stored) -> Tensor:
@@ -79,26 +86,38 @@ def bicubic(node: Node, inputs: Sequence[Tensor], stored: Stored) -> Tensor:
     tf = tensorflow()
     x = tf.cast(inputs[0], tf.float64)
     for axis in (ROWS, COLUMNS):
-        place, last = _places(node, tf.shape(x)[axis], inputs[1][axis - 1])
-        before = tf.floor(place)
-        offset = tf.cast(tf.round((place - before) * CUBIC_STEPS), tf.float64) / CUBIC_STEPS
+        place, last = places(node, tf.shape(x)[axis], inputs[1][axis - 1])
         keys = attribute(node, "half_pixel_centers").b
-        pixels = [before + step for step in (-1, 0, 1, 2)]
-        weights = _cubic_weights(offset, -0.5 if keys else -0.75)
-        if keys:  # what lies outside counts for nothing
-            inside = [tf.cast((at >= 0) & (at <= tf.cast(last, at.dtype)), tf.float64) for at in pixels]
-            weights = [weight * there for weight, there in zip(weights, inside, strict=True)]
-            weights = [weight / tf.add_n(weights) for weight in weights]
         terms = [
-            stored(tf.gather(x, _within(at, last), axis=axis) * stored(_along(axis, weight)))
-            for at, weight in zip(pixels, weights, strict=True)
+            stored(tf.gather(x, at, axis=axis) * stored(along(axis, weight)))
+            for at, weight in cubic_taps(place, last, keys=keys)
         ]
         x = stored(stored(terms[0] + terms[1]) + terms[2]) + terms[3]
         x = stored(x) if axis == ROWS else x
     return x
 
 
-def _places(node: Node, size: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
+def cubic_taps(place: Tensor, last: Tensor, *, keys: bool) -> list[tuple[Tensor, Tensor]]:
+    """Return the four pixels about each place, and their weights.
+
+    Args:
+        place: where new pixels come from.
+        last: the last pixel that there is.
+        keys: weights are those of Keys, and what lies outside counts for nothing.
+    """
+    tf = tensorflow()
+    before = tf.floor(place)
+    offset = tf.cast(tf.round((place - before) * CUBIC_STEPS), tf.float64) / CUBIC_STEPS
+    pixels = [before + step for step in (-1, 0, 1, 2)]
+    weights = _cubic_weights(offset, -0.5 if keys else -0.75)
+    if keys:
+        inside = [tf.cast((at >= 0) & (at <= tf.cast(last, at.dtype)), tf.float64) for at in pixels]
+        weights = [weight * there for weight, there in zip(weights, inside, strict=True)]
+        weights = [weight / tf.add_n(weights) for weight in weights]
+    return [(_within(at, last), weight) for at, weight in zip(pixels, weights, strict=True)]
+
+
+def places(node: Node, size: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
     """Return where along an axis each new pixel comes from, in float32, and the last pixel there is."""
     tf = tensorflow()
     old, wanted = tf.cast(size, tf.float32), tf.cast(new, tf.float32)
@@ -116,7 +135,7 @@ def _within(place: Tensor, last: Tensor) -> Tensor:
     return tf.minimum(tf.maximum(tf.cast(place, tf.int32), 0), last)
 
 
-def _along(axis: int, values: Tensor) -> Tensor:
+def along(axis: int, values: Tensor) -> Tensor:
     """Return one number per row or column, as it lies beside (batch, rows, columns, channels)."""
     return values[:, None, None] if axis == ROWS else values[:, None]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.errors import InfrastructureError, UsageError
+from conformance import breadcrumbs
+from conformance.errors import ConformanceError, InfrastructureError, UsageError
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -63,6 +65,7 @@ class GraphRunner:
         except (ValueError, KeyError, tf.errors.OpError) as error:
             raise UsageError(f"TensorFlow cannot load {graph.source}: {_first_line(error)}") from error
         self._specs = dict(zip(self.feeds, specs, strict=True))
+        self._one_by_one = graph if breadcrumbs.to_run_one_by_one(self.fetches) else None
 
     def close(self) -> None:
         """Free the graph; its large constants live as long as their arrays."""
@@ -83,6 +86,9 @@ class GraphRunner:
         """
         tf = tensorflow()
         placed = self._placed(feeds)
+        if self._one_by_one is not None:
+            _run_one_by_one(self._one_by_one, feeds)
+        breadcrumbs.tell(self.fetches)
         started = time.perf_counter()
         try:
             results = [array_of_tensor(tensor) for tensor in self._run(*placed)]
@@ -102,6 +108,15 @@ class GraphRunner:
                 f"inputs {', '.join(wrong)} are missing or unknown; feed {', '.join(self.feeds)}"
             )
         return [_placed(name, feeds[name], spec) for name, spec in self._specs.items()]
+
+
+def _run_one_by_one(graph: FrozenGraph, feeds: Mapping[str, Array]) -> None:
+    """Run every node of a graph by itself, in the order in which they depend on each other."""
+    for name in graph.nodes:
+        if name not in graph.inputs:
+            part = graph.prune([name])
+            with contextlib.suppress(ConformanceError):  # of a node without results, for one
+                GraphRunner(part, [name])({feed: feeds[feed] for feed in part.inputs})
 
 
 def _specification(graph: FrozenGraph, name: str, argument: str) -> Any:

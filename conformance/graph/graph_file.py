@@ -23,6 +23,7 @@ from conformance.graph.constants import (
 )
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.lowering import without_functions
 from conformance.graph.vendor_nodes import with_plain_nodes
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class DamagedGraph(UsageError):
 def load_frozen_graph(
     path: Path, outputs: Sequence[str], read: Callable[[Node], Array] | None = None
 ) -> FrozenGraph:
-    """Read a binary GraphDef and prune it to ``outputs``; quantised nodes of Cambricon's become TensorFlow's.
+    """Read a binary GraphDef and prune it to ``outputs``.
+
+    Functions stand in the place of what calls them; quantised nodes of Cambricon's become TensorFlow's.
 
     Args:
         path: the file.
@@ -57,7 +60,8 @@ def load_frozen_graph(
 
     Raises:
         UsageError: the file is missing, empty or no GraphDef, or an output is not in it; and see
-            :func:`conformance.graph.vendor_nodes.with_plain_nodes`.
+            :func:`conformance.graph.vendor_nodes.with_plain_nodes` and
+            :func:`conformance.graph.lowering.without_functions`.
     """
     try:
         graph = read_mapped(path, read)
@@ -65,7 +69,7 @@ def load_frozen_graph(
         raise UsageError(f"frozen graph {path} is not a GraphDef: {error}") from error
     if not graph.nodes:
         raise UsageError(f"frozen graph {path} holds no nodes; give a frozen .pb")
-    return with_plain_nodes(graph).prune(outputs)
+    return without_functions(with_plain_nodes(graph), outputs).prune(outputs)
 
 
 def read_mapped(path: Path, read: Callable[[Node], Array] | None = None) -> FrozenGraph:

@@ -72,8 +72,7 @@ TAIL = """
 # DECIDE what the outputs must reach at every precision, on every sample: one of these, or more. What stands
 # here is only a default: how much error your network bears is not in its graph.
 [acceptance]
-cosine = 0.999
-# psnr = 40.0 # dB, over the output's range
+{criteria}
 # answers = 0.95 # share of right answers
 
 # [[series]] # nodes that repeat over time, drawn against the step
@@ -85,6 +84,14 @@ cosine = 0.999
 # kind = "file" # or "truncated-normal" with std = 0.02, or "constant" with value = 0.5
 # file = "weights.npz" # an array per constant
 """
+
+
+BY_COSINE = """\
+cosine = 0.999
+# psnr = 40.0 # dB, over the output's range"""
+OF_ONE_NUMBER = """\
+psnr = 40.0 # dB, over the output's range; one number has no direction, so that no cosine tells anything
+# cosine = 0.999"""
 
 
 def description(
@@ -105,7 +112,14 @@ def description(
     )
     inputs = [_input(frozen.types[name][0], name, files[name], random=random) for name in frozen.graph.inputs]
     outputs = [_output(frozen, name) for name in frozen.graph.outputs]
-    return "".join([head, *inputs, *outputs, TAIL])
+    single = any(_is_one_number(frozen.types[name][0]) for name in frozen.graph.outputs)
+    tail = TAIL.format(criteria=OF_ONE_NUMBER if single else BY_COSINE)
+    return "".join([head, *inputs, *outputs, tail])
+
+
+def _is_one_number(tensor: TensorType) -> bool:
+    """Return whether an output is one number, at least of a batch of one."""
+    return tensor.shape is not None and all(length in (1, None) for length in tensor.shape)
 
 
 def _quoted(text: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from conformance.judging.bounds import FLOAT32_ROUNDOFF
 from conformance.judging.comparison import distinct
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ Statist. 28 (2000), 1302-1338, lemma 1: 4 in a million beyond.
 
 
 def held_to_right(
-    verdict: Verdict, comparisons: Sequence[Comparison], reached: ErrorValues, precision: str
+    verdict: Verdict,
+    comparisons: Sequence[Comparison],
+    reached: ErrorValues,
+    precision: str,
+    golden_square: float = 0.0,
 ) -> Verdict:
     """Return the verdict on an output with what is wrong with its errors beside those of right devices.
 
@@ -37,8 +42,11 @@ def held_to_right(
         comparisons: one per run.
         reached: the largest errors of right devices on any sample.
         precision: its name.
+        golden_square: mean square of the golden. Right devices may all have luck, as where a Softmax is
+            certain: an error is never held to less than what rounding the golden to float32 may come to.
     """
-    reasons = [reason for item in comparisons if (reason := _beyond(item, reached, precision))]
+    ideal = math.sqrt(max(reached.mse, FLOAT32_ROUNDOFF**2 * golden_square))
+    reasons = [reason for item in comparisons if (reason := _beyond(item, ideal, precision))]
     return msgspec.structs.replace(
         verdict,
         outcome="deviates" if reasons else verdict.outcome,
@@ -47,12 +55,12 @@ def held_to_right(
     )
 
 
-def _beyond(item: Comparison, reached: ErrorValues, precision: str) -> str:
+def _beyond(item: Comparison, ideal: float, precision: str) -> str:
     """Return the sentence for an error that is larger than that of any right device, or ''."""
     if item.metrics is None or not item.elements:
         return ""
     multiple = MULTIPLE * (1 + SPREAD / math.sqrt(item.elements))
-    found, ideal = math.sqrt(item.metrics.mse), math.sqrt(reached.mse)
+    found = math.sqrt(item.metrics.mse)
     if found <= multiple * ideal:
         return ""
     texts = distinct(found, ideal)

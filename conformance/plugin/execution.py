@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.devices.base import KeepsLogs, TellsState
 from conformance.devices.registry import open_device, request_of
 from conformance.evaluation.evaluation import Evaluation
@@ -18,12 +17,14 @@ from conformance.evaluation.stopwatch import Stopwatch
 from conformance.evaluation.timing import rounds_of
 from conformance.expected.expectations import Expectations
 from conformance.expected.limits import told
+from conformance.expected.overflow import told as told_overflow
 from conformance.expected.truth import refuse_wrong_goldens
 from conformance.judging.bounds import read_margins
 from conformance.judging.cases import OPERATORS
 from conformance.judging.waivers import WaiverLedger, expired, scope_sha256
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import keeper_of
+from conformance.plugin.probing import Explaining, probe_of_run
 from conformance.precision import PRECISIONS, parse_precision
 from conformance.report.series import series_steps
 from conformance.runs.environment import named_values
@@ -81,7 +82,7 @@ class Run:
         self.rounds = rounds_of(plan.settings.rounds, simulated=self.info.simulated)
         waivers = {name: waivers_of(part, self.info) for name, part in plan.parts.items()}
         own = operator_waivers(plan.settings, self.info) if plan.operators else []
-        today = dt.datetime.now(dt.timezone.utc).date()
+        today = clock.now().date()
         applied = [*(waiver for found in waivers.values() for waiver in found), *own]
         self._ledger = WaiverLedger(applied)
         self._waivers = [waiver.id for waiver in applied]
@@ -102,6 +103,7 @@ class Run:
         self._outcomes: dict[str, str] = {}
         self._keep: Callable[[Record], object] = lambda _: None
         self._pictures: OutputKeeper | None = None
+        self._explaining: Explaining | None = None
 
     def of(self, network: str) -> Evaluation:
         """Return the device on one of the run's networks."""
@@ -147,6 +149,16 @@ class Run:
         self._keep, self._pictures = keep, keeper_of(self.evaluations, directory)
         if isinstance(self.device, KeepsLogs):
             self.device.keep_logs(logs)
+
+    def probe(self) -> None:
+        """Probe the device and keep what was found: every record then says whether it explains it.
+
+        Raises:
+            ConformanceError: nothing was found, or the device is gone.
+        """
+        with self.stopwatch.during("prepare"):
+            profile = probe_of_run(self.device, self.plan.settings.profile, self.directory)
+        self._explaining = Explaining(profile, self.evaluations)
 
     def record(self, *findings: Finding, suffix: str = "") -> list[Record]:
         """Write down what came out, after waivers, and return it.
@@ -197,7 +209,14 @@ class Run:
             fusion=self._fusion(finding.case),
             case_id=f"{finding.case}{suffix}",
             fail_unmodelled=self.plan.settings.unmodelled == "fail",
+            explained=self._explained(finding),
         )
+
+    def _explained(self, finding: Finding) -> bool | None:
+        """Return what a probe says of a finding; of operators by themselves it says nothing."""
+        if self._explaining is None or finding.case.network == OPERATORS:
+            return None
+        return self._explaining(finding)
 
     def _fusion(self, case: Case) -> str:
         """Return how the graph of a case was compiled, in words."""
@@ -223,6 +242,7 @@ class Run:
                 *(self._pictures.notes if self._pictures else ()),
                 *self._limit_notes(),
                 *(operators.notes if operators else ()),
+                *([self._explaining.note] if self._explaining else ()),
             ],
             seconds={phase: round(seconds, 3) for phase, seconds in self.stopwatch.seconds.items()},
         )
@@ -238,7 +258,7 @@ class Run:
             return {}
 
     def _limit_notes(self) -> Iterator[str]:
-        """Yield what judged nodes are outside of, network by network, all precisions together."""
+        """Yield what judged nodes are outside of, and what overflows, by network, all precisions together."""
         for name, evaluation in self.evaluations.items():
             limits = evaluation.expected.limits(self.info.model)
             judged = {key[1]: nodes for key, nodes in self._judged.items() if key[0] == name}
@@ -247,7 +267,9 @@ class Run:
                 for precision, nodes in judged.items()
                 for item in limits.outside(nodes, parse_precision(precision))
             )
-            yield from limits.unchecked(dict.fromkeys(node for nodes in judged.values() for node in nodes))
+            nodes = dict.fromkeys(node for nodes in judged.values() for node in nodes)
+            yield from limits.unchecked(nodes)
+            yield from told_overflow(evaluation.expected.attainable.overflow, nodes)
 
     def rest(self) -> None:
         """Close what was kept open between two tests of one group."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError
+from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, ConformanceError, UsageError
 from conformance.exit_guard import ExitGuard
 from conformance.plugin.asked_operators import failures_of
 from conformance.plugin.benchmark_comparison import take_regressions
@@ -67,6 +67,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         plan = plan_of(config)
         plan.show_progress(_progress(config))
         if CONTROLLER in config.stash:
+            if plan.settings.probe:
+                raise UsageError("--probe probes one device, but -n starts several; drop one of them")
             config.stash[CONTROLLER].begin(plan, session.items, config.stash[STARTED])
         else:
             _start(config, plan)
@@ -89,6 +91,8 @@ def _start(config: pytest.Config, plan: Plan) -> None:
     run.stopwatch.seconds["prepare"] += time.perf_counter() - config.stash[STARTED]
     journal.update(run.status())
     run.begin(journal.add, journal.directory.path, journal.directory.path / "logs", failures_of(config))
+    if plan.settings.probe:
+        run.probe()
     config.stash[RUN], config.stash[JOURNAL] = run, journal
 
 

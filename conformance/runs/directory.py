@@ -184,13 +184,23 @@ def read_environment(path: Path) -> Environment:
 
 
 def default_run_path(base: Path, network: str, device: str, now: dt.datetime) -> Path:
-    """Return ``base/20250131-235959-network-device``, with ``-`` for what does not belong in a file name.
+    """Make and return ``base/20250131-235959-network-device``, ``-`` for what does not belong in a file name.
 
-    A second run in the same second has ``-2`` behind it, and so on.
+    A second run in the same second has ``-2`` behind it, and so on. A directory that cannot be made is
+    returned nevertheless: who claims it says why.
     """
     first = base / re.sub(r"[^\w.-]+", "-", f"{now:%Y%m%d-%H%M%S}-{network}-{device}")
     others = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
-    return next(path for path in itertools.chain([first], others) if not path.exists())
+    return next(path for path in itertools.chain([first], others) if _is_made(path))
+
+
+def _is_made(path: Path) -> bool:
+    """Make a directory, unless it is there already."""
+    with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(PermissionError, NotADirectoryError):
+            path.mkdir(parents=True)
+        return True
+    return False
 
 
 def _read_line(file: Path, number: int, line: bytes) -> Record:

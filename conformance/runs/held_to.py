@@ -79,9 +79,8 @@ def _of_network(expected: Expectations) -> dict[str, str]:
 
 def bounds_sha256(attainable: AttainableFile) -> str:
     """Return the SHA-256 of what bounds are derived from, beside the margins."""
-    return values_sha256(
-        [attainable.operators, attainable.nodes, attainable.right, attainable.fused, attainable.timed]
-    )
+    known = [attainable.operators, attainable.nodes, attainable.right, attainable.fused, attainable.timed]
+    return values_sha256([*known, *([attainable.overflow] if attainable.overflow else [])])
 
 
 def values_sha256(values: object) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance import locations
+from conformance import clock, locations
 from conformance.devices.base import DeviceInfo
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError
 from conformance.options import Settings
@@ -105,7 +104,7 @@ class Journal:
                 options={name: getattr(plan.settings, name) for name in Settings.__dataclass_fields__},
                 device={},
                 waivers=[],
-                now=dt.datetime.now(dt.timezone.utc),
+                now=clock.now(),
                 directory=locations.PROJECT,
                 networks=[part.judged for part in plan.parts.values()],
                 shard=shard,
@@ -259,6 +258,6 @@ class Journal:
 
 def run_path(plan: Plan, device: str) -> Path:
     """Return the run directory that the user names, else one named after time, networks and ``device``."""
-    now, shard = dt.datetime.now(dt.timezone.utc), plan.settings.shard
+    now, shard = clock.now(), plan.settings.shard
     title = f"{plan.title}-shard-{shard}" if shard else plan.title
     return plan.settings.run_dir or default_run_path(Path.cwd() / "runs", title, device, now)

@@ -69,6 +69,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         simulated: whether the device is emulated.
         device: its kind, such as ``emulator``, ``cambricon``, or ``cambricon-stock``.
         fusion: how the graph was compiled: ``fused``, ``broken at nodes``, ``layer by layer``.
+        explained: whether the emulator with the profile that the run's probe found gives the same bits; None
+            where the run has no probe, or one of both has no result.
     """
 
     case: Text
@@ -95,6 +97,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unmodelled: str = ""
     device: str = ""
     fusion: str = ""
+    explained: bool | None = None
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
@@ -144,6 +147,7 @@ def record_of(
     fusion: str = "",
     case_id: str | None = None,
     fail_unmodelled: bool = False,
+    explained: bool | None = None,
 ) -> Record:
     """Return the record of a finding, its outcome after the waivers of a run.
 
@@ -155,6 +159,7 @@ def record_of(
         fusion: how the graph was compiled.
         case_id: the record's id where ``str(case)`` is taken, as for outputs judged while they are timed.
         fail_unmodelled: whether what is not modelled has a reason to fail.
+        explained: whether an emulator gives the same bits.
 
     Raises:
         UsageError: two waivers match the case.
@@ -174,6 +179,7 @@ def record_of(
         sha256=list(finding.sha256),
         seconds=finding.seconds,
         unmodelled=finding.unmodelled,
+        explained=explained,
         **msgspec.structs.asdict(finding.case),
         **said,
     )

@@ -171,6 +171,7 @@ class Rejudging:
             fusion=record.fusion,
             case_id=record.case,
             fail_unmodelled=self._run.environment.options.get("unmodelled") == "fail",
+            explained=record.explained,
         )
 
     def _verdict(self, record: Record, verdict: Verdict) -> Verdict:

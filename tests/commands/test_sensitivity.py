@@ -65,3 +65,24 @@ def test_a_precision_that_does_not_exist_is_a_sentence(capsys):
     kept = kept_network()
     assert cli.main(["sensitivity", str(kept.directory), "--precision=int4-fp16"]) == 4
     assert "int4-fp16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_a_heat_map_is_drawn(asked, tmp_path, kind):
+    path = tmp_path / f"map.{kind}"
+    chosen = ("--only=faults", "--precision=int8-fp32", f"--nodes={WIDE}", f"--output={path}")
+    assert asked(*chosen)[0] == 0
+    first = path.read_bytes()
+    assert first.startswith(b"<?xml" if kind == "svg" else b"\x89PNG")
+    assert len(first) > 5_000
+
+
+def test_a_heat_map_of_nothing_or_of_another_kind_is_a_sentence(capsys, tmp_path):
+    kept = kept_network()
+    for more, words in (
+        ([f"--output={tmp_path}/map.jpg"], "is neither .svg nor .png"),
+        ([f"--output={tmp_path}/map.svg", "--only=false-alarms"], "has nothing to draw"),
+    ):
+        where = [str(kept.directory), f"--golden-dir={kept.goldens}", f"--nodes={WIDE}"]
+        assert cli.main(["sensitivity", *where, "--precision=int8-fp32", *more]) == 4
+        assert words in capsys.readouterr().err

@@ -34,7 +34,7 @@ EXACT = quality(None, accepted=True)
 
 def culprit(what="Mean", kind="operator", nodes=("a", "b"), *, excess=10.0, after=None, before=None, **more):
     """Return a culprit, with an effect where ``after`` is given."""
-    effect = None if after is None else Effect(before=before or quality(7.0), after=after)
+    effect = None if after is None else Effect(before=before or quality(7.0), after=after, how="exact")
     return Culprit(
         what=what, kind=kind, nodes=list(nodes), worst=nodes[0], excess=excess, effect=effect, **more
     )

@@ -54,7 +54,7 @@ The output of n at int8-fp16 on emulator, SIMULATED is NOT good enough: cosine 0
 The error originates at a (Mean, branch x): it adds 0.5 where an ideal device adds 0.01.
 It is amplified most at out (Conv2D, branch x+y): 3.5 times what it reads.
 Culprit 1: Mean. 2 of its nodes fail by themselves; first a, farthest off a, at 10 times its bound.
-Measured: with goldens in place of every Mean the output goes from cosine 0.9990000, 7.0 dB
+Measured: with every Mean computed exactly on what reaches it the output goes from cosine 0.9990000, 7.0 dB
 to cosine 0.9990000, 45.0 dB, which is accepted.
 Why: The sum stagnates.
 What was run, the best first

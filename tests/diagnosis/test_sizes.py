@@ -18,7 +18,8 @@ def reasons(node, own, precision="int8-fp16"):
     """Return the kinds of causes of a node's error, were its own error so large."""
     store, chosen = planted_store(), parse_precision(precision)
     scales = read_scales(store.network.directory, chosen.fixed_bits, store.network.graph, "")
-    made = Explanations(store, chosen, scales, 0, expectations(store).limits(""), {node: own})
+    expected = expectations(store)
+    made = Explanations(store, chosen, scales, 0, expected.limits(""), expected.overflow, {node: own})
     (found,) = made.with_reasons([culprit(node, "node", [node])])
     return {reason.kind for reason in found.reasons}
 

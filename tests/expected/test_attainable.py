@@ -7,7 +7,6 @@ import pytest
 from support import small_network
 from support.emulation import frozen, halves, placeholder, profile
 from support.refusals import refused
-from support.toy_network import store_of
 
 from conformance.errors import GoldenError
 from conformance.expected.attainable import (
@@ -227,17 +226,6 @@ def test_moving_in_a_loop_ends():
 
     graph = frozen(build, "o", control_flow_v2=False)
     assert deciding_operator(graph, "o", {}) in {"Identity", "LoopCond", "Less"}
-
-
-def test_a_node_that_is_not_finite_on_an_ideal_device(tmp_path):
-    """Half floats end at 65504: a bound cannot be derived there, and this is said."""
-
-    def build(tf):
-        tf.multiply(placeholder(tf, shape=(1, 3)), 1000.0, name="o")
-
-    store = store_of(tmp_path, build, x=np.full((1, 3), 70.0))
-    with refused("node 'o' is not finite on an ideal device: a bound cannot be derived", GoldenError):
-        make_attainable(store, scales_of(store.network), profile("ideal"))
 
 
 def test_bounds_of_other_scales_are_refused(store, made):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime as dt
 import os
 import signal
@@ -287,18 +288,28 @@ def test_a_missing_or_malformed_environment_is_an_error(tmp_path, text):
         read_environment(tmp_path)
 
 
-def test_the_default_path_says_when_what_and_where():
-    path = default_run_path(Path("runs"), "beautygan", "emulator", NOW)
-    assert path == Path("runs/20300102-030405-beautygan-emulator")
+def test_the_default_path_says_when_what_and_where(tmp_path):
+    path = default_run_path(tmp_path / "runs", "beautygan", "emulator", NOW)
+    assert path == tmp_path / "runs/20300102-030405-beautygan-emulator"
+    assert path.is_dir()
 
 
-def test_the_default_path_has_no_separators_from_names():
-    path = default_run_path(Path("runs"), "../x", "package.module:factory", NOW)
-    assert path == Path("runs/20300102-030405-..-x-package.module-factory")
+def test_the_default_path_has_no_separators_from_names(tmp_path):
+    path = default_run_path(tmp_path, "../x", "package.module:factory", NOW)
+    assert path == tmp_path / "20300102-030405-..-x-package.module-factory"
 
 
-def test_runs_of_one_second_have_default_paths_of_their_own(tmp_path):
-    for name in ("", "-2", "-3"):
-        path = default_run_path(tmp_path, "n", "d", NOW)
-        assert path.name == f"20300102-030405-n-d{name}"
-        path.mkdir()
+def test_runs_of_one_second_have_default_paths_of_their_own_even_at_once(tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        paths = [*pool.map(lambda _: default_run_path(tmp_path, "n", "d", NOW), range(40))]
+    assert {path.name for path in paths} == {
+        "20300102-030405-n-d",
+        *(f"20300102-030405-n-d-{number}" for number in range(2, 41)),
+    }
+
+
+def test_a_default_path_that_cannot_be_made_is_told_by_the_claim(tmp_path):
+    (tmp_path / "runs").write_text("")
+    path = default_run_path(tmp_path / "runs", "n", "d", NOW)
+    with pytest.raises(UsageError, match="cannot be written"):
+        RunDirectory.create(path)

@@ -1,13 +1,14 @@
 """Waivers in a real run: running sums deviate at fp16, and only a right waiver lets that pass."""
 
 import datetime as dt
+import itertools
 import json
 
 import pytest
 from support.suite_run import run_suite
 from support.waivers import waiver_toml
 
-from conformance import locations
+from conformance import clock, locations
 
 MEANS = {
     f"norm/{name}-{precision}" for name in ("mean", "variance") for precision in ("int8-fp16", "int16-fp16")
@@ -92,6 +93,23 @@ def test_a_problem_shows_even_when_other_nodes_are_selected(judged):
     result = judged(GOOD | {"expires": dt.date(2020, 1, 1)}, arguments=["--nodes=joined"])
     assert result.code == 1
     assert "expired" in result.text
+
+
+@pytest.mark.parametrize(
+    ("began", "turned", "code"),
+    [("2030-01-02 00:30", -1, 1), ("2030-01-01 23:30", 1, 0), ("2030-01-01 12:00", -1, 0)],
+)
+def test_a_clock_that_is_set_in_the_middle_of_a_run_changes_no_verdict(
+    judged, monkeypatch, began, turned, code
+):
+    """A waiver ends with 2030-01-01; each reading of the clock is an hour away from the one before."""
+    first = dt.datetime.fromisoformat(began).replace(tzinfo=dt.timezone.utc)
+    readings = (first + dt.timedelta(hours=turned * number) for number in itertools.count())
+    monkeypatch.setattr(clock, "now", lambda: next(readings))
+    result = judged(GOOD | {"expires": dt.date(2030, 1, 1)}, arguments=["--nodes=norm/*"])
+    assert result.code == code
+    assert ("expired" in result.text) == bool(code)
+    assert result.cases("waived") == MEANS
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ class OtherOrder(Unchanged):
     PROFILE = "mlu270,reduction_order=one-pass"
 
 
+class SumsInFloat32(Unchanged):
+    """Keeps running sums in float32 where the baseline keeps them in half."""
+
+    PROFILE = "mlu270,reduction_sum=fp32"
+
+
 class WrongConvolution(Unchanged):
     """One convolution is a tenth too large at int8."""
 

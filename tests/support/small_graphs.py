@@ -1,105 +1,86 @@
-"""Many small networks in one graph, of one to three operators each, with numbers of all sizes."""
+"""Many small networks in one graph, of one to a dozen operators each, with numbers of all sizes.
+
+Sizes come from a bank of a few, so that what is compiled for one network serves hundreds.
+"""
 
 import numpy as np
 from support.emulation import frozen, placeholder
+from support.small_kinds import KINDS
+
+MOST = 200
+"""Elements of a tensor."""
+BANK = 8
 
 
-def small_graphs(seed, count):
-    """Return a graph of ``count`` networks, an output each, and its feeds; 1 to 200 elements a tensor."""
+def small_graphs(seed, count, *, bank=None):
+    """Return a graph of ``count`` networks, an output each, and its feeds; 1 to 200 elements a tensor.
+
+    Args:
+        seed: draws everything.
+        count: of networks.
+        bank: draws the sizes of tensors without shape; ``seed`` does where it is None.
+    """
     random = np.random.default_rng(seed)
-    feeds, outputs = {}, []
+    sizes = drawn_sizes(np.random.default_rng(seed if bank is None else bank))
+    feeds, outputs = {}, [f"out_{index}" for index in range(count)]
 
     def build(tf):
-        for index in range(count):
+        for index, name in enumerate(outputs):
             kind = KINDS[int(random.integers(len(KINDS)))]
-            name = f"out_{index}"
-            kind(tf, random, lambda *shape, at=index: fed(tf, at, shape), name)
-            outputs.append(name)
+            kind(tf, Drawing(tf, random, sizes, feeds, index), name)
 
-    def fed(tf, index, shape):
-        name = f"x_{index}_{sum(key.startswith(f'x_{index}_') for key in feeds)}"
-        feeds[name] = numbers(random, shape)
-        return placeholder(tf, name, shape)
-
-    return frozen(build, *[f"out_{index}" for index in range(count)]), feeds
+    return frozen(build, *outputs), feeds
 
 
-def numbers(random, shape):
-    """Return float32 numbers of one of several distributions; some lie on ties."""
+def drawn_sizes(random):
+    """Return the bank: 1, the most, and some between."""
+    between = np.exp(random.uniform(np.log(2), np.log(MOST), BANK - 2)).astype(int)
+    return [1, *map(int, between), MOST]
+
+
+class Drawing:
+    """Draws one network: its sizes, constants and inputs."""
+
+    def __init__(self, tf, random, sizes, feeds, index):
+        self._tf, self.random, self._sizes, self._feeds = tf, random, sizes, feeds
+        self._prefix, self._count = f"x_{index}_", 0
+
+    def size(self):
+        """Return a number of elements."""
+        return self._sizes[int(self.random.integers(len(self._sizes)))]
+
+    def one_of(self, *values):
+        return values[int(self.random.integers(len(values)))]
+
+    def fed(self, *shape, kind="any"):
+        """Return an input of the network."""
+        name = f"{self._prefix}{self._count}"
+        self._count += 1
+        self._feeds[name] = NUMBERS[kind](self.random, shape).astype(np.float32)
+        return placeholder(self._tf, name, shape)
+
+    def constant(self, *shape, spread=1.0):
+        return self.random.normal(0, spread, shape).astype(np.float32)
+
+
+def _any(random, shape):
+    """Return numbers of one of several distributions; some lie on ties."""
     scale = 10.0 ** random.uniform(-3, 1)
     drawn = [
         lambda: random.normal(0, scale, shape),
         lambda: random.uniform(0, scale, shape),
         lambda: np.round(random.normal(0, 8, shape)) / 4,
         lambda: np.abs(random.normal(0, scale, shape)) + 0.01,
+        lambda: np.round(random.normal(0, 1, shape) * 4096) / 4096,
     ]
-    values = drawn[int(random.integers(len(drawn)))]().astype(np.float32)
-    return values if values.any() else values + np.float32(0.5)
+    values = drawn[int(random.integers(len(drawn)))]()
+    return values if values.any() else values + 0.5
 
 
-def _size(random, most=200):
-    return int(random.integers(1, most + 1))
-
-
-def _two(op):
-    def make(tf, random, fed, name):
-        size = _size(random)
-        getattr(tf.raw_ops, op)(x=fed(size), y=fed(size), name=name)
-
-    return make
-
-
-def _one(op):
-    def make(tf, random, fed, name):
-        getattr(tf.raw_ops, op)(**{"features" if op == "Relu" else "x": fed(_size(random))}, name=name)
-
-    return make
-
-
-def _tanh(tf, random, fed, name):
-    tf.tanh(fed(_size(random)) + np.float32(random.normal()), name=name)
-
-
-def _softmax(tf, random, fed, name):
-    tf.nn.softmax(fed(int(random.integers(1, 5)), int(random.integers(2, 40))), name=name)
-
-
-def _mean(tf, random, fed, name):
-    tf.reduce_mean(fed(int(random.integers(1, 8)), int(random.integers(1, 25))), axis=1, name=name)
-
-
-def _normed(tf, random, fed, name):
-    x = fed(2, int(random.integers(2, 60)))
-    mean = tf.reduce_mean(x, axis=1, keepdims=True)
-    tf.multiply(tf.math.squared_difference(x, mean), np.float32(random.uniform(0.1, 3)), name=name)
-
-
-def _matmul(tf, random, fed, name):
-    inner, outer = int(random.integers(1, 50)), int(random.integers(1, 9))
-    filters = random.normal(0, 1, (inner, outer)).astype(np.float32)
-    tf.linalg.matmul(fed(int(random.integers(1, 9)), inner), filters, name=name)
-
-
-def _layer(tf, random, fed, name):
-    channels, outer = int(random.integers(1, 5)), int(random.integers(1, 6))
-    filters = random.normal(0, 1, (2, 2, channels, outer)).astype(np.float32)
-    conv = tf.nn.conv2d(fed(1, 4, 4, channels), filters, 1, "SAME")
-    tf.nn.relu(tf.nn.bias_add(conv, random.normal(0, 1, outer).astype(np.float32)), name=name)
-
-
-def _cell(tf, random, fed, name):
-    size = _size(random)
-    tf.multiply(tf.sigmoid(fed(size)), tf.tanh(fed(size)), name=name)
-
-
-KINDS = (
-    *(_two(op) for op in ("AddV2", "Sub", "Mul", "SquaredDifference", "Maximum")),
-    *(_one(op) for op in ("Relu", "Square", "Sigmoid")),
-    _tanh,
-    _softmax,
-    _mean,
-    _normed,
-    _matmul,
-    _layer,
-    _cell,
-)
+NUMBERS = {
+    "any": _any,
+    "mild": lambda random, shape: random.uniform(-5, 5, shape),
+    "positive": lambda random, shape: 10.0 ** random.uniform(-2, 1.5, shape),
+    "holes": lambda random, shape: random.choice([0.0, -1.5, 0.3, 7.0], shape),
+}
+"""What an input holds."""

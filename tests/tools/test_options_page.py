@@ -29,7 +29,7 @@ def test_every_option_stands_there_with_its_twin_and_who_takes_it():
         assert f"`{option.variable}`" in rows[option.flag] or not option.twin
         assert ("pytest" in rows[option.flag].rsplit("|", 2)[1]) is option.suite
     assert rows["--golden-dir"].endswith(
-        "| pytest, prepare, golden, dump, compare, diagnose, sensitivity, show, judge |"
+        "| pytest, prepare, golden, probe, dump, compare, diagnose, sensitivity, show, judge |"
     )
     assert rows["--nodes"].endswith("| pytest, nodes, dump, sensitivity |")
 

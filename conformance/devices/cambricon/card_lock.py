@@ -7,7 +7,6 @@ worker, and on release it unlocks explicitly, which takes the lock from a worker
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import fcntl
 import getpass
 import os
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from conformance import clock
 from conformance.errors import InfrastructureError
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _write_owner(descriptor: int) -> None:
         pid=os.getpid(),
         user=_user(),
         host=platform.node(),
-        since=dt.datetime.now().astimezone().isoformat(timespec="seconds"),
+        since=clock.now().astimezone().isoformat(timespec="seconds"),
         command=_in_one_line(shlex.join(sys.orig_argv))[:LONGEST_COMMAND],
     )
     os.ftruncate(descriptor, 0)

@@ -35,7 +35,7 @@ from conformance.numerics.fixed_point import limits, position_and_scale
 
 if TYPE_CHECKING:
     from conformance.devices.emulator.constants import Constants
-    from conformance.devices.emulator.kernels import Library
+    from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from conformance.devices.emulator.constants import Constants
     from conformance.devices.emulator.convolutions import Convolution
     from conformance.devices.emulator.integer_filters import DigitFilter
-    from conformance.devices.emulator.kernels import Library
+    from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.frozen import Node
     from conformance.precision import Precision

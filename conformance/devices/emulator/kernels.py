@@ -10,17 +10,14 @@ takes TensorFlow's bridge to XLA as long to translate as all others of a functio
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
-from conformance.graph.editing import call
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from conformance.devices.emulator.profile import Profile
-    from conformance.graph.frozen import Node
 
 Tensor = Any
 
@@ -285,70 +282,3 @@ def tabulated_tanh(x: Tensor, *, entries: int, float_bits: int, profile: Profile
     low, slope = tf.gather(nodes[:-1], index), tf.gather(np.diff(nodes), index)
     magnitude = low + slope * (position - tf.cast(index, tf.float64))
     return tf.cast(round_to_float(tf.sign(tf.cast(x, tf.float64)) * magnitude, float_bits, profile), x.dtype)
-
-
-@functools.cache
-def compiled(kernel: Callable[..., Tensor], signature: tuple[Any, ...], **settings: Any) -> Any:
-    """Trace ``kernel`` with these settings for XLA, once per process.
-
-    Args:
-        kernel: a function of this module.
-        signature: a dtype, or a (dtype, rank) pair, per tensor argument.
-        settings: its other arguments.
-
-    Returns:
-        A concrete function; its name calls it from a graph that holds its definitions.
-    """
-    tf = tensorflow()
-    specs = [
-        tf.TensorSpec([None] * entry[1], entry[0]) if isinstance(entry, tuple) else tf.TensorSpec(None, entry)
-        for entry in signature
-    ]
-    traced = tf.function(lambda *tensors: kernel(*tensors, **settings), jit_compile=True, autograph=False)
-    return traced.get_concrete_function(*specs)
-
-
-class Library:
-    """Collects the function definitions that a graph needs, while nodes that call them are made."""
-
-    def __init__(self) -> None:
-        self._definitions: dict[str, Any] = {}
-
-    def call(
-        self,
-        name: str,
-        kernel: Callable[..., Any],
-        inputs: Sequence[str],
-        signature: tuple[Any, ...],
-        result: Any,
-        **settings: Any,
-    ) -> Node:
-        """Return a node ``name`` that runs ``kernel`` on ``inputs``.
-
-        Args:
-            name: of the node.
-            kernel: a function of :mod:`conformance.devices.emulator.kernels`.
-            inputs: tensors that it reads.
-            signature: dtype, or (dtype, rank), per input.
-            result: dtype of the result, or a tuple of them where there are several.
-            settings: the kernel's other arguments; dtypes by name.
-        """
-        dtypes = [
-            tensorflow().as_dtype(entry[0] if isinstance(entry, tuple) else entry) for entry in signature
-        ]
-        specs = tuple(
-            (dtype, entry[1]) if isinstance(entry, tuple) else dtype
-            for dtype, entry in zip(dtypes, signature, strict=True)
-        )
-        function = compiled(kernel, specs, **settings)
-        for definition in (function.function_def, *function.graph.as_graph_def().library.function):
-            self._definitions[definition.signature.name] = definition
-        results = result if isinstance(result, tuple) else (result,)
-        return call(name, function.function_def.signature.name, inputs, dtypes, results)
-
-    def with_definitions(self, library: Any) -> Any:
-        """Return a FunctionDefLibrary and the kernels that were called so far."""
-        whole = type(library)()
-        whole.CopyFrom(library)
-        whole.function.extend(self._definitions.values())
-        return whole

@@ -19,7 +19,7 @@ from conformance.graph.sums import reduced_axes, static_shapes
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from conformance.devices.emulator.kernels import Library
+    from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import FrozenGraph, Node

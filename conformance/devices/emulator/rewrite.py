@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from conformance.devices.emulator.composed_operators import compositions_of
 from conformance.devices.emulator.constants import Constants, made_of
 from conformance.devices.emulator.fixed_point import FixedPoint
-from conformance.devices.emulator.kernels import Library
+from conformance.devices.emulator.library import Library
 from conformance.devices.emulator.partial_sums import PartialSums
 from conformance.devices.emulator.reductions import Reductions
 from conformance.devices.emulator.rounding import Rounding
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 FUSABLE = ELEMENTWISE | (EXACT - MOVEMENT)
 """Operators that read an intermediate where it was computed, before it is stored."""
 
+
+ALWAYS_FLOAT32 = frozenset({"CropAndResize"})
+"""Operators that return float32 whatever the arithmetic's type is, and that a switch changes."""
 
 CONTROL = frozenset({"Enter", "Switch"})
 """Operators after which a node may run more than once, or not at all: what guards it could not be fetched."""
@@ -283,6 +286,8 @@ class _Rewriter:
         return [copied(part, inputs=[*part.input, after]) if part.op == "Const" else part for part in nodes]
 
     def _touches_float(self, node: Node) -> bool:
+        if node.op in ALWAYS_FLOAT32:
+            return True
         rounding = self.rounding
         tensors = [*self.types[node.name], *(rounding.type_of(tensor) for tensor in data_inputs(node))]
         return any(rounding.is_float(tensor) for tensor in tensors)

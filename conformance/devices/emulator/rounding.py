@@ -15,7 +15,7 @@ from conformance.graph.operators import EXACT
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from conformance.devices.emulator.kernels import Library
+    from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
     from conformance.graph.dataflow import TensorType
     from conformance.graph.frozen import Node

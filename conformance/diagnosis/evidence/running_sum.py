@@ -30,6 +30,10 @@ STEPS = 2.0**10
 RANDOM = 5.0
 """Errors that point either way add up to less than this times their root sum of squares, all but surely."""
 
+IF_SUM = "if the sum is kept in half,"
+IF_RUNNING_SUM = "If the running sum is kept in half,"
+"""What sentences suppose of a device; :mod:`conformance.diagnosis.measured` says what was measured of one."""
+
 _BLOCK = 1 << 15
 """Values worked on at once: they stay in the cache."""
 _EXPONENT = np.int64(0x7FF0000000000000)
@@ -201,7 +205,7 @@ def _overflow(node: str, terms: Terms, sums: RunningSums, *, mean: bool) -> Reas
         node,
         "overflow",
         f"The running sum over {len(terms.values)} elements of {node}{terms.along} reaches {number(peak)}"
-        f"{terms.place(worst)}, and a half ends at 65504: if the sum is kept in half, the result, "
+        f"{terms.place(worst)}, and a half ends at 65504: {IF_SUM} the result, "
         f"{number(result)}, cannot come out. This affects {_of(over)}.",
         {
             "tensor": "the running sum",
@@ -231,7 +235,7 @@ def _stagnation(node: str, terms: Terms, sums: RunningSums) -> Reason | None:
     return Reason(
         node,
         "stagnation",
-        f"{node} adds {len(terms.values)} terms per sum{terms.along}. If the running sum is kept in half,"
+        f"{node} adds {len(terms.values)} terms per sum{terms.along}. {IF_RUNNING_SUM}"
         f"{terms.place(worst)} it{when} stagnates: {percent(lost)} of the terms are at most half a step of "
         f"the sum that they are added to and are lost, so that it ends near "
         f"{number(float(sums.in_half[worst]))} instead of {number(float(sums.total[worst]))}. "
@@ -268,7 +272,7 @@ def _rounding(node: str, terms: Terms, sums: RunningSums) -> Reason | None:
     return Reason(
         node,
         "accumulated rounding",
-        f"{node} adds {len(terms.values)} terms per sum{terms.along}. If the running sum is kept in half, "
+        f"{node} adds {len(terms.values)} terms per sum{terms.along}. {IF_RUNNING_SUM} "
         f"the roundings of its additions come to about {percent(error)} of what the sums reach, "
         f"{number(size)} (RMS).",
         {

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import Node
 
 ADDING = frozenset({"Add", "AddN", "AddV2", "BiasAdd", "Sub"})
-JUMPING = frozenset({"Round", "Sign"})
+JUMPING = frozenset({"Ceil", "Floor", "Rint", "Round", "Sign"})
+"""They give whole numbers: a little less, and it is the next one."""
+DIVIDING = frozenset({"Div", "DivNoNan", "RealDiv"})
+LESS_ONE = {"Elu": 1.0, "Selu": 1.7580993408473766}
+"""Functions that are e^x - 1 where x is negative, times a factor."""
 OPERATION_ERROR = 2 * FLOAT32
 """Of an operation in float32, relatively: its own rounding, and one more where it is put another way."""
 FUNCTION_ERROR = 8 * FLOAT32
@@ -57,7 +61,8 @@ def chosen(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[Encl
     pending = any(item.pending for item in inputs)
     if node.op in JUMPING:
         radii = [item.stored(kind) for item in inputs]
-        return [Enclosed(value, _between_ends(node, [item.value for item in inputs], radii, value))]
+        radius = _between_ends(node, [item.value for item in inputs], radii, value)
+        return [Enclosed(value, radius, pending and node.op != "Sign")]
     radius = added(*(item.radius for item in inputs))
     return [Enclosed(value, None if radius is None else radius + tensorflow().zeros_like(value), pending)]
 
@@ -81,7 +86,7 @@ def _own(node: Node, values: Sequence[Tensor], value: Tensor, kind: FloatType) -
     """Return what an operator may be off by itself, before its result is stored."""
     tf = tensorflow()
     magnitude = tf.abs(value)
-    if node.op in ("RealDiv", "Div"):  # by the reciprocal, which is stored
+    if node.op in DIVIDING:  # by the reciprocal, which is stored
         return magnitude * (OPERATION_ERROR + kind.roundoff)
     if node.op == "SquaredDifference":  # by a difference that is stored
         difference = values[0] - values[1]
@@ -107,6 +112,8 @@ def _function(
         half = tf.tanh(values[0] / 2)
         roundings += [kind.half_unit(half) / 2, kind.half_unit(1 + half) / 2]
     steady = tf.abs(value) * FUNCTION_ERROR
+    if node.op in LESS_ONE:  # TensorFlow's own take one from an exponential in float32
+        steady += tf.exp(tf.minimum(values[0], 0.0)) * LESS_ONE[node.op] * FUNCTION_ERROR
     if inherited is not None:
         steady += inherited
     deviation = tf.sqrt(sum(size * size for size in roundings) / 3)
@@ -158,9 +165,20 @@ def _quotient(values: Sequence[Tensor], radii: Sequence[Tensor | None]) -> Tenso
     return tf.where(least > 0, moved_by, tf.constant(float("inf"), tf.float64))
 
 
+def _quotient_or_zero(values: Sequence[Tensor], radii: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the radius of a quotient that is zero where its divisor is."""
+    tf = tensorflow()
+    radius = _quotient(values, radii)
+    if radius is None:
+        return None
+    sure = tf.equal(values[1] if radii[1] is None else tf.abs(values[1]) + radii[1], 0.0)
+    return tf.where(sure, tf.constant(0.0, tf.float64), radius)
+
+
 BINARY = {
     "Mul": _product,
     "SquaredDifference": _square_of_difference,
     "RealDiv": _quotient,
     "Div": _quotient,
+    "DivNoNan": _quotient_or_zero,
 }

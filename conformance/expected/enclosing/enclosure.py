@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from conformance.expected.enclosing.batch_norms import normalised
 from conformance.expected.enclosing.elementwise import chosen, computed, moved
 from conformance.expected.enclosing.fixed_point import FixedPointRule
+from conformance.expected.enclosing.resizing import resized
 from conformance.expected.enclosing.sums import LARGEST, SUMMING, largest
 from conformance.expected.enclosing.tensors import Enclosed, FloatType, applied, is_float
 from conformance.graph.dataflow import topological
@@ -16,6 +18,7 @@ from conformance.graph.execution import array_of_tensor
 from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import CONTROL_FLOW, ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, known
+from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +35,8 @@ SMALLEST_NORMAL_HALF_BITS = 0x38800000
 """Of 2^-14 as a float32."""
 SORTING = frozenset({"TopK", "TopKV2"})
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
+BATCH_NORMS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+RESIZES = frozenset({"ResizeBicubic", "ResizeBilinear"})
 
 
 class Enclosure(NamedTuple):
@@ -83,9 +88,20 @@ def unenclosed(nodes: Iterable[Node]) -> str:
         if node.op in SHAPES or node.op in INPUT_OPERATORS or node.op == "Const":
             continue
         modelled = known(node.op).emulation is not None and node.op not in CONTROL_FLOW
-        if not modelled or node.op not in RULED:
+        if not modelled or node.op not in RULED or _beyond_rules(node):
             return str(node.op)
     return ""
+
+
+def _beyond_rules(node: Node) -> bool:
+    """Whether a node of an operator with a rule trains, or makes integers of floats, which jump."""
+    if node.op in BATCH_NORMS:
+        return bool(attribute(node, "is_training").b)
+    if node.op != "Cast":
+        return False
+    tf = tensorflow()
+    source, made = (tf.as_dtype(attribute(node, key).type) for key in ("SrcT", "DstT"))
+    return bool(source.is_floating and not made.is_floating)
 
 
 class _Enclosing:
@@ -174,6 +190,8 @@ class _Enclosing:
             (LARGEST, largest),
             (SHAPES, _shape),
             (frozenset({"Cast"}), _converted),
+            (BATCH_NORMS, normalised),
+            (RESIZES, resized),
             (MOVEMENT, moved),
             (ELEMENTWISE & EXACT, chosen),
             (ELEMENTWISE, computed),
@@ -213,4 +231,4 @@ def _converted(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[
     return [Enclosed(value, None, pending=is_float(value))]
 
 
-RULED = FIXED_POINT | LARGEST | MOVEMENT - SORTING | ELEMENTWISE | frozenset(SUMMING)
+RULED = FIXED_POINT | LARGEST | MOVEMENT - SORTING | ELEMENTWISE | BATCH_NORMS | RESIZES | frozenset(SUMMING)

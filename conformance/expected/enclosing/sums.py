@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from conformance.expected.enclosing.elementwise import OPERATION_ERROR
+from conformance.expected.enclosing.axis_sums import stored_between
+from conformance.expected.enclosing.elementwise import FUNCTION_ERROR, OPERATION_ERROR
 from conformance.expected.enclosing.tensors import (
     FLOAT32,
     Enclosed,
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import Node
 
 
+HALF = 16
+
+
 def summed(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
     """Return what a sum or a mean makes; terms may be added in any order, in float32.
 
-    A mean may be stored once more before it is divided.
+    A mean may be stored once more before it is divided, and what one axis comes to before the next one.
 
     Args:
         node: over axes or a window.
@@ -43,6 +47,9 @@ def summed(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     relative = factor * tf.sqrt(_terms(node, data.value, value)) * FLOAT32 + OPERATION_ERROR
     received = data.stored(kind)
     inherited = None if received is None else applied(node, [zeros_for(received, data.value), *rest])[0]
+    if kind.bits == HALF:  # in float32, the allowance for sums covers it
+        between = stored_between(node, inputs, kind, like=value)
+        inherited = inherited if between is None else between
     divided = kind.half_unit(value) if known(node.op).running_sum == "mean" else None
     return [Enclosed(value, added(inherited, relative * magnitude, divided), pending=True)]
 
@@ -76,6 +83,29 @@ def largest(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclos
     return [Enclosed(value, radius, data.pending)]
 
 
+def running(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    """Return what running sums make; the terms of each may be added in any order, in float32."""
+    tf = tensorflow()
+    data, axis = inputs[0], inputs[1].value
+
+    def sums(x: Tensor) -> Tensor:
+        return applied(node, [x, axis])[0]
+
+    sizes = tf.abs(data.value)
+    relative = factor * tf.sqrt(sums(tf.ones_like(sizes))) * FLOAT32 + OPERATION_ERROR
+    received = data.stored(kind)
+    inherited = None if received is None else sums(zeros_for(received, data.value))
+    return [Enclosed(sums(data.value), added(inherited, relative * sums(sizes)), pending=True)]
+
+
+def dilated(node: Node, inputs: Sequence[Enclosed], kind: FloatType, **_: float) -> list[Enclosed]:
+    """Return what a dilation makes: the largest of sums moves by no more than one of them, and is rounded."""
+    (value,) = applied(node, [item.value for item in inputs])
+    radii = [zeros_for(item.stored(kind), item.value) for item in inputs]
+    (inherited,) = applied(node, radii)
+    return [Enclosed(value, inherited + tensorflow().abs(value) * OPERATION_ERROR, pending=True)]
+
+
 def shared(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
     """Return what a softmax makes, whose steps may each be stored: difference, exponential, sum, quotient."""
     tf = tensorflow()
@@ -91,6 +121,22 @@ def shared(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     return [Enclosed(value, value * tf.math.expm1(relative) + kind.half_unit(value), pending=True)]
 
 
+def logarithms(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: float) -> list[Enclosed]:
+    """Return what the logarithm of a softmax makes: x - max - log sum exp(x - max), steps stored or not."""
+    tf = tensorflow()
+    (data,) = inputs
+    (value,) = applied(node, [data.value])
+    terms = tf.cast(tf.shape(data.value)[-1], tf.float64)
+    below = data.value - tf.reduce_max(data.value, -1, keepdims=True)
+    exponent = added(data.stored(kind), kind.half_unit(below), tf.abs(below) * OPERATION_ERROR)
+    assert exponent is not None, "a difference is rounded"
+    adding = tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
+    grown = tf.reduce_logsumexp(value + exponent + kind.roundoff, -1, keepdims=True) + adding + kind.roundoff
+    logarithm = below - value
+    own = tf.abs(logarithm) * FUNCTION_ERROR + kind.half_unit(logarithm) + tf.abs(value) * OPERATION_ERROR
+    return [Enclosed(value, exponent + grown + own, pending=True)]
+
+
 def _terms(node: Node, data: Tensor, value: Tensor) -> Tensor:
     """Return how many numbers one output adds up at most."""
     tf = tensorflow()
@@ -104,6 +150,9 @@ SUMMING = {
     "Sum": summed,
     "AvgPool": summed,
     "Softmax": shared,
+    "LogSoftmax": logarithms,
+    "Cumsum": running,
+    "Dilation2D": dilated,
     "DepthwiseConv2dNative": multiplied,
 }
 LARGEST = frozenset({"Max", "Min", "MaxPool", "MaxPoolV2"})

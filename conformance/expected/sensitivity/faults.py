@@ -52,9 +52,7 @@ class Place:
 
     def stored(self, value: Array) -> Array:
         """Return values as a device of the precision returns them."""
-        with np.errstate(over="ignore"):
-            narrow = value.astype(np.float16 if self.float_bits == HALF else np.float32)
-        return narrow.astype(np.float32)
+        return stored(value, self.float_bits)
 
     def catches(self, result: Array) -> bool:
         """Return whether a result deviates."""
@@ -76,6 +74,13 @@ class Place:
 
         unit = half_unit(np.abs(self.value) + self.radius, self.float_bits)
         return np.asarray(self.radius + 2 * unit)
+
+
+def stored(value: Array, float_bits: int) -> Array:
+    """Return values as a device of a float type returns them."""
+    with np.errstate(over="ignore"):
+        narrow = value.astype(np.float16 if float_bits == HALF else np.float32)
+    return narrow.astype(np.float32)
 
 
 def gain(place: Place) -> Found:

@@ -49,10 +49,14 @@ class FaultyFixedPoint:
         arguments = [item.value for item in inputs]
         arguments[places[0]] = self._quantised(arguments[places[0]] * factors[0], self.quantise)
         arguments[places[1]] = self._quantised(arguments[places[1]] * factors[1], None)
-        (total,) = applied(node, arguments)
+        total = self.total(node, arguments)
         if self.accumulator is not None:
             total = _wrapped(total, self.accumulator)
         return [Enclosed(total / (factors[0] * factors[1]), None, pending=True)]
+
+    def total(self, node: Node, arguments: Sequence[Tensor]) -> Tensor:
+        """Return the sum of products of whole numbers."""
+        return applied(node, arguments)[0]
 
     def _quantised(self, product: Tensor, quantise: Callable[[Tensor], Tensor] | None) -> Tensor:
         tf = tensorflow()
@@ -88,6 +92,7 @@ def _wrapped(x: Tensor, bits: int) -> Tensor:
 FAULTS: dict[str, dict[str, Any]] = {
     "input floored": {"quantise": floor},
     "input truncated": {"quantise": towards_zero},
+    "input wraps": {"wraps": True},
     "input wraps, scale 5 % too large": {"wraps": True, "scale_error": 0.05},
     "scale 5 % too large": {"scale_error": 0.05},
     "accumulator of 20 bits": {"accumulator": 20},

@@ -21,6 +21,7 @@ from support.emulation import (
 from conformance.devices.base import Device, Session
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.graph.frozen import FrozenGraph
+from conformance.graph.lowering import without_functions
 from conformance.precision import parse_precision
 from conformance.quantization.parameter_file import QuantizationScales
 
@@ -209,6 +210,14 @@ def test_devices_and_colocations_of_another_machine_do_not_matter():
     assert same_bits(emulated(graph, {"x": X}, scales=NONE), plain)
 
 
+def test_a_one_hot_of_computed_numbers_is_stored_and_exact():
+    def build(tf):
+        places = tf.cast(placeholder(tf, shape=(4,)) * 3.0, tf.int32)
+        tf.multiply(tf.one_hot(places, 3, on_value=0.7, off_value=0.1), 1.5, name="o")
+
+    assert check(frozen(build, "o"), {"x": X[0, 0, :4, 0]}) == ()
+
+
 def loop(tf):
     x = placeholder(tf, shape=(4, 3))
 
@@ -249,7 +258,9 @@ def test_lists_of_tensors():
         states = tf.scan(lambda state, x: tf.tanh(state * 0.5 + x), placeholder(tf, shape=(5, 3)))
         tf.identity(states, name="o")
 
-    check(frozen(build, "o"), {"x": X.reshape(-1, 3)[:5]})
+    graph = without_functions(frozen(build, "o"), ["o"])
+    assert {"TensorListGetItem", "TensorListStack"} <= {node.op for node in graph.nodes.values()}
+    assert check(graph, {"x": X.reshape(-1, 3)[:5]}) == ()
 
 
 def test_a_recurrent_matmul_in_a_loop_of_tensorflow_1():

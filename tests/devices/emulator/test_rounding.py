@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.emulation import profile, same_bits
 
-from conformance.devices.emulator import kernels
+from conformance.devices.emulator import kernels, library
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
 
@@ -21,7 +21,7 @@ LADDER = np.append(HALVES, 65536.0)
 def compiled(dtype, rounding, overflow, tiny, out=None):
     request = f"mlu270,half_rounding={rounding},half_overflow={overflow},half_tiny={tiny}"
     signature = (tensorflow().as_dtype(dtype),)
-    return kernels.compiled(
+    return library.compiled(
         kernels.rounded, signature, float_bits=16, profile=profile(request), out=np.dtype(out or dtype).name
     )
 
@@ -89,7 +89,7 @@ def test_from_float64_it_is_rounded_once_and_not_by_way_of_float32():
 def test_at_fp32_float64_is_rounded_to_float32_and_float32_stays():
     for dtype in DTYPES:
         values = np.array([1 + 2.0**-24, 1 + 3 * 2.0**-24, 1e-3, -70000], dtype)
-        function = kernels.compiled(
+        function = library.compiled(
             kernels.rounded, (tensorflow().as_dtype(dtype),), float_bits=32, profile=profile(), out="float64"
         )
         assert same_bits(function(values).numpy(), values.astype(np.float32).astype(np.float64))

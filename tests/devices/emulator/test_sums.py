@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.emulation import emulated, frozen, halves, placeholder, profile, run, same_bits
 
-from conformance.devices.emulator import kernels
+from conformance.devices.emulator import kernels, library
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.numerics.half import round_to_half
 
@@ -123,7 +123,7 @@ def test_a_scalar_axis():
 
 
 def running(terms, kind, request="mlu270"):
-    function = kernels.compiled(
+    function = library.compiled(
         kernels.running_sum, ((tensorflow().float32, terms.ndim),), kind=kind, profile=profile(request)
     )
     return function(terms).numpy()

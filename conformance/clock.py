@@ -1,0 +1,13 @@
+"""The calendar's clock, read in this place alone, so that a test can turn it; what is measured has its own.
+
+A run reads it when it begins: a clock that is set afterwards changes no verdict.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+
+def now() -> dt.datetime:
+    """Return date and time, in UTC."""
+    return dt.datetime.now(dt.timezone.utc)

@@ -1,0 +1,55 @@
+"""What is found beyond the switches of the profile, in words."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conformance.probing import functions_found, storage_found, sums_found
+from conformance.probing.experiments import functions, storage, trees
+from conformance.probing.guess import Guess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from conformance.probing.measuring import Measured
+    from conformance.probing.result import Answer, Property
+
+EXPERIMENTS = (*storage.EXPERIMENTS, *trees.EXPERIMENTS, *functions.EXPERIMENTS)
+"""What all of them need."""
+
+
+def properties(measured: Sequence[Measured], answers: Sequence[Answer]) -> list[Property]:
+    """Return everything that results tell, subject by subject.
+
+    Args:
+        measured: what the device gave, at each precision that it offers.
+        answers: of the switches.
+    """
+    known = {answer.switch: answer.value for answer in answers if answer.value is not None}
+    found = []
+    for run in measured:
+        guess = Guess(known, run.precision, storage_found.form_of(run))
+        for part in (storage_found, sums_found, functions_found):
+            found += list(part.found(run, guess))
+    return _together(found)
+
+
+def _together(found: Iterable[Property]) -> list[Property]:
+    """Return properties that say the same at several precisions as one, those of a subject side by side."""
+    by_words: dict[tuple[str, str], Property] = {}
+    for item in found:
+        key = (item.subject, f"{item.words}|{item.confirmed}")
+        if (first := by_words.get(key)) is None:
+            by_words[key] = item
+            continue
+        precisions = [*first.precisions, *item.precisions]
+        by_words[key] = msgspec.structs.replace(first, precisions=precisions)
+    subjects = list(dict.fromkeys(item.subject for item in by_words.values()))
+    return list(
+        itertools.chain.from_iterable(
+            [item for item in by_words.values() if item.subject == subject] for subject in subjects
+        )
+    )

@@ -166,6 +166,16 @@ def _all_of(expected: BatchExpectations, node: str) -> list[str]:
     return [name for name in expected.network.graph.nodes if name.startswith(scope)]
 
 
+def compared_with(item: JudgedCase, again: JudgedCase) -> JudgedCase:
+    """Return a case, which deviates if the same graph gives other bits where it is compiled again."""
+    finding, verdict = item.finding, item.finding.verdict
+    if verdict is None or finding.sha256 == again.finding.sha256:
+        return item
+    said = f"{item.case.name} gave other bits when the same graph was compiled again"
+    changed = msgspec.structs.replace(verdict, outcome="deviates", reasons=[*verdict.reasons, said])
+    return dataclasses.replace(item, finding=dataclasses.replace(finding, verdict=changed), waived=False)
+
+
 def case_of(name: str, precision: Precision) -> Case:
     """Return what records call a tested operator at a precision."""
     return Case(network=OPERATORS, node=name, op=TESTS[name].op, precision=str(precision), mode="own")

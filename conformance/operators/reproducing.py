@@ -75,6 +75,7 @@ def _description(name: str, case: OperatorCase, network: BatchNetwork, files: di
             "",
             "[acceptance]",
             "cosine = 0.999",
+            "psnr = 40.0",
             "",
         ]
     )

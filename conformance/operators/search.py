@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from conformance.operators.judged_cases import compared_with
 from conformance.operators.table import EDGES, TESTS
 
 if TYPE_CHECKING:
@@ -126,7 +127,12 @@ class Search:
             self.found.drawn.update(dict.fromkeys(item.case for item in known))
 
         def first(cases: list[OperatorCase]) -> None:
-            each([*cases, *(case for case in EDGES if case.name in names)])
+            cases = [*cases, *(case for case in EDGES if case.name in names)]
+            each(cases)
+            if self._error is None:
+                again = self._judge(list(dict.fromkeys(cases)))  # compiled anew
+                known = self.found.judged
+                known.update({item.case: compared_with(known[item.case], item) for item in again})
 
         self._hypothesis(first, batches(names, least=1), [Phase.generate], 1)
         self._hypothesis(each, batches(names), [Phase.generate], self._examples + 1)  # the first is empty

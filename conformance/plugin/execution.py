@@ -209,8 +209,14 @@ class Run:
             fusion=self._fusion(finding.case),
             case_id=f"{finding.case}{suffix}",
             fail_unmodelled=self.plan.settings.unmodelled == "fail",
-            explained=self._explaining(finding) if self._explaining else None,
+            explained=self._explained(finding),
         )
+
+    def _explained(self, finding: Finding) -> bool | None:
+        """Return what a probe says of a finding; of operators by themselves it says nothing."""
+        if self._explaining is None or finding.case.network == OPERATORS:
+            return None
+        return self._explaining(finding)
 
     def _fusion(self, case: Case) -> str:
         """Return how the graph of a case was compiled, in words."""

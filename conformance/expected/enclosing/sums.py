@@ -111,12 +111,8 @@ def shared(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     tf = tensorflow()
     (data,) = inputs
     (value,) = applied(node, [data.value])
-    terms = tf.cast(tf.shape(data.value)[-1], tf.float64)
-    below = data.value - tf.reduce_max(data.value, -1, keepdims=True)
-    exponent = added(data.stored(kind), kind.half_unit(below), tf.abs(below) * OPERATION_ERROR)
-    assert exponent is not None, "a difference is rounded"
-    own = exponent + kind.roundoff
-    adding = tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
+    _, exponent = _below_the_largest(data, kind)
+    own, adding = exponent + kind.roundoff, _adding_up(data, kind, factor)
     relative = own + tf.reduce_sum(value * own, -1, keepdims=True) + adding + kind.roundoff
     return [Enclosed(value, value * tf.math.expm1(relative) + kind.half_unit(value), pending=True)]
 
@@ -126,15 +122,28 @@ def logarithms(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, facto
     tf = tensorflow()
     (data,) = inputs
     (value,) = applied(node, [data.value])
-    terms = tf.cast(tf.shape(data.value)[-1], tf.float64)
-    below = data.value - tf.reduce_max(data.value, -1, keepdims=True)
-    exponent = added(data.stored(kind), kind.half_unit(below), tf.abs(below) * OPERATION_ERROR)
-    assert exponent is not None, "a difference is rounded"
-    adding = tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
+    below, exponent = _below_the_largest(data, kind)
+    adding = _adding_up(data, kind, factor)
     grown = tf.reduce_logsumexp(value + exponent + kind.roundoff, -1, keepdims=True) + adding + kind.roundoff
     logarithm = below - value
     own = tf.abs(logarithm) * FUNCTION_ERROR + kind.half_unit(logarithm) + tf.abs(value) * OPERATION_ERROR
     return [Enclosed(value, exponent + grown + own, pending=True)]
+
+
+def _below_the_largest(data: Enclosed, kind: FloatType) -> tuple[Tensor, Tensor]:
+    """Return x - max x along the last axis, and by how much it may be off."""
+    tf = tensorflow()
+    below = data.value - tf.reduce_max(data.value, -1, keepdims=True)
+    radius = added(data.stored(kind), kind.half_unit(below), tf.abs(below) * OPERATION_ERROR)
+    assert radius is not None, "a difference is rounded"
+    return below, radius
+
+
+def _adding_up(data: Enclosed, kind: FloatType, factor: float) -> Tensor:
+    """Return the relative error of a sum of exponentials along the last axis, its steps stored or not."""
+    tf = tensorflow()
+    terms = tf.cast(tf.shape(data.value)[-1], tf.float64)
+    return tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
 
 
 def _terms(node: Node, data: Tensor, value: Tensor) -> Tensor:

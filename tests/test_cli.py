@@ -217,7 +217,7 @@ def test_the_installed_command_is_the_same():
     from importlib.metadata import entry_points
 
     (point,) = entry_points(group="console_scripts", name="mlu-conformance")
-    assert point.load() is cli.main
+    assert point.load() is cli.run
 
 
 def test_a_network_with_nothing_to_quantise_says_so(said, refusal, tmp_path):

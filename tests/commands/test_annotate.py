@@ -67,7 +67,7 @@ def test_judged_nodes_carry_outcome_and_errors(said, finished, tmp_path):
         if record["metrics"]:
             assert found[record["node"], f"{name}{timed}_mse"] == pytest.approx(record["metrics"]["mse"])
     deviating = {node for (node, _), value in found.items() if str(value).startswith("deviates:")}
-    assert deviating == set(MEANS)
+    assert deviating == {MEANS[1]}
     assert found[MEANS[1], "_conformance"].startswith(
         "SIMULATED emulator: deviates at int8-fp16 own; measured at int8-fp16 chained"
     )

@@ -10,10 +10,9 @@ from support.waivers import waiver_toml
 
 from conformance import clock, locations
 
-MEANS = {
-    f"norm/{name}-{precision}" for name in ("mean", "variance") for precision in ("int8-fp16", "int16-fp16")
-}
-GOOD = {"id": "running-sum", "network": "small", "nodes": ["norm/*"], "profile": "mlu270"}
+MEANS = {f"norm/variance-{precision}" for precision in ("int8-fp16", "int16-fp16")}
+"""What deviates; the sums of norm/mean are so small that storing them between axes allows for as much."""
+GOOD = {"id": "running-sum", "network": "small", "nodes": ["norm/variance"], "profile": "mlu270"}
 OUTPUT = {"nodes": ["out"], "operators": None, "modes": ["fused"], "precisions": ["*"], "profile": None}
 
 
@@ -33,7 +32,7 @@ def _table(waiver):
     return waiver_toml(**{"expires": dt.date(9999, 12, 31)} | waiver)
 
 
-def test_without_waivers_exactly_the_means_at_fp16_fail(judged):
+def test_without_waivers_exactly_the_mean_of_squares_at_fp16_fails(judged):
     result = judged()
     assert result.code == 1
     assert result.failed == result.cases("deviates") == MEANS
@@ -65,14 +64,14 @@ def test_a_repaired_profile_makes_the_waivers_stale_and_names_them(judged):
     for case in MEANS:
         assert f"small/{case}-own conforms, but waiver 'running-sum' says it deviates" in result.text
     (stale,) = [line for line in result.text.splitlines() if "FAILED: waiver 'running-sum' is stale" in line]
-    assert stale.endswith("(3 more cases)")
+    assert stale.endswith("(1 more cases)")
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"expires": dt.date(2020, 1, 1)}, "of these tests expired on 2020-01-01"),
-        ({"nodes": ["norm/*", "gone/mean"]}, "lists nodes 'gone/mean', which matches none of its cases"),
+        ({"nodes": ["norm/variance", "gone/mean"]}, "lists nodes 'gone/mean', which matches none of its cases"),
         ({"precisions": ["*-fp16", "int4-*"]}, "lists precisions 'int4-*', which matches none of its cases"),
     ],
 )
@@ -123,9 +122,9 @@ def test_a_waiver_for_something_else_does_not_excuse(judged, change):
 
 
 def test_two_waivers_for_one_case_stop_the_run_before_it_starts(judged):
-    result = judged(GOOD, GOOD | {"id": "again", "nodes": ["norm/mean"]})
+    result = judged(GOOD, GOOD | {"id": "again"})
     assert (result.code, result.outcomes) == (4, {})
-    assert "waivers 'running-sum' and 'again' both match small/norm/mean-int8-fp16-own" in result.text
+    assert "waivers 'running-sum' and 'again' both match small/norm/variance-int8-fp16-own" in result.text
     assert not result.directory.exists()
 
 

@@ -54,16 +54,12 @@ class OperatorTest:
         op: the operator type that is judged.
         draw: draws operands and attributes of a case.
         build: makes the tensor in a graph: gets TensorFlow, the operands, and attributes by name.
-        rows: whether the first axis of its first operand is a batch, and each sample is computed by itself.
-        channels: whether the last axis of all operands are channels that are computed one by one.
     """
 
     name: str
     op: str
     draw: Callable[[DrawFn], Drawn]
     build: Built
-    rows: bool = False
-    channels: bool = False
 
     def drawn(self, draw: DrawFn) -> OperatorCase:
         """Return a case."""

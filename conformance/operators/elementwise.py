@@ -168,7 +168,6 @@ BINARY: dict[str, tuple[Sequence[str], Sequence[str]]] = {
 COMPARED = ("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual")
 LOGICAL = ("LogicalAnd", "LogicalOr")
 EVERY = ("signed zeros", "whole", "uniform", "ties", "equal")
-DIRECT = {"rows": True, "channels": True}
 
 ELEMENTWISE_TESTS = (
     *(
@@ -177,7 +176,6 @@ ELEMENTWISE_TESTS = (
             op,
             functools.partial(_draw_one, recipes=recipes),
             functools.partial(_build_one, op=op),
-            **DIRECT,
         )
         for op, recipes in UNARY.items()
     ),
@@ -209,11 +207,11 @@ ELEMENTWISE_TESTS = (
         for op in LOGICAL
     ),
     OperatorTest("LogicalNot", "LogicalNot", functools.partial(_draw_one, recipes=EVERY), _build_not),
-    OperatorTest("AddN", "AddN", functools.partial(_draw_same, count=3), _build_sum, **DIRECT),
-    OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias, channels=True),
-    OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak, **DIRECT),
-    OperatorTest("ClipByValue", "ClipByValue", _draw_clip, _build_clip, **DIRECT),
-    OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope, channels=True),
+    OperatorTest("AddN", "AddN", functools.partial(_draw_same, count=3), _build_sum),
+    OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias),
+    OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak),
+    OperatorTest("ClipByValue", "ClipByValue", _draw_clip, _build_clip),
+    OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope),
     *(
         OperatorTest(op, op, _draw_chosen, functools.partial(_build_chosen, op=op))
         for op in ("Select", "SelectV2")

@@ -363,21 +363,19 @@ MOVING_TESTS = (
     ),
     OperatorTest("TopKV2/indices", "TopKV2", _draw_top, _build_top_places),
     OperatorTest("Cast", "Cast", _draw_cast, _build_cast),
-    OperatorTest("SpaceToBatchND", "SpaceToBatchND", _draw_blocks, _build_blocks, channels=True),
-    OperatorTest("BatchToSpaceND", "BatchToSpaceND", _draw_batches, _build_batches, channels=True),
+    OperatorTest("SpaceToBatchND", "SpaceToBatchND", _draw_blocks, _build_blocks),
+    OperatorTest("BatchToSpaceND", "BatchToSpaceND", _draw_batches, _build_batches),
     OperatorTest(
         "SpaceToDepth",
         "SpaceToDepth",
         functools.partial(_draw_depth, deep=False),
         functools.partial(_build_depth, op="SpaceToDepth"),
-        rows=True,
     ),
     OperatorTest(
         "DepthToSpace",
         "DepthToSpace",
         functools.partial(_draw_depth, deep=True),
         functools.partial(_build_depth, op="DepthToSpace"),
-        rows=True,
     ),
     *(
         OperatorTest(
@@ -385,8 +383,6 @@ MOVING_TESTS = (
             op,
             functools.partial(_draw_resized, recipes=recipes, halves=recipes is SMOOTH),
             functools.partial(_build_resized, op=op),
-            rows=True,
-            channels=True,
         )
         for op, recipes in (
             ("ResizeNearestNeighbor", MOVED),

@@ -158,16 +158,14 @@ def _listed(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 PRODUCT_TESTS = (
-    OperatorTest("Conv2D", "Conv2D", _draw_convolution, _build_convolution, rows=True),
+    OperatorTest("Conv2D", "Conv2D", _draw_convolution, _build_convolution),
     OperatorTest(
         "Conv2D/dilated",
         "Conv2D",
         functools.partial(_draw_convolution, dilated=True),
         _build_convolution,
     ),
-    OperatorTest(
-        "DepthwiseConv2dNative", "DepthwiseConv2dNative", _draw_depthwise, _build_depthwise, rows=True
-    ),
+    OperatorTest("DepthwiseConv2dNative", "DepthwiseConv2dNative", _draw_depthwise, _build_depthwise),
     OperatorTest("Conv2DBackpropInput", "Conv2DBackpropInput", _draw_transposed, _build_transposed),
     OperatorTest("Conv3D", "Conv3D", _draw_volume, _build_volume),
     OperatorTest("MatMul", "MatMul", _draw_matmul, _build_matmul),

@@ -196,20 +196,16 @@ REDUCING_TESTS = (
             op,
             functools.partial(_draw_pool, recipes=recipes),
             functools.partial(_build_pool, op=op),
-            rows=True,
-            channels=True,
         )
         for op, recipes in (("AvgPool", TERMS), ("MaxPool", MOVED))
     ),
     *(
-        OperatorTest(op, op, _draw_soft, functools.partial(_build_soft, op=op), rows=True)
+        OperatorTest(op, op, _draw_soft, functools.partial(_build_soft, op=op))
         for op in ("Softmax", "LogSoftmax")
     ),
-    OperatorTest(
-        "FusedBatchNormV3", "FusedBatchNormV3", _draw_normed, _build_normed, rows=True, channels=True
-    ),
+    OperatorTest("FusedBatchNormV3", "FusedBatchNormV3", _draw_normed, _build_normed),
     OperatorTest("LRN", "LRN", _draw_response, _build_response),
     OperatorTest("Cumsum", "Cumsum", _draw_cumulated, _build_cumulated),
     OperatorTest("SegmentSum", "SegmentSum", _draw_segments, _build_segments),
-    OperatorTest("Dilation2D", "Dilation2D", _draw_dilation, _build_dilation, rows=True, channels=True),
+    OperatorTest("Dilation2D", "Dilation2D", _draw_dilation, _build_dilation),
 )

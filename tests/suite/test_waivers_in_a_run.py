@@ -71,7 +71,10 @@ def test_a_repaired_profile_makes_the_waivers_stale_and_names_them(judged):
     ("change", "sentence"),
     [
         ({"expires": dt.date(2020, 1, 1)}, "of these tests expired on 2020-01-01"),
-        ({"nodes": ["norm/variance", "gone/mean"]}, "lists nodes 'gone/mean', which matches none of its cases"),
+        (
+            {"nodes": ["norm/variance", "gone/mean"]},
+            "lists nodes 'gone/mean', which matches none of its cases",
+        ),
         ({"precisions": ["*-fp16", "int4-*"]}, "lists precisions 'int4-*', which matches none of its cases"),
     ],
 )

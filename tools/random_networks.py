@@ -61,10 +61,12 @@ TOGETHER = {
     "arithmetic=float32,reduction_sum=fp32,softmax_steps=rounded,real_div=reciprocal,"
     "batch_norm_steps=rounded,resize_steps=rounded",
     "first axis first, folded, symmetric": "fixed_point_range=symmetric,arithmetic=float32,"
-    "reduction_sum=fp32,reduction_order=first-axis-first,batch_norm_steps=folded,"
+    "reduction_sum=fp32,average_pool_sum=by-window,reduction_order=first-axis-first,"
+    "batch_norm_steps=folded,"
     "fused_intermediates=fp32",
     "last axis first, steps stored": "half_rounding=ties-away,half_overflow=saturate,"
-    "fixed_point_rounding=half-up,reduction_sum=fp32,reduction_order=last-axis-first,"
+    "fixed_point_rounding=half-up,reduction_sum=fp32,average_pool_sum=by-window,"
+    "reduction_order=last-axis-first,"
     "softmax_steps=rounded,real_div=reciprocal,resize_steps=rounded",
     STOCK: "",
 }

@@ -9,11 +9,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from conformance.expected.enclosing.tensors import Enclosed, FloatType, Tensor, applied, zeros_for
-from conformance.graph.editing import copied
+from conformance.expected.enclosing.tensors import Enclosed, FloatType, Tensor, zeros_for
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import known
-from conformance.graph.retype import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,31 +20,26 @@ if TYPE_CHECKING:
 
     Pass = Callable[[Tensor], Tensor]
 
-WINDOW = (1, 2)
-"""Axes along which a window slides."""
-
 
 def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, like: Tensor) -> Tensor | None:
     """Return the radius of a sum whose terms are off, and that is stored between axes, whichever is first.
 
-    A mean over axes is stored as a sum, and once more when it was divided, as the card's is. Nothing was seen
-    of a window's; where it goes by axes, what it stores are means.
+    A mean is stored as a sum, and once more when it was divided, as the card's is. Nothing was seen of the
+    sums of a window, so that for them this is not allowed.
 
     Args:
-        node: a sum or a mean over axes or a window.
+        node: a sum or a mean, over axes or a window.
         inputs: the tensor, and perhaps axes.
         kind: the float type.
         like: the result.
 
     Returns:
-        The radius before the result is stored; None where but one axis is reduced.
+        The radius before the result is stored; None where but one axis is reduced, or a window.
     """
     tf = tensorflow()
-    passes = _passes(node, inputs)
-    if len(passes) < 2:
+    if known(node.op).reduces == "window" or len(passes := _passes(node, inputs)) < 2:
         return None
-    entry = known(node.op)
-    roundings = 2 if entry.running_sum == "mean" and entry.reduces == "axes" else 1
+    roundings = 2 if known(node.op).running_sum == "mean" else 1
     radii = []
     for order in (passes, passes[::-1]):
         value = inputs[0].value
@@ -61,20 +54,7 @@ def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, l
 def _passes(node: Node, inputs: Sequence[Enclosed]) -> list[Pass]:
     """Return what reduces each axis by itself, the first axis first."""
     tf = tensorflow()
-    if known(node.op).reduces == "window":
-        window = list(attribute(node, "ksize").list.i)
-        return [_along_one(node, axis) for axis in WINDOW if window[axis] > 1]
     reduce = tf.reduce_mean if known(node.op).running_sum == "mean" else tf.reduce_sum
     rank = len(inputs[0].value.shape)
     axes = sorted({int(axis) % rank for axis in inputs[1].value.numpy().reshape(-1)})
     return [functools.partial(reduce, axis=axis, keepdims=True) for axis in axes]
-
-
-def _along_one(node: Node, axis: int) -> Pass:
-    """Return a pooling along one axis of the window; the other's strides are taken with its own pooling."""
-    pooling = copied(node)
-    for key in ("ksize", "strides"):
-        sizes = [1, 1, 1, 1]
-        sizes[axis] = list(attribute(node, key).list.i)[axis]
-        pooling.attr[key].list.i[:] = sizes
-    return lambda x: applied(pooling, [x])[0]

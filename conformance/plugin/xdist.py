@@ -6,6 +6,7 @@ runs, and knows which cases belong together. It never opens a device.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -94,6 +95,12 @@ class Controller:
         except (ConformanceError, OSError):
             return  # said when tests of the suite have been collected; other tests need no plan
         node.workerinput[OURS] = str(self._path)
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the directory that was made for a run that never began: it is empty then."""
+        if self._path is not None and settings_of(self._config).run_dir is None:
+            with contextlib.suppress(OSError):
+                self._path.rmdir()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:

@@ -72,6 +72,23 @@ def test_a_directory_below_a_file_cannot_be_written(network, tmp_path):
     assert f"run directory {tmp_path / 'file/run'} cannot be written" in result.text
 
 
+@pytest.mark.parametrize("asked", ["tests/test_errors.py", "conformance/suite"])
+def test_workers_without_a_run_leave_no_directory(tmp_path, asked):
+    """Other tests, or a start that is refused: a run directory is named before that is known."""
+    line = [sys.executable, "-m", "pytest", f"--config-file={ROOT / 'pytest.ini'}", f"{ROOT / asked}"]
+    options = ["-mmlu", "--nodes=nonsense"] if asked == "conformance/suite" else []
+    ended = subprocess.run(
+        [*line, *options, "-n1", "-q", "-pno:cacheprovider"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == (4 if options else 0), ended.stdout + ended.stderr
+    assert not [*(tmp_path / "runs").glob("*")]
+
+
 def test_two_runs_do_not_share_a_directory(network, tmp_path):
     first = run_suite(tmp_path / "run", "--profile=ideal", network=network)
     before = (first.directory / "records.jsonl").read_bytes()

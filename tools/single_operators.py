@@ -76,7 +76,11 @@ OPERATORS = (
     Operator("Sum", lambda tf, x: tf.reduce_sum(x, [1, 2], name="out"), why=ORDER),
     Operator("Mean", lambda tf, x: tf.reduce_mean(x, [1, 2], name="out"), why=ORDER),
     Operator("AvgPool", lambda tf, x: tf.nn.avg_pool2d(x, 8, 1, "VALID", name="out"), why=POOL),
-    Operator("Softmax", lambda tf, x: tf.nn.softmax(x, name="out"), why="its Exp, which no switch describes, and its sum"),
+    Operator(
+        "Softmax",
+        lambda tf, x: tf.nn.softmax(x, name="out"),
+        why="its Exp, which no switch describes, and its sum",
+    ),
     Operator("Tanh", lambda tf, x: tf.tanh(x, name="out"), why=PARTS),
     Operator("Exp", lambda tf, x: tf.exp(x, name="out"), why=PARTS),
     Operator("Rsqrt", lambda tf, x: tf.math.rsqrt(x, name="out"), positive=True, why=PARTS),

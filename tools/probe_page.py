@@ -100,7 +100,7 @@ def _said(probe: Probe, subject: str) -> str:
     return f"{item.words}{f' [{item.confirmed}]' if item.confirmed else ''}"
 
 
-def _stock_devices(python: Path | None) -> Iterator[DeviceRequest | None]:
+def stock_devices(python: Path | None) -> Iterator[DeviceRequest | None]:
     """Yield None for NumPy, and how TensorFlow 2 and, where it is there, TensorFlow 1.15 are asked for."""
     yield None
     yield DeviceRequest("cpu")
@@ -135,7 +135,7 @@ def stock_tables(asked: Sequence[str], python: Path | None) -> dict[str, list[st
             if "operators" in asked
         ]
         found, columns = [], []
-        for request in _stock_devices(python):
+        for request in stock_devices(python):
             with _opened(request) as device:
                 found.append(_probe(device))
                 columns.append(single_operators.shares(device, found[-1], stores))

@@ -191,3 +191,10 @@ def test_a_run_whose_records_say_nothing_has_no_share():
 
 def test_nothing_is_left_out_of_a_probe_of_usual_size():
     assert arithmetic(probe()).left_out == 0
+
+
+def test_a_run_whose_probe_is_damaged_is_one_sentence(tmp_path):
+    run = write_run(tmp_path / "run", small_records())
+    (run / PROBE).write_text('{"answers": [')
+    with pytest.raises(UsageError, match=r"probe .*probe\.json is malformed: Input data was truncated"):
+        run_page(run)

@@ -53,7 +53,7 @@ SILENT_SECONDS = 1
 """How long a lock may be waited for without a word."""
 TENSOR = re.compile(r"(?P<node>.+)\.[0-9]+\.npy")
 """The file of a tensor; see :func:`_file`."""
-HALF = re.compile(r"\..+\.(npy|json)\.[a-z0-9_]{8}\.part")
+HALF = re.compile(r"\..+\.(npy|json)(\.[a-z0-9_]{8})?\.part")
 """A file of these that was not written to its end."""
 
 

@@ -39,7 +39,7 @@ from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
 from conformance.graph.structure import Structure
 from conformance.machine import cpu_model
-from conformance.npy import map_npy
+from conformance.npy import map_npy, write_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -317,7 +317,7 @@ class GoldenStore:
     def _write(self, name: str, sample: int, value: Array) -> None:
         path = self.directory / _file(name, sample)
         stored = np.asarray(value, "<f4", order="C")
-        write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
+        write_atomically(path, lambda file: write_npy(file, stored))
 
     def _verified(self, node: GoldenNode, sample: int) -> Array:
         path = self.path(_file(node.name, sample))

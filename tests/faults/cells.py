@@ -90,7 +90,7 @@ OF_COMMANDS = [
     *_cells("golden", ["reading", "tensors", "manifest"], "tensors", [("manifest", KILLED)]),
 ]
 PLACES = {
-    "run": ("size=4k", "size=16k", "size=64k"),
+    "run": ("size=4k", "size=8k", "size=12k"),
     "goldens": ("size=4k", "size=128k", "size=800k"),
     "goldens of a run": ("size=300k", "size=600k"),
     "scales": ("size=48k", "size=52k"),

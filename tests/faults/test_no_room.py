@@ -15,7 +15,7 @@ from support.kept_network import kept_network
 from support.suite_run import ROOT
 
 FULL = "No space left on device"
-SENTENCE = re.compile(rf"^.*(?:{FULL}).*$", re.MULTILINE)
+SENTENCE = re.compile(rf"^.*(?:{FULL}|free some disk space).*$", re.MULTILINE)
 
 
 class Work(NamedTuple):
@@ -79,7 +79,7 @@ def test_no_room_is_one_sentence_and_with_room_the_command_succeeds(cell, tmp_pa
     variables = places.environment | work.variables
     first = [part.format(run="first") for part in work.command]
     ended = without_room(place, cell.fault, first, variables, tmp_path)
-    assert ended.code == 3, ended.text
+    assert ended.code == (0 if cell.phase == "page" else 3), "a page is drawn again later, from the records"
     assert SENTENCE.search(ended.text), ended.text
     assert str(place) in SENTENCE.search(ended.text)[0], ended.text
     assert "Traceback" not in ended.text

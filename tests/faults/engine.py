@@ -196,7 +196,9 @@ def strike(found: Stopped, fault: str, records: Path, kept: Sequence[Path] = ())
         for pid in processes_of(found.tag):
             os.kill(pid, signal.SIGKILL)
         found.process.wait()
-    assert {name: digest for name, digest in finished(*kept).items() if name in files} == files
+    assert {name: digest for name, digest in finished(*kept).items() if name in files} == files, (
+        "a golden is lost"
+    )
     assert content(records).startswith(before), "a record is lost"
     return Struck(code, found.places.output.read_text(errors="replace"), before)
 

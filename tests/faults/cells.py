@@ -43,7 +43,7 @@ SUITE = {
     "drawing": "file *.small.png*.part 1",
 }
 """Where the phases of a run begin."""
-OF_CARD = SUITE | {"compile": f"call {REMOTE}.open 2", "device": f"call {REMOTE}.run 3"}
+OF_CARD = SUITE | {"compile": f"call {REMOTE}.open 2", "device": f"call {REMOTE}.run 2"}
 """The worker of a card knows nothing of tests: it is the process that asks it which stops."""
 COMMANDS = {
     "reading": "call conformance.graph.graph_file:load_frozen_graph 1",

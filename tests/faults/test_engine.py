@@ -17,7 +17,7 @@ from faults.engine import Places, processes_of, stopped, strike
 def test_it_is_seen_what_a_command_leaves_or_loses(tmp_path, monkeypatch, kind, seen):
     places = Places(tmp_path)
     found = stopped(places, "file *half.part 1", ["faults.careless", kind, str(tmp_path)])
-    monkeypatch.setattr(engine, "SECONDS", 2)
+    monkeypatch.setattr(engine, "SECONDS", 8)
     if seen is None:
         struck = strike(found, "SIGINT", tmp_path / "records.jsonl", [tmp_path])
         assert (struck.code, struck.records) == (130, b"first\n")

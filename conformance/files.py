@@ -215,8 +215,8 @@ def read_bytes(path: Path, what: str) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with a null byte, which another file may hold
+        raise UsageError(f"{what} {path} cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
 def mapped_bytes(path: Path, what: str) -> memoryview:

@@ -187,7 +187,7 @@ def read_toml(path: Path, kind: type[T], what: str) -> T:
     """
     try:
         return msgspec.toml.decode(read_bytes(path, what), type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(f"{what} {path} is malformed: {error}") from error
 
 
@@ -195,7 +195,7 @@ def read_json(path: Path, kind: type[T], what: str) -> T:
     """Read ``path`` as JSON of the structure ``kind``; errors as in :func:`read_toml`."""
     try:
         return msgspec.json.decode(read_bytes(path, what), type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(f"{what} {path} is malformed: {error}") from error
 
 

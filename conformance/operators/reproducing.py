@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from conformance.files import write_text_atomically
+from conformance.files import write_atomically, write_text_atomically
 from conformance.network_file import FILE
+from conformance.npy import write_npy
 from conformance.operators.batch import BatchNetwork, BatchStore
 from conformance.precision import FIXED_BITS
 from conformance.quantization.calibrated import note_calibrated
@@ -37,7 +37,7 @@ def write_reproduction(case: OperatorCase, precision: Precision, directory: Path
     files = {}
     for place, (tensor, values) in enumerate(network.feeds(0).items()):
         files[tensor] = f"input_{place}.npy"
-        np.save(target / files[tensor], values, allow_pickle=False)
+        write_atomically(target / files[tensor], functools.partial(write_npy, array=values))
     write_text_atomically(target / FILE, _description(name, case, network, files))
     from conformance.networks import Network
 

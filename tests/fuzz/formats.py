@@ -30,6 +30,7 @@ from conformance.gating.gate import Demands, gate
 from conformance.goldens import GoldenStore
 from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.selection import key_nodes
+from conformance.graph.wholeness import check_whole
 from conformance.history.tracking import history_of, read_runs
 from conformance.html.pages import page_of
 from conformance.judging.bounds import read_margins
@@ -79,7 +80,10 @@ def _described(directory: Path) -> None:
 
 
 def _graph(file: Path) -> None:
-    key_nodes(load_frozen_graph(file, ["out"]), ())
+    """Do what a network does with its graph."""
+    graph = load_frozen_graph(file, ["out"])
+    check_whole(graph)
+    key_nodes(graph, ())
 
 
 def _goldens(directory: Path) -> None:

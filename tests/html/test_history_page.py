@@ -52,6 +52,13 @@ def test_marks_are_where_a_label_becomes_another():
     assert marks(found[:6]) == []
 
 
+@pytest.mark.parametrize("driver", ["4.2\x1b[31m", "$\\frac", "牛4.20", "\x00"])
+def test_a_label_may_be_any_text(page, driver):
+    found = history(runs=8)
+    found.runs[-1] = msgspec.structs.replace(found.runs[-1], driver=driver)
+    assert page(found).verdict
+
+
 def test_pointing_at_a_course_shows_its_runs(page):
     made = page(history(runs=1000, series=1))
     assert "MLU270 0123; 300 of 1,000 runs are drawn" in made.texts

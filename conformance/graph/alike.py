@@ -74,8 +74,11 @@ class Parts:
         self.graph = _parted(whole, dict(zip(ends, self.handed.items(), strict=True)), wanted)
         self._described: dict[str, Hashable] = {}
         together: dict[str, list[str]] = collections.defaultdict(list)
-        for tensor, value in [*zip(ends, self.handed, strict=True), *((name, name) for name in wanted)]:
-            together[producer(tensor)].append(value)
+        for node, value in [
+            *zip(ends.values(), self.handed, strict=True),
+            *((name, name) for name in wanted),
+        ]:
+            together[node].append(value)
         self.parts = [
             self._part(tuple(together[name])) for name in order or topological(whole) if name in together
         ]
@@ -129,10 +132,13 @@ class Parts:
         return self._described[node.name]
 
 
-def _ends(graph: FrozenGraph) -> list[str]:
-    """Return the float32 tensors of known shapes at which parts end, beside nodes that are asked for."""
+def _ends(graph: FrozenGraph) -> dict[str, str]:
+    """Return the float32 tensors of known shapes at which parts end, beside nodes that are asked for.
+
+    Each has the node with which it is computed: its own, or the first of many slices of one tensor.
+    """
     if any(node.op in CONTROL_FLOW for node in graph.nodes.values()):
-        return []
+        return {}
     readers: collections.Counter[str] = collections.Counter()
     slices: dict[str, list[str]] = collections.defaultdict(list)
     for node in graph.nodes.values():
@@ -143,9 +149,8 @@ def _ends(graph: FrozenGraph) -> list[str]:
     outputs: dict[str, list[str]] = collections.defaultdict(list)
     for tensor in readers:
         outputs[producer(tensor)].append(tensor)
-    spread = {
-        tensor for group in (*slices.values(), *outputs.values()) if len(group) >= SPREAD for tensor in group
-    }
+    groups = [group for group in (*outputs.values(), *slices.values()) if len(group) >= SPREAD]
+    spread = {tensor: producer(group[0]) for group in groups for tensor in group}
     live, types, float32 = dataflow(graph).nodes, tensor_types(graph), tensorflow().float32
 
     def ends(tensor: str) -> bool:
@@ -154,7 +159,11 @@ def _ends(graph: FrozenGraph) -> list[str]:
         fed = source not in live or graph.nodes[source].op in INPUT_OPERATORS
         return not fed and kind.dtype == float32 and None not in (kind.shape or (None,))
 
-    return [tensor for tensor in readers if (readers[tensor] > 1 or tensor in spread) and ends(tensor)]
+    return {
+        tensor: spread.get(tensor, producer(tensor))
+        for tensor in readers
+        if (readers[tensor] > 1 or tensor in spread) and ends(tensor)
+    }
 
 
 def _parted(graph: FrozenGraph, ends: Mapping[str, tuple[str, str]], wanted: Sequence[str]) -> FrozenGraph:

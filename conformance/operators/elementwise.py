@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from conformance.graph.operators import EXACT
 from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import MOVED, SHAPES, SIGNED, operand_of, shape_of, truths_of
+from conformance.operators.laws import EACH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,6 +178,7 @@ ELEMENTWISE_TESTS = (
             op,
             functools.partial(_draw_one, recipes=recipes),
             functools.partial(_build_one, op=op),
+            () if op in EXACT else EACH,
         )
         for op, recipes in UNARY.items()
     ),
@@ -185,6 +188,7 @@ ELEMENTWISE_TESTS = (
             op,
             functools.partial(_draw_two, first=first, second=second),
             functools.partial(_build_two, op=op),
+            () if op in EXACT else EACH,
         )
         for op, (first, second) in BINARY.items()
     ),
@@ -207,11 +211,11 @@ ELEMENTWISE_TESTS = (
         for op in LOGICAL
     ),
     OperatorTest("LogicalNot", "LogicalNot", functools.partial(_draw_one, recipes=EVERY), _build_not),
-    OperatorTest("AddN", "AddN", functools.partial(_draw_same, count=3), _build_sum),
-    OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias),
-    OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak),
+    OperatorTest("AddN", "AddN", functools.partial(_draw_same, count=3), _build_sum, EACH),
+    OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias, EACH),
+    OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak, EACH),
     OperatorTest("ClipByValue", "ClipByValue", _draw_clip, _build_clip),
-    OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope),
+    OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope, EACH),
     *(
         OperatorTest(op, op, _draw_chosen, functools.partial(_build_chosen, op=op))
         for op in ("Select", "SelectV2")

@@ -2,6 +2,9 @@
 
 An operator that fails in a batch is searched by itself: lists of its cases alone, which hypothesis shrinks. A
 case that was judged once is not run again, so that shrinking a list costs nothing; only new cases compile.
+
+The laws of an operator are held of the first drawn case that has room for them, at each precision, and of
+every case where one of them fails and the operator is searched by itself.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from conformance.operators.judged_cases import compared_with
-from conformance.operators.table import EDGES, TESTS
+from conformance.operators.judged_cases import NO_LAWS, compared_with
+from conformance.operators.table import EDGES, TESTS, laws_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from conformance.operators.case import OperatorCase
-    from conformance.operators.judged_cases import JudgedCase
+    from conformance.operators.judged_cases import JudgedCase, Laws
+    from conformance.operators.laws import Derived
 
-    Judge = Callable[[Sequence[OperatorCase]], list[JudgedCase]]
+    Judge = Callable[[Sequence[OperatorCase], Laws], list[JudgedCase]]
 
 SEED = 14
 """Every search draws the same cases, on every machine."""
@@ -91,7 +95,7 @@ class Search:
     """A search at one precision.
 
     Args:
-        judge: judges a batch on the device.
+        judge: judges a batch on the device, with the cases that laws derive from those in it.
         examples: how many batches are drawn.
         database: directory of what failed before, which is tried first; None: there is none.
     """
@@ -100,6 +104,7 @@ class Search:
         self._judge, self._examples, self._database = judge, examples, database
         self._error: Exception | None = None
         self._trials = self._broken = 0
+        self._held: set[tuple[str, str]] = set()
         self.found = Found()
 
     def run(self, names: Sequence[str]) -> Found:
@@ -121,18 +126,21 @@ class Search:
         """Judge as many batches of all operators as are asked for; none fails here."""
 
         def each(cases: list[OperatorCase]) -> None:
+            known(cases, {case: self._not_held(case) for case in cases})
+
+        def known(cases: list[OperatorCase], laws: Laws = NO_LAWS) -> None:
             self._trials = 0
-            known = self._of(cases)
+            judged = self._of(cases, laws)
             self.found.batches += bool(cases)
-            self.found.drawn.update(dict.fromkeys(item.case for item in known))
+            self.found.drawn.update(dict.fromkeys(item.case for item in judged))
 
         def first(cases: list[OperatorCase]) -> None:
             cases = [*cases, *(case for case in EDGES if case.name in names)]
-            each(cases)
+            known(cases)
             if self._error is None:
-                again = self._judge(list(dict.fromkeys(cases)))  # compiled anew
-                known = self.found.judged
-                known.update({item.case: compared_with(known[item.case], item) for item in again})
+                again = self._judge(list(dict.fromkeys(cases)), NO_LAWS)  # compiled anew
+                found = self.found.judged
+                found.update({item.case: compared_with(found[item.case], item) for item in again})
 
         self._hypothesis(first, batches(names, least=1), [Phase.generate], 1)
         self._hypothesis(each, batches(names), [Phase.generate], self._examples + 1)  # the first is empty
@@ -140,9 +148,11 @@ class Search:
     def alone(self, name: str, phases: Sequence[Phase] = (Phase.generate, Phase.shrink)) -> JudgedCase | None:
         """Search one operator by itself; return the minimal case to which hypothesis shrinks what fails."""
         self._trials = self._broken = 0
+        failing = self._failing(name)
+        lawful = not failing or any(item.beside for item in failing)
 
         def each(cases: list[OperatorCase]) -> None:
-            for item in self._of(cases):
+            for item in self._of(cases, {case: laws_of(case) for case in cases} if lawful else NO_LAWS):
                 if item.fails:
                     self.found.minimal[name] = item  # hypothesis tries the smallest last
                     raise CaseFails(name)
@@ -150,10 +160,20 @@ class Search:
         self._hypothesis(
             each, lists(name), phases, LISTS, None if self._database is None else self._database / name
         )
-        failing = [item for item in self.found.judged.values() if item.case.name == name and item.fails]
+        failing = self._failing(name)
         if failing and name not in self.found.minimal:
             self.found.minimal[name] = min(failing, key=lambda item: item.case.elements)
         return self.found.minimal.get(name)
+
+    def _failing(self, name: str) -> list[JudgedCase]:
+        """Return what fails of an operator by now."""
+        return [item for item in self.found.judged.values() if item.case.name == name and item.fails]
+
+    def _not_held(self, case: OperatorCase) -> list[Derived]:
+        """Return what the laws that were not held yet of an operator derive from a case."""
+        derived = [item for item in laws_of(case) if (case.name, item.law) not in self._held]
+        self._held |= {(case.name, item.law) for item in derived}
+        return derived
 
     def _hypothesis(
         self,
@@ -177,19 +197,19 @@ class Search:
         if self._error is not None:
             raise self._error
 
-    def _of(self, cases: Sequence[OperatorCase]) -> list[JudgedCase]:
+    def _of(self, cases: Sequence[OperatorCase], laws: Laws) -> list[JudgedCase]:
         """Return the cases judged; what is not known is run, unless that was tried often enough."""
         known = self.found.judged
         unknown = [case for case in dict.fromkeys(cases) if case not in known]
         often = self._trials >= MOST_TRIALS or self._broken >= MOST_BROKEN
         if unknown and self._error is None and not often:
             self._trials += 1
-            self._run(unknown)
+            self._run(unknown, laws)
         return [known[case] for case in cases if case in known]
 
-    def _run(self, cases: Sequence[OperatorCase]) -> None:
+    def _run(self, cases: Sequence[OperatorCase], laws: Laws) -> None:
         try:
-            found = self._judge(cases)
+            found = self._judge(cases, laws)
         except Exception as error:  # noqa: BLE001 - hypothesis would take it for a failing case; raised later
             self._error = error
             return

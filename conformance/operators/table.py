@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.operators.case import OperatorCase, OperatorTest
 from conformance.operators.elementwise import ELEMENTWISE_TESTS
+from conformance.operators.laws import Derived, derived_of
 from conformance.operators.moving import MOVING_TESTS
 from conformance.operators.operand import Operand
 from conformance.operators.products import PRODUCT_TESTS
@@ -27,3 +28,8 @@ EDGES: tuple[OperatorCase, ...] = (
     OperatorCase("Softmax", (Operand((3, 10), "logits"),)),
 )
 """Cases that every search judges, whatever hypothesis draws: there a card is known to have its own ways."""
+
+
+def laws_of(case: OperatorCase) -> list[Derived]:
+    """Return what the laws of its operator derive from a case."""
+    return derived_of(case, TESTS[case.name].independent)

@@ -26,7 +26,7 @@ def judge_of(device):
 
 def search_of(device, *, examples=2, **options):
     judge = judge_of(device)
-    return Search(lambda cases: judge.judged(cases, PRECISION), examples, **options), judge
+    return Search(lambda cases, laws: judge.judged(cases, PRECISION, laws), examples, **options), judge
 
 
 class BreaksAt(BrokenDevice):
@@ -99,7 +99,7 @@ def test_an_operator_that_was_never_drawn_has_no_verdict():
     operators = JudgedOperators(judge_of(BrokenDevice()), ["Relu"], examples=1)
     operators._searched = {}
     with pytest.raises(UsageError, match="no case of Abs was drawn"):
-        operators._finding("Abs", PRECISION, Search(lambda _: [], 1).found)
+        operators._finding("Abs", PRECISION, Search(lambda *_: [], 1).found)
 
 
 def test_what_is_covered_is_told():

@@ -68,6 +68,12 @@ def _draw_slope(draw: DrawFn) -> Drawn:
     return [operand_of(draw, shape), operand_of(draw, shape[-1:], ("uniform", "ties"), stored=True)], {}
 
 
+def _draw_chain(draw: DrawFn) -> Drawn:
+    shape = shape_of(draw, SHAPES)
+    recipes = ("uniform", "whole", "ties", "normal")
+    return [operand_of(draw, shape, recipes) for _ in range(3)], {}
+
+
 def _draw_chosen(draw: DrawFn) -> Drawn:
     shape = shape_of(draw, SHAPES)
     return [truths_of(draw, shape), operand_of(draw, shape, MOVED), operand_of(draw, shape, MOVED)], {}
@@ -116,6 +122,11 @@ def _build_clip(tf: Any, x: Tensor, *, low: float, high: float) -> Tensor:
 def _build_slope(tf: Any, x: Tensor, slope: Tensor) -> Tensor:
     """Return PReLU as frameworks write it: max(x, 0) + slope · min(x, 0)."""
     return tf.raw_ops.AddV2(x=tf.nn.relu(x), y=slope * tf.minimum(x, tf.constant(0.0)), name="PRelu")
+
+
+def _build_chain(tf: Any, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Return x · y + z, of which a fused segment may keep the product wider than it is stored."""
+    return tf.raw_ops.AddV2(x=x * y, y=z, name="chain")
 
 
 def _build_chosen(tf: Any, which: Tensor, x: Tensor, y: Tensor, *, op: str) -> Tensor:
@@ -215,6 +226,7 @@ ELEMENTWISE_TESTS = (
     OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias, EACH),
     OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak, EACH),
     OperatorTest("ClipByValue", "ClipByValue", _draw_clip, _build_clip),
+    OperatorTest("AddV2/chain", "AddV2", _draw_chain, _build_chain, EACH),
     OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope, EACH),
     *(
         OperatorTest(op, op, _draw_chosen, functools.partial(_build_chosen, op=op))

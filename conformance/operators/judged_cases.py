@@ -86,6 +86,8 @@ class CaseJudge:
         stopwatch: tells where the time goes.
         fuse: False runs layer by layer.
         repeat: how often every batch is run.
+        steps_stored: whether it is known to store each step of a fused segment, as where that is broken:
+            fused or layer by layer, bits are then the same.
 
     Attributes:
         compiled: how many batches the device compiled, by precision.
@@ -106,7 +108,9 @@ class CaseJudge:
         stopwatch: Stopwatch | None = None,
         fuse: bool = True,
         repeat: int = TWICE,
+        steps_stored: bool = False,
     ) -> None:
+        self._steps_stored = steps_stored
         self._device, self._margins, self._ledger, self._model = device, margins, ledger, model
         self._stopwatch, self._fuse, self._repeat = stopwatch, fuse, max(repeat, TWICE)
         self._kept: dict[tuple[OperatorCase, ...], BatchExpectations] = {}
@@ -117,7 +121,12 @@ class CaseJudge:
         self.incidents: list[str] = []
 
     def judged(
-        self, cases: Sequence[OperatorCase], precision: Precision, laws: Laws = NO_LAWS
+        self,
+        cases: Sequence[OperatorCase],
+        precision: Precision,
+        laws: Laws = NO_LAWS,
+        *,
+        fuse: bool = True,
     ) -> list[JudgedCase]:
         """Judge a batch at a precision; one that breaks the device as a whole is halved.
 
@@ -126,25 +135,28 @@ class CaseJudge:
             precision: fixed-point × float width.
             laws: the cases that laws derive from one of the batch: they are compiled with it, and a case
                 fails if one of them does.
+            fuse: False runs layer by layer.
 
         Raises:
             DeviceLost: the device is gone for good.
             GoldenError: a case has no reference, which says nothing about the device.
         """
-        found = self._at_once(cases, precision, laws)
+        found = self._at_once(cases, precision, laws, fuse=fuse)
         if len(cases) == 1 or any(item.finding.outcome != "broken" for item in found):
             return found
         middle = len(cases) // 2
         return [
-            *self.judged(cases[:middle], precision, laws),
-            *self.judged(cases[middle:], precision, laws),
+            *self.judged(cases[:middle], precision, laws, fuse=fuse),
+            *self.judged(cases[middle:], precision, laws, fuse=fuse),
         ]
 
-    def _at_once(self, cases: Sequence[OperatorCase], precision: Precision, laws: Laws) -> list[JudgedCase]:
+    def _at_once(
+        self, cases: Sequence[OperatorCase], precision: Precision, laws: Laws, *, fuse: bool
+    ) -> list[JudgedCase]:
         """Judge a batch that is compiled once, with what laws derive from it."""
         derived = [(case, item) for case in cases for item in laws.get(case, ())]
         batch = (*cases, *dict.fromkeys(item.case for _, item in derived))
-        judged, results = self._run(batch, precision)
+        judged, results = self._run(batch, precision, fuse=fuse)
         self.cases[precision] += len(cases)
         self.derived[precision] += len(batch) - len(cases)
         for case, item in derived:
@@ -153,6 +165,33 @@ class CaseJudge:
                 said = item.difference(results[case], results[item.case])
             judged[case] = self._held(judged[case], item, judged[item.case], said)
         return [judged[case] for case in cases]
+
+    def again(self, found: Sequence[JudgedCase], precision: Precision) -> list[JudgedCase]:
+        """Return cases that were judged after their batch was compiled twice more: as before, and unfused.
+
+        Raises:
+            DeviceLost: the device is gone for good.
+        """
+        cases = [item.case for item in found]
+        same = self.judged(cases, precision)
+        compared = [
+            _compared(*pair, "when the same graph was compiled again")
+            for pair in zip(found, same, strict=True)
+        ]
+        if not self._fuse:
+            return compared
+        broken = self.judged(cases, precision, fuse=False)
+        return [self._unfused(*pair) for pair in zip(compared, broken, strict=True)]
+
+    def _unfused(self, item: JudgedCase, broken: JudgedCase) -> JudgedCase:
+        """Return a case after the law that it gives the same fused and layer by layer."""
+        compared = _compared(
+            item, broken, "layer by layer, though its profile stores each step of what is fused"
+        )
+        if compared is item or compared.finding.outcome == "broken" or self._steps_stored:
+            return compared
+        self.moved.setdefault("fused", {})[item.case.name] = None
+        return item
 
     def _held(self, whole: JudgedCase, derived: Derived, part: JudgedCase, difference: str) -> JudgedCase:
         """Return a case after one of the laws that hold for it."""
@@ -167,7 +206,7 @@ class CaseJudge:
         return whole
 
     def _run(
-        self, cases: Sequence[OperatorCase], precision: Precision
+        self, cases: Sequence[OperatorCase], precision: Precision, *, fuse: bool
     ) -> tuple[dict[OperatorCase, JudgedCase], dict[OperatorCase, Array]]:
         """Judge a batch that is compiled once, each case by itself; return what came out, too."""
         expected, results = self._expected(tuple(cases)), {}
@@ -183,7 +222,7 @@ class CaseJudge:
             expected,
             nodes,
             samples=[0],
-            fuse=self._fuse,
+            fuse=self._fuse and fuse,
             repeat=self._repeat,
             stopwatch=self._stopwatch,
             watch=watch,
@@ -227,11 +266,15 @@ def _all_of(expected: BatchExpectations, node: str) -> list[str]:
     return [name for name in expected.network.graph.nodes if name.startswith(scope)]
 
 
-def compared_with(item: JudgedCase, again: JudgedCase) -> JudgedCase:
-    """Return a case, which deviates if the same graph gives other bits where it is compiled again."""
-    if item.finding.verdict is None or item.finding.sha256 == again.finding.sha256:
+def _compared(item: JudgedCase, again: JudgedCase, when: str) -> JudgedCase:
+    """Return a case, which deviates if it has other bits than the same case had another time."""
+    if again.finding.outcome == "broken" and not item.fails:
+        told = dataclasses.replace(again.finding, reason=f"{when}: {again.finding.reason}")
+        return dataclasses.replace(again, finding=told)
+    digests = item.finding.sha256, again.finding.sha256
+    if item.finding.verdict is None or not all(digests) or digests[0] == digests[1]:
         return item
-    return _deviating(item, f"{item.case.name} gave other bits when the same graph was compiled again")
+    return _deviating(item, f"{item.case.name} gave other bits {when}")
 
 
 def _deviating(item: JudgedCase, reason: str) -> JudgedCase:

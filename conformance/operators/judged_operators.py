@@ -15,10 +15,10 @@ from conformance.judging.findings import Finding
 from conformance.operators.judged_cases import NO_LAWS, case_of, together
 from conformance.operators.reproducing import write_reproduction
 from conformance.operators.search import Search
-from conformance.operators.table import laws_of
+from conformance.operators.table import PRODUCTS, laws_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from conformance.devices.limits import Limit
@@ -67,9 +67,19 @@ class JudgedOperators:
         def judged(cases: Sequence[OperatorCase], laws: Laws) -> list[JudgedCase]:
             return self._judge.judged(cases, precision, laws)
 
+        def again(found: Sequence[JudgedCase]) -> list[JudgedCase]:
+            return self._judge.again(found, precision)
+
         database = None if self._failures is None else self._failures / str(precision)
-        found = self._searched[precision] = Search(judged, self._examples, database).run(self._names)
+        lawful = self._lawful(precision)
+        search = Search(judged, again, self._examples, database, lawful)
+        found = self._searched[precision] = search.run(self._names)
         return {name: self._finding(name, precision, found) for name in self._names}
+
+    def _lawful(self, precision: Precision) -> Collection[str]:
+        """Return whose laws are held: what is not in fixed point is the same at both of its widths."""
+        same = any(other.float_bits == precision.float_bits for other in self._searched)
+        return PRODUCTS if same else self._names
 
     def _finding(self, name: str, precision: Precision, found: Found) -> Finding:
         cases = [item for item in found.judged.values() if item.case.name == name]

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 BATCHES = (2, 5, 16)
 """Samples in the batches in which a sample is judged again."""
+MATRIX = 2
+"""Axes from which on something has rows."""
 SHOWN = 6
 """Indices that a sentence shows."""
 
@@ -64,6 +66,8 @@ class Independent:
         """Return how many parts a case has along the axis; 0 where they are not computed by themselves."""
         attributes = dict(case.attributes)
         rank = max(len(operand.shape) for operand in case.operands)
+        if self.result >= 0 and rank < MATRIX:  # a vector has channels alone
+            return 0
         if self.where is not None and attributes[self.where[0]] != self.where[1]:
             return 0
         listed: Any = attributes.get(self.besides, ())
@@ -164,11 +168,11 @@ def derived_of(case: OperatorCase, independent: Sequence[Independent]) -> list[D
 
 
 def _batches(length: int, case: OperatorCase) -> Iterator[tuple[str, Indices]]:
-    """Yield a sample by itself, and a batch of one size; which one follows from the case."""
+    """Yield a sample by itself, and in other places of a batch; of which size follows from the case."""
     size = BATCHES[sum(operand.seed for operand in case.operands) % len(BATCHES)]
     if length > 1:
         yield "rows", (0,)
-    yield "rows", tuple(place % min(length, 2) for place in range(size))
+    yield "rows", tuple((place + 1) % min(length, 2) for place in range(size))
 
 
 def _channels(length: int, _: OperatorCase) -> Iterator[tuple[str, Indices]]:

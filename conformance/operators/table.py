@@ -14,6 +14,9 @@ TESTS: dict[str, OperatorTest] = {
     test.name: test for test in (*PRODUCT_TESTS, *REDUCING_TESTS, *ELEMENTWISE_TESTS, *MOVING_TESTS)
 }
 
+PRODUCTS = frozenset(test.name for test in PRODUCT_TESTS)
+"""Of these, those that sum products, perhaps in fixed point."""
+
 _AXES = (("axes", (0,)), ("keep_dims", False))
 
 EDGES: tuple[OperatorCase, ...] = (
@@ -26,8 +29,10 @@ EDGES: tuple[OperatorCase, ...] = (
     ),
     OperatorCase("Round", (Operand((129,), "almost halves"),)),
     OperatorCase("Softmax", (Operand((3, 10), "logits"),)),
+    OperatorCase("AddV2/chain", tuple(Operand((129,), "uniform", seed) for seed in range(3))),
 )
-"""Cases that every search judges, whatever hypothesis draws: there a card is known to have its own ways."""
+"""Cases that every search judges, whatever hypothesis draws: there a card is known to have its own ways, or
+shows whether it stores each step of what is fused."""
 
 
 def laws_of(case: OperatorCase) -> list[Derived]:

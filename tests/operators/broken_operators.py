@@ -325,6 +325,7 @@ FAULTS = {
     "BiasAdd": constant(1, lambda bias: bias[::-1]),
     "LeakyRelu": attr(_alpha_of_256),  # 0.1 is 26/256
     "ClipByValue": after(lambda y: np.minimum(y, 1)),
+    "AddV2/chain": lambda _: {"edit": op("Maximum")("Mul")["edit"]},  # its first step is another one
     "PRelu": lambda _: {
         "edit": constant(0, lambda slope: slope[::-1])("Mul")["edit"]
     },  # slope on the wrong axis

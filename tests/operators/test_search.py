@@ -1,5 +1,7 @@
 """The search: what it draws, what it compiles, what it survives, what it remembers."""
 
+import functools
+
 import numpy as np
 import pytest
 from operators.broken_operators import BrokenDevice, broken
@@ -26,7 +28,12 @@ def judge_of(device):
 
 def search_of(device, *, examples=2, **options):
     judge = judge_of(device)
-    return Search(lambda cases, laws: judge.judged(cases, PRECISION, laws), examples, **options), judge
+    judging = functools.partial(_judging, judge)
+    return Search(judging, lambda found: judge.again(found, PRECISION), examples, **options), judge
+
+
+def _judging(judge, cases, laws):
+    return judge.judged(cases, PRECISION, laws)
 
 
 class BreaksAt(BrokenDevice):
@@ -52,8 +59,8 @@ def test_a_batch_is_compiled_once_and_a_right_device_passes():
     search, judge = search_of(BrokenDevice(), examples=3)
     found = search.run(NAMES)
     assert not found.failing
-    assert judge.compiled[PRECISION] == found.batches + 1  # the first of them twice
-    assert judge.cases[PRECISION] == len(found.judged) + len(NAMES)
+    assert judge.compiled[PRECISION] == found.batches + 2  # the first of them again, and layer by layer
+    assert judge.cases[PRECISION] == len(found.judged) + 2 * len(NAMES)
 
 
 def test_what_breaks_the_device_is_found_and_shrunk_and_nothing_else_is_blamed():
@@ -99,7 +106,7 @@ def test_an_operator_that_was_never_drawn_has_no_verdict():
     operators = JudgedOperators(judge_of(BrokenDevice()), ["Relu"], examples=1)
     operators._searched = {}
     with pytest.raises(UsageError, match="no case of Abs was drawn"):
-        operators._finding("Abs", PRECISION, Search(lambda *_: [], 1).found)
+        operators._finding("Abs", PRECISION, Search(lambda *_: [], list, 1).found)
 
 
 def test_what_is_covered_is_told():

@@ -17,7 +17,7 @@ def test_they_are_not_even_collected_unless_they_are_asked_for(tmp_path, network
     done = run_suite(tmp_path / "run", "--collect-only", "-q", network=network, markers="mlu")
     assert "test_operators.py" not in done.text
     done = run_suite(tmp_path / "run", "--collect-only", "-q", network=network, markers="mlu and operators")
-    assert len(re.findall("test_operator\\[", done.text)) == 460
+    assert len(re.findall("test_operator\\[", done.text)) == 464
 
 
 def test_right_ones_pass_without_any_network(tmp_path):

@@ -41,6 +41,11 @@ def _below_one(random: Generator, shape: Shape) -> Array:
     return random.uniform(-0.9, 0.9, shape)
 
 
+def _near_one(random: Generator, shape: Shape) -> Array:
+    """Return numbers of which a thousand come to some tens at most."""
+    return random.choice([-1.0, 1.0], shape) * random.uniform(1 - 2.0**-8, 1 + 2.0**-8, shape)
+
+
 def _signed_zeros(random: Generator, shape: Shape) -> Array:
     return random.choice(np.array([0.0, -0.0, 1.0, -1.0]), shape)
 
@@ -106,6 +111,7 @@ RECIPES: dict[str, Callable[[Generator, Shape], Array]] = {
     "normal": _normal,
     "above one": _above_one,
     "below one": _below_one,
+    "near one": _near_one,
     "signed zeros": _signed_zeros,
     "equal": _equal,
     "ties": _ties,

@@ -37,6 +37,8 @@ POOLED = ((1, 2, 2, 1), (1, 3, 2, 2), (1, 4, 5, 1), (1, 7, 5, 3), (2, 6, 8, 4), 
 POOLS = ((2, 2), (1, 1), (3, 3), (2, 3), (3, 1), (1, 2))
 LOGITS = ((1, 2), (2, 3), (1, 7), (3, 10), (2, 64), (1, 129), (1, 2, 5), (1, 1000))
 SOFT = ("whole", "uniform", "normal", "logits", "equal", "ties")
+FACTORS = ("signed zeros", "near one", "uniform", "below one")
+"""Recipes of what is multiplied: no product of some of it goes beyond the largest half on its way."""
 NORMED = ((1, 2, 2, 1), (1, 3, 2, 2), (2, 4, 3, 5), (1, 5, 7, 64))
 
 
@@ -185,7 +187,7 @@ REDUCING_TESTS = (
     _reduction("Sum", TERMS),
     _reduction("Max", MOVED),
     _reduction("Min", MOVED),
-    _reduction("Prod", ("signed zeros",), halves=True),
+    _reduction("Prod", FACTORS),
     _reduction("EuclideanNorm", ("uniform", "whole"), halves=True),
     *(
         OperatorTest(

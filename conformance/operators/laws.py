@@ -5,9 +5,9 @@ indices there before the operator, or of its result, is then the same. Three law
 
 * **rows**: a sample in a batch of 2, 5 or 16 is the sample by itself;
 * **channels**: channels in another order give the results in that order;
-* **halves**: the results of two halves, one after the other, are that of the whole.
+* **halves**: the results of two halves, one after the other, are that of the whole; a case has one of them.
 
-Each is one or two derived cases, judged as every case and compared with the case from which they are derived.
+Each is a derived case, judged as every case and compared with the case from which it is derived.
 Bits must be the same where a device has no choice: where each element is one sum, product or quotient of
 operands, it has the same operands in every place. Elsewhere right devices may differ within their bounds: a
 sum may run in another order where a kernel divides another shape otherwise, and a function may be
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Indices = tuple[int, ...]
 
-BATCHES = (2, 5, 16)
-"""Samples in the batches in which a sample is judged again."""
+BATCHES = (5, 2, 16, 1)
+"""Samples in the batches in which a sample is judged again; cases take turns."""
 MATRIX = 2
 """Axes from which on something has rows."""
 SHOWN = 6
@@ -168,18 +168,23 @@ def derived_of(case: OperatorCase, independent: Sequence[Independent]) -> list[D
 
 
 def _batches(length: int, case: OperatorCase) -> Iterator[tuple[str, Indices]]:
-    """Yield a sample by itself, and in other places of a batch; of which size follows from the case."""
-    size = BATCHES[sum(operand.seed for operand in case.operands) % len(BATCHES)]
-    if length > 1:
-        yield "rows", (0,)
+    """Yield a sample by itself, or in other places of a batch."""
+    sizes = BATCHES if length > 1 else BATCHES[:-1]
+    size = sizes[_turn(case) % len(sizes)]
     yield "rows", tuple((place + 1) % min(length, 2) for place in range(size))
 
 
-def _channels(length: int, _: OperatorCase) -> Iterator[tuple[str, Indices]]:
-    """Yield all channels, the last one first, and two halves, the second one longer."""
+def _channels(length: int, case: OperatorCase) -> Iterator[tuple[str, Indices]]:
+    """Yield all channels, the last one first, and one of the halves, of which the second is longer."""
     if length > 1:
         middle, every = length // 2, tuple(range(length))
-        yield from (("channels", every[::-1]), ("halves", every[:middle]), ("halves", every[middle:]))
+        yield "channels", every[::-1]
+        yield "halves", every[middle:] if _turn(case) % 2 else every[:middle]
+
+
+def _turn(case: OperatorCase) -> int:
+    """Return a number by which cases take turns, the same on every machine."""
+    return sum(operand.seed for operand in case.operands)
 
 
 _SELECTIONS = {"rows": _batches, "channels": _channels}

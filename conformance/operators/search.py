@@ -87,9 +87,9 @@ def batches(names: Sequence[str], *, least: int = 0) -> SearchStrategy[list[Oper
     return batch()
 
 
-def lists(name: str) -> SearchStrategy[list[OperatorCase]]:
-    """Return the strategy of lists of cases of one operator."""
-    return st.lists(st.composite(TESTS[name].drawn)(), min_size=1, max_size=LONGEST)
+def lists(name: str, longest: int = LONGEST) -> SearchStrategy[list[OperatorCase]]:
+    """Return the strategy of lists of cases of one operator: of one where each breaks the device."""
+    return st.lists(st.composite(TESTS[name].drawn)(), min_size=1, max_size=longest)
 
 
 class Search:
@@ -137,6 +137,7 @@ class Search:
         """Judge as many batches of all operators as are asked for; none fails here."""
 
         def each(cases: list[OperatorCase]) -> None:
+            cases = [case for case in cases if self._whole(case)]
             known(cases, {case: self._not_held(case) for case in cases})
 
         def known(cases: list[OperatorCase], laws: Laws = NO_LAWS) -> None:
@@ -149,7 +150,7 @@ class Search:
             cases = [*cases, *(case for case in EDGES if case.name in names)]
             known(cases)
             if self._error is None:
-                found = [self.found.judged[case] for case in dict.fromkeys(cases)]
+                found = [self.found.judged[case] for case in dict.fromkeys(cases) if self._whole(case)]
                 self.found.judged.update({item.case: item for item in self._again(found)})
 
         self._hypothesis(first, batches(names, least=1), [Phase.generate], 1)
@@ -160,6 +161,7 @@ class Search:
         self._trials = self._broken = 0
         failing = self._failing(name)
         lawful = not failing or any(item.beside for item in failing)
+        longest = 1 if any(item.finding.outcome == "broken" for item in failing) else LONGEST
 
         def each(cases: list[OperatorCase]) -> None:
             for item in self._of(cases, {case: laws_of(case) for case in cases} if lawful else NO_LAWS):
@@ -168,7 +170,11 @@ class Search:
                     raise CaseFails(name)
 
         self._hypothesis(
-            each, lists(name), phases, LISTS, None if self._database is None else self._database / name
+            each,
+            lists(name, longest),
+            phases,
+            LISTS,
+            None if self._database is None else self._database / name,
         )
         failing = self._failing(name)
         if failing and name not in self.found.minimal:
@@ -178,6 +184,10 @@ class Search:
     def _failing(self, name: str) -> list[JudgedCase]:
         """Return what fails of an operator by now."""
         return [item for item in self.found.judged.values() if item.case.name == name and item.fails]
+
+    def _whole(self, case: OperatorCase) -> bool:
+        """Whether the operator of a case has not broken the device yet, which costs a process each time."""
+        return not any(item.finding.outcome == "broken" for item in self._failing(case.name))
 
     def _not_held(self, case: OperatorCase) -> list[Derived]:
         """Return what the laws that were not held yet of an operator derive from a case."""

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from support.suite_run import run_suite
 
 from conformance.networks import Network
@@ -58,6 +59,7 @@ def test_a_record_of_operators_makes_a_page_and_a_gate(tmp_path, said):
     assert code == 0, (text, error)
 
 
+@pytest.mark.slow
 def test_what_kills_the_process_in_a_batch_is_found_and_shrunk_and_the_rest_is_judged(tmp_path):
     dying = "--device=operators.broken_operators:DyingDevice"
     with mock.patch.dict(os.environ, PYTHONPATH=str(TESTS)):

@@ -202,7 +202,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "--examples",
         "batches of cases that hypothesis draws for operators at each precision",
-        "7",
+        "8",
         Kind.COUNT,
         "N",
     ),

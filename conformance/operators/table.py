@@ -29,9 +29,10 @@ EDGES: tuple[OperatorCase, ...] = (
     ),
     OperatorCase("Round", (Operand((129,), "almost halves"),)),
     OperatorCase("Softmax", (Operand((3, 10), "logits"),)),
+    OperatorCase("Sigmoid", (Operand((129,), "whole"),)),
     OperatorCase("AddV2/chain", tuple(Operand((129,), "uniform", seed) for seed in range(3))),
 )
-"""Cases that every search judges, whatever hypothesis draws: there a card is known to have its own ways, or
+"""Cases that every search judges, whatever hypothesis draws: there a device is known to have its own ways, or
 shows whether it stores each step of what is fused."""
 
 

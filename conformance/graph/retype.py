@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from conformance.graph.frozen import FrozenGraph, Node
 
 DOUBLE = "float64"
+IN_FLOAT32 = "/float32"
+"""What the name of a node between two casts ends with, after the name that it had."""
 
 
 @cached_per_object
@@ -128,7 +130,7 @@ def _retyped(node: Node, *, apart: bool) -> Node:
 
 def _between_casts(node: Node, renamed: dict[str, str]) -> list[Node]:
     """Return casts to float32, the node under another name, and casts back that take over its outputs."""
-    inner = f"{node.name}/float32"
+    inner = f"{node.name}{IN_FLOAT32}"
     types = dict(enumerate(input_types(node)))
     before, inputs = [], []
     for index, tensor in enumerate(node.input):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.operators.case import OperatorCase
+    from conformance.operators.operand import AnyOperand
     from conformance.precision import FixedBits
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -50,6 +51,7 @@ class BatchNetwork(Network):
         self.weights, self.key, self.outputs = None, (), []
         self.samples, self.trusted = 1, False
         self._fed: dict[str, Array] = {}
+        self._operands: dict[str, AnyOperand] = {}
         with tensorflow().Graph().as_default() as drawn:
             self.nodes = [self._drawn(place, case) for place, case in enumerate(self.cases)]
         graph = FrozenGraph.of(drawn.as_graph_def(), self.nodes, source="a batch of cases").prune(self.nodes)
@@ -68,38 +70,37 @@ class BatchNetwork(Network):
         assert made.value_index == 0, f"{case.name} is judged by its first output"
         return str(made.op.name)
 
-    def _operand(self, number: int, operand: Any) -> Any:
+    def _operand(self, number: int, operand: AnyOperand) -> Any:
         tf = tensorflow()
         if operand.stored:
-            return tf.constant(operand.array(), name=f"operand_{number}")
-        fed = tf.compat.v1.placeholder(operand.dtype, operand.shape, name=f"operand_{number}")
-        self._fed[fed.op.name] = operand.array()
-        return fed
+            made = tf.constant(operand.array(), name=f"operand_{number}")
+        else:
+            made = tf.compat.v1.placeholder(operand.dtype, operand.shape, name=f"operand_{number}")
+            self._fed[made.op.name] = operand.array()
+        self._operands[made.op.name] = operand
+        return made
 
     @functools.cached_property
     def magnitudes(self) -> Magnitudes:
         """The largest magnitude of every quantised tensor; all of them are operands, perhaps moved."""
         return Magnitudes(
-            {
-                key: float(np.abs(self._behind(tensor)).max())
-                for key, tensor in quantized_tensors(self.graph).items()
-            }
+            {key: self._largest(tensor) for key, tensor in quantized_tensors(self.graph).items()}
         )
 
     def scales(self, bits: FixedBits) -> QuantizationScales:
         """Return the scales of calibration on the batch itself."""
         return calibrate(self.magnitudes, bits)
 
-    def _behind(self, tensor: str) -> Array:
-        """Return the operand that a tensor is."""
-        value = self.graph.constant(tensor)
-        if value is not None:
-            return value
+    def _largest(self, tensor: str) -> float:
+        """Return the largest magnitude that decides the scale of a tensor, which is an operand."""
         node = self.graph.nodes[producer(tensor)]
-        if node.name in self._fed:
-            return self._fed[node.name]
+        if node.name in self._operands:
+            return self._operands[node.name].largest
+        value = self.graph.constant(tensor)  # an operand that was moved when the graph was made
+        if value is not None:
+            return float(np.abs(value).max())
         assert node.op in MOVEMENT, f"{node.op} computes what is quantised"
-        return self._behind(node.input[0])
+        return self._largest(node.input[0])
 
 
 class BatchStore(GoldenStore):

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn
 
-    from conformance.operators.operand import Operand
+    from conformance.operators.laws import Independent
+    from conformance.operators.operand import AnyOperand
 
     Tensor = Any
-    Drawn = tuple[Sequence[Operand], Mapping[str, object]]
+    Drawn = tuple[Sequence[AnyOperand], Mapping[str, object]]
     Built = Callable[..., Tensor]
 
 
@@ -28,7 +29,7 @@ class OperatorCase:
     """
 
     name: str
-    operands: tuple[Operand, ...]
+    operands: tuple[AnyOperand, ...]
     attributes: tuple[tuple[str, object], ...] = ()
 
     @property
@@ -54,12 +55,14 @@ class OperatorTest:
         op: the operator type that is judged.
         draw: draws operands and attributes of a case.
         build: makes the tensor in a graph: gets TensorFlow, the operands, and attributes by name.
+        independent: axes along which it computes each part by itself: laws hold there, beside the reference.
     """
 
     name: str
     op: str
     draw: Callable[[DrawFn], Drawn]
     build: Built
+    independent: tuple[Independent, ...] = ()
 
     def drawn(self, draw: DrawFn) -> OperatorCase:
         """Return a case."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from conformance.graph.operators import EXACT
 from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import MOVED, SHAPES, SIGNED, operand_of, shape_of, truths_of
+from conformance.operators.laws import EACH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +68,12 @@ def _draw_slope(draw: DrawFn) -> Drawn:
     return [operand_of(draw, shape), operand_of(draw, shape[-1:], ("uniform", "ties"), stored=True)], {}
 
 
+def _draw_chain(draw: DrawFn) -> Drawn:
+    shape = shape_of(draw, SHAPES)
+    recipes = ("uniform", "whole", "ties", "normal")
+    return [operand_of(draw, shape, recipes) for _ in range(3)], {}
+
+
 def _draw_chosen(draw: DrawFn) -> Drawn:
     shape = shape_of(draw, SHAPES)
     return [truths_of(draw, shape), operand_of(draw, shape, MOVED), operand_of(draw, shape, MOVED)], {}
@@ -114,6 +122,11 @@ def _build_clip(tf: Any, x: Tensor, *, low: float, high: float) -> Tensor:
 def _build_slope(tf: Any, x: Tensor, slope: Tensor) -> Tensor:
     """Return PReLU as frameworks write it: max(x, 0) + slope · min(x, 0)."""
     return tf.raw_ops.AddV2(x=tf.nn.relu(x), y=slope * tf.minimum(x, tf.constant(0.0)), name="PRelu")
+
+
+def _build_chain(tf: Any, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Return x · y + z, of which a fused segment may keep the product wider than it is stored."""
+    return tf.raw_ops.AddV2(x=x * y, y=z, name="chain")
 
 
 def _build_chosen(tf: Any, which: Tensor, x: Tensor, y: Tensor, *, op: str) -> Tensor:
@@ -176,6 +189,7 @@ ELEMENTWISE_TESTS = (
             op,
             functools.partial(_draw_one, recipes=recipes),
             functools.partial(_build_one, op=op),
+            () if op in EXACT else EACH,
         )
         for op, recipes in UNARY.items()
     ),
@@ -185,6 +199,7 @@ ELEMENTWISE_TESTS = (
             op,
             functools.partial(_draw_two, first=first, second=second),
             functools.partial(_build_two, op=op),
+            () if op in EXACT else EACH,
         )
         for op, (first, second) in BINARY.items()
     ),
@@ -207,11 +222,12 @@ ELEMENTWISE_TESTS = (
         for op in LOGICAL
     ),
     OperatorTest("LogicalNot", "LogicalNot", functools.partial(_draw_one, recipes=EVERY), _build_not),
-    OperatorTest("AddN", "AddN", functools.partial(_draw_same, count=3), _build_sum),
-    OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias),
-    OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak),
+    OperatorTest("AddN", "AddN", functools.partial(_draw_same, count=3), _build_sum, EACH),
+    OperatorTest("BiasAdd", "BiasAdd", _draw_bias, _build_bias, EACH),
+    OperatorTest("LeakyRelu", "LeakyRelu", _draw_leak, _build_leak, EACH),
     OperatorTest("ClipByValue", "ClipByValue", _draw_clip, _build_clip),
-    OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope),
+    OperatorTest("AddV2/chain", "AddV2", _draw_chain, _build_chain, EACH),
+    OperatorTest("PRelu", "AddV2", _draw_slope, _build_slope, EACH),
     *(
         OperatorTest(op, op, _draw_chosen, functools.partial(_build_chosen, op=op))
         for op in ("Select", "SelectV2")

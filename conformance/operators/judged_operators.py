@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,16 +12,18 @@ from conformance.cached_methods import cached_method
 from conformance.errors import UsageError
 from conformance.expected.limits import BEYOND
 from conformance.judging.findings import Finding
-from conformance.operators.judged_cases import case_of, together
+from conformance.operators.judged_cases import NO_LAWS, case_of, together
 from conformance.operators.reproducing import write_reproduction
 from conformance.operators.search import Search
+from conformance.operators.table import PRODUCTS, laws_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from conformance.devices.limits import Limit
-    from conformance.operators.judged_cases import CaseJudge, JudgedCase
+    from conformance.operators.case import OperatorCase
+    from conformance.operators.judged_cases import CaseJudge, JudgedCase, Laws
     from conformance.operators.search import Found
     from conformance.precision import Precision
 
@@ -62,10 +63,23 @@ class JudgedOperators:
             DeviceLost: the device is gone for good.
             UsageError: an operator was never drawn.
         """
-        judged = functools.partial(self._judge.judged, precision=precision)
+
+        def judged(cases: Sequence[OperatorCase], laws: Laws) -> list[JudgedCase]:
+            return self._judge.judged(cases, precision, laws)
+
+        def again(found: Sequence[JudgedCase]) -> list[JudgedCase]:
+            return self._judge.again(found, precision)
+
         database = None if self._failures is None else self._failures / str(precision)
-        found = self._searched[precision] = Search(judged, self._examples, database).run(self._names)
+        lawful = self._lawful(precision)
+        search = Search(judged, again, self._examples, database, lawful)
+        found = self._searched[precision] = search.run(self._names)
         return {name: self._finding(name, precision, found) for name in self._names}
+
+    def _lawful(self, precision: Precision) -> Collection[str]:
+        """Return whose laws are held: what is not in fixed point is the same at both of its widths."""
+        same = any(other.float_bits == precision.float_bits for other in self._searched)
+        return PRODUCTS if same else self._names
 
     def _finding(self, name: str, precision: Precision, found: Found) -> Finding:
         cases = [item for item in found.judged.values() if item.case.name == name]
@@ -88,12 +102,14 @@ class JudgedOperators:
 
     def _failed(self, item: JudgedCase, precision: Precision) -> Finding:
         """Return the finding of a minimal case, with all that repeats it."""
-        (alone,) = self._judge.judged([item.case], precision)
+        laws = {item.case: laws_of(item.case)} if item.beside else NO_LAWS
+        (alone,) = self._judge.judged([item.case], precision, laws)
         told = [f"minimal case: {'; '.join(item.case.in_words)}"]
         if not alone.fails:
             told.append("it fails beside other cases in one graph, but not when it is run alone")
         if self._reproductions is not None:
-            told.append(f"as a network: {write_reproduction(item.case, precision, self._reproductions)}")
+            written = write_reproduction([item.case, *item.beside], precision, self._reproductions)
+            told.append(f"as a network: {written}")
         finding = alone.finding if alone.fails else item.finding
         if finding.verdict is None:
             return dataclasses.replace(finding, reason="; ".join([finding.reason, *told]))
@@ -110,14 +126,21 @@ class JudgedOperators:
         """How much was searched, and what lies outside of what the vendor documents."""
         if not self._searched:
             return []
-        cases, compiled = self._judge.cases, self._judge.compiled
+        cases, compiled, derived = self._judge.cases, self._judge.compiled, self._judge.derived
         each = ", ".join(f"{precision} {compiled[precision]}" for precision in self._searched)
         drawn = sum(found.batches for found in self._searched.values())
         searched = (
-            f"{len(self._names)} operators, {sum(cases.values())} cases, {drawn} batches drawn; "
-            f"{sum(compiled.values())} compilations ({each})"
+            f"{len(self._names)} operators, {sum(cases.values())} cases, {sum(derived.values())} that laws "
+            f"derive from them, {drawn} batches drawn; {sum(compiled.values())} compilations ({each})"
         )
-        return [searched, *self._outside()]
+        return [searched, *self._moved(), *self._outside()]
+
+    def _moved(self) -> list[str]:
+        """Return a sentence per law that right devices need not keep bit for bit, and this one does not."""
+        return [
+            f"law of {law}: other bits, within what right devices may give: {', '.join(names)}"
+            for law, names in self._judge.moved.items()
+        ]
 
     def _outside(self) -> list[str]:
         """Return a sentence per documented limit: how many cases of which operators leave it."""

@@ -18,6 +18,7 @@ from conformance.operators.drawing import (
     operand_of,
     shape_of,
 )
+from conformance.operators.laws import CHANNELS, EACH
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -383,6 +384,7 @@ MOVING_TESTS = (
             op,
             functools.partial(_draw_resized, recipes=recipes, halves=recipes is SMOOTH),
             functools.partial(_build_resized, op=op),
+            () if recipes is MOVED else EACH,
         )
         for op, recipes in (
             ("ResizeNearestNeighbor", MOVED),
@@ -390,5 +392,5 @@ MOVING_TESTS = (
             ("ResizeBicubic", SMOOTH),
         )
     ),
-    OperatorTest("CropAndResize", "CropAndResize", _draw_cropped, _build_cropped),
+    OperatorTest("CropAndResize", "CropAndResize", _draw_cropped, _build_cropped, (CHANNELS,)),
 )

@@ -41,6 +41,11 @@ def _below_one(random: Generator, shape: Shape) -> Array:
     return random.uniform(-0.9, 0.9, shape)
 
 
+def _near_one(random: Generator, shape: Shape) -> Array:
+    """Return numbers of which a thousand come to some tens at most."""
+    return random.choice([-1.0, 1.0], shape) * random.uniform(1 - 2.0**-8, 1 + 2.0**-8, shape)
+
+
 def _signed_zeros(random: Generator, shape: Shape) -> Array:
     return random.choice(np.array([0.0, -0.0, 1.0, -1.0]), shape)
 
@@ -106,6 +111,7 @@ RECIPES: dict[str, Callable[[Generator, Shape], Array]] = {
     "normal": _normal,
     "above one": _above_one,
     "below one": _below_one,
+    "near one": _near_one,
     "signed zeros": _signed_zeros,
     "equal": _equal,
     "ties": _ties,
@@ -153,11 +159,79 @@ class Operand:
         return values.astype(np.float16).astype(np.float32) if self.halves else values
 
     @property
+    def largest(self) -> float:
+        """The largest magnitude, which decides its scale in fixed point."""
+        return float(np.abs(self.array()).max())
+
+    @property
     def in_words(self) -> str:
         """Shape, dtype and the first numbers."""
-        numbers = self.array().reshape(-1)
-        size = "x".join(map(str, self.shape)) or "scalar"
-        more = ", ..." if numbers.size > SHOWN else ""
         what = "constant" if self.stored else "fed"
-        shown = ", ".join(f"{number:.9g}" for number in numbers[:SHOWN].tolist())
-        return f"{size} {self.dtype} ({what}, {self.recipe}, seed {self.seed}): [{shown}{more}]"
+        return f"{_shaped(self.array())} ({what}, {self.recipe}, seed {self.seed}): {_first(self.array())}"
+
+
+@dataclasses.dataclass(frozen=True)
+class TakenOperand:
+    """Parts of another operand, along an axis.
+
+    In fixed point it has the scale of the other one: what is taken decides no rounding.
+
+    Attributes:
+        source: the other operand.
+        axis: the axis.
+        indices: what is taken there, in this order.
+    """
+
+    source: Operand
+    axis: int
+    indices: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the tensor."""
+        shape = list(self.source.shape)
+        shape[self.axis] = len(self.indices)
+        return tuple(shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype of the tensor."""
+        return self.source.dtype
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is a constant of the graph."""
+        return self.source.stored
+
+    @property
+    def seed(self) -> int:
+        """The seed of the other one's random numbers."""
+        return self.source.seed
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of the other operand."""
+        return self.source.largest
+
+    def array(self) -> Array:
+        """Return the numbers, the same on every machine."""
+        return np.take(self.source.array(), self.indices, self.axis)
+
+    @property
+    def in_words(self) -> str:
+        """Shape, dtype and the first numbers."""
+        return f"{_shaped(self.array())} (parts of another along axis {self.axis}): {_first(self.array())}"
+
+
+AnyOperand = Operand | TakenOperand
+
+
+def _shaped(values: Array) -> str:
+    return f"{'x'.join(map(str, values.shape)) or 'scalar'} {values.dtype}"
+
+
+def _first(values: Array) -> str:
+    """Return the first numbers of an operand."""
+    numbers = values.reshape(-1)
+    more = ", ..." if numbers.size > SHOWN else ""
+    return f"[{', '.join(f'{number:.9g}' for number in numbers[:SHOWN].tolist())}{more}]"

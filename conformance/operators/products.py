@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import TERMS, operand_of, shape_of
+from conformance.operators.laws import Independent
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -157,21 +159,39 @@ def _listed(attributes: dict[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items()}
 
 
+SAMPLES = Independent("rows", 0, (0, None))
+CONVOLVED = (SAMPLES, Independent("channels", -1, (None, -1)))
+TRANSPOSED = (
+    Independent("rows", 0, (0, None), sizes="sizes"),
+    Independent("channels", -1, (None, -2), sizes="sizes"),
+)
+MULTIPLIED = (
+    Independent("rows", -2, (-2, None), where=("transpose_a", False)),
+    Independent("channels", -1, (None, -1), where=("transpose_b", False)),
+)
+BATCHED = (Independent("rows", 0, (0, 0)), Independent("channels", -1, (None, -1), where=("adj_y", False)))
+SUMMED = tuple(dataclasses.replace(axis, where=("equation", "ab,bc->ac")) for axis in (SAMPLES, CONVOLVED[1]))
+
 PRODUCT_TESTS = (
-    OperatorTest("Conv2D", "Conv2D", _draw_convolution, _build_convolution),
+    OperatorTest("Conv2D", "Conv2D", _draw_convolution, _build_convolution, CONVOLVED),
     OperatorTest(
         "Conv2D/dilated",
         "Conv2D",
         functools.partial(_draw_convolution, dilated=True),
         _build_convolution,
+        CONVOLVED,
     ),
-    OperatorTest("DepthwiseConv2dNative", "DepthwiseConv2dNative", _draw_depthwise, _build_depthwise),
-    OperatorTest("Conv2DBackpropInput", "Conv2DBackpropInput", _draw_transposed, _build_transposed),
-    OperatorTest("Conv3D", "Conv3D", _draw_volume, _build_volume),
-    OperatorTest("MatMul", "MatMul", _draw_matmul, _build_matmul),
+    OperatorTest(
+        "DepthwiseConv2dNative", "DepthwiseConv2dNative", _draw_depthwise, _build_depthwise, (SAMPLES,)
+    ),
+    OperatorTest(
+        "Conv2DBackpropInput", "Conv2DBackpropInput", _draw_transposed, _build_transposed, TRANSPOSED
+    ),
+    OperatorTest("Conv3D", "Conv3D", _draw_volume, _build_volume, CONVOLVED),
+    OperatorTest("MatMul", "MatMul", _draw_matmul, _build_matmul, MULTIPLIED),
     *(
-        OperatorTest(op, op, _draw_batched, functools.partial(_build_batched, op=op))
+        OperatorTest(op, op, _draw_batched, functools.partial(_build_batched, op=op), BATCHED)
         for op in ("BatchMatMul", "BatchMatMulV2")
     ),
-    OperatorTest("Einsum", "Einsum", _draw_einsum, _build_einsum),
+    OperatorTest("Einsum", "Einsum", _draw_einsum, _build_einsum, SUMMED),
 )

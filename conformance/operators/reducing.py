@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from conformance.graph.operators import EXACT
 from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import (
     IMAGES,
@@ -18,6 +20,7 @@ from conformance.operators.drawing import (
     operand_of,
     shape_of,
 )
+from conformance.operators.laws import CHANNELS, EACH, ROWS, Independent
 from conformance.operators.operand import Operand
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ POOLED = ((1, 2, 2, 1), (1, 3, 2, 2), (1, 4, 5, 1), (1, 7, 5, 3), (2, 6, 8, 4), 
 POOLS = ((2, 2), (1, 1), (3, 3), (2, 3), (3, 1), (1, 2))
 LOGITS = ((1, 2), (2, 3), (1, 7), (3, 10), (2, 64), (1, 129), (1, 2, 5), (1, 1000))
 SOFT = ("whole", "uniform", "normal", "logits", "equal", "ties")
+FACTORS = ("signed zeros", "near one", "uniform", "below one")
+"""Recipes of what is multiplied: no product of some of it goes beyond the largest half on its way."""
 NORMED = ((1, 2, 2, 1), (1, 3, 2, 2), (2, 4, 3, 5), (1, 5, 7, 64))
 
 
@@ -167,15 +172,22 @@ def _build_dilation(tf: Any, x: Tensor, window: Tensor, **attributes: Any) -> Te
 
 def _reduction(op: str, recipes: Sequence[str], *, halves: bool = False) -> OperatorTest:
     drawing = functools.partial(_draw_reduction, recipes=recipes, integral=halves)
-    return OperatorTest(op, op, drawing, functools.partial(_build_reduction, op=op))
+    laws = () if op in EXACT else REST
+    return OperatorTest(op, op, drawing, functools.partial(_build_reduction, op=op), laws)
 
+
+REST = tuple(dataclasses.replace(axis, besides="axes") for axis in EACH)
+"""Of a reduction: the axes that are not reduced."""
+OTHER = tuple(dataclasses.replace(axis, besides="axis") for axis in EACH)
+NORMALISED = (Independent("rows", 0, (0, *[None] * 4)), Independent("channels", -1, (-1,) * 5))
+DILATED = (Independent("rows", 0, (0, None)), Independent("channels", -1, (-1, -1)))
 
 REDUCING_TESTS = (
     _reduction("Mean", TERMS),
     _reduction("Sum", TERMS),
     _reduction("Max", MOVED),
     _reduction("Min", MOVED),
-    _reduction("Prod", ("signed zeros",), halves=True),
+    _reduction("Prod", FACTORS),
     _reduction("EuclideanNorm", ("uniform", "whole"), halves=True),
     *(
         OperatorTest(
@@ -196,16 +208,17 @@ REDUCING_TESTS = (
             op,
             functools.partial(_draw_pool, recipes=recipes),
             functools.partial(_build_pool, op=op),
+            () if op in EXACT else EACH,
         )
         for op, recipes in (("AvgPool", TERMS), ("MaxPool", MOVED))
     ),
     *(
-        OperatorTest(op, op, _draw_soft, functools.partial(_build_soft, op=op))
+        OperatorTest(op, op, _draw_soft, functools.partial(_build_soft, op=op), (ROWS,))
         for op in ("Softmax", "LogSoftmax")
     ),
-    OperatorTest("FusedBatchNormV3", "FusedBatchNormV3", _draw_normed, _build_normed),
-    OperatorTest("LRN", "LRN", _draw_response, _build_response),
-    OperatorTest("Cumsum", "Cumsum", _draw_cumulated, _build_cumulated),
-    OperatorTest("SegmentSum", "SegmentSum", _draw_segments, _build_segments),
-    OperatorTest("Dilation2D", "Dilation2D", _draw_dilation, _build_dilation),
+    OperatorTest("FusedBatchNormV3", "FusedBatchNormV3", _draw_normed, _build_normed, NORMALISED),
+    OperatorTest("LRN", "LRN", _draw_response, _build_response, (ROWS,)),
+    OperatorTest("Cumsum", "Cumsum", _draw_cumulated, _build_cumulated, OTHER),
+    OperatorTest("SegmentSum", "SegmentSum", _draw_segments, _build_segments, (CHANNELS,)),
+    OperatorTest("Dilation2D", "Dilation2D", _draw_dilation, _build_dilation, DILATED),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance.files import write_atomically, write_text_atomically
 from conformance.network_file import FILE
@@ -16,6 +16,7 @@ from conformance.quantization.calibrated import note_calibrated
 from conformance.quantization.files import scales_path, write_scales
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from conformance.operators.case import OperatorCase
@@ -24,21 +25,26 @@ if TYPE_CHECKING:
 GRAPH = "graph.pb"
 
 
-def write_reproduction(case: OperatorCase, precision: Precision, directory: Path) -> Path:
+def write_reproduction(cases: Sequence[OperatorCase], precision: Precision, directory: Path) -> Path:
     """Write a case, and return where: a directory named after operator and precision.
+
+    Args:
+        cases: the case, and those that a law derives from it, whose results beside its own show the failure.
+        precision: fixed-point × float width.
+        directory: in which it is made.
 
     Raises:
         OSError: it cannot be written.
     """
-    name = f"{re.sub(r'[^A-Za-z0-9]+', '-', case.name).lower()}-{precision}"
-    target, network = directory / name, BatchNetwork([case], name)
+    name = f"{re.sub(r'[^A-Za-z0-9]+', '-', cases[0].name).lower()}-{precision}"
+    target, network = directory / name, BatchNetwork(cases, name)
     target.mkdir(parents=True, exist_ok=True)
     network.graph.save(target / GRAPH)
     files = {}
     for place, (tensor, values) in enumerate(network.feeds(0).items()):
         files[tensor] = f"input_{place}.npy"
         write_atomically(target / files[tensor], functools.partial(write_npy, array=values))
-    write_text_atomically(target / FILE, _description(name, case, network, files))
+    write_text_atomically(target / FILE, _description(name, cases, network, files))
     from conformance.networks import Network
 
     written = Network(target)
@@ -49,17 +55,18 @@ def write_reproduction(case: OperatorCase, precision: Precision, directory: Path
     return target
 
 
-def _description(name: str, case: OperatorCase, network: BatchNetwork, files: dict[str, str]) -> str:
-    (node,) = network.nodes
-    golden = BatchStore(network).get(node, 0)
-    low, high = float(golden.min()), float(golden.max())
-    high = high if high > low else low + 1
-    comments = [f"# {line}" for line in (f"A minimal case of {case.name}", *case.in_words)]
+def _description(
+    name: str, cases: Sequence[OperatorCase], network: BatchNetwork, files: dict[str, str]
+) -> str:
+    store = BatchStore(network)
+    words = [line for case in cases for line in case.in_words]
+    comments = [f"# {line}" for line in (f"A minimal case of {cases[0].name}", *words)]
     inputs = [
         line
         for tensor, file in files.items()
         for line in ("", "[[input]]", f"name = {json.dumps(tensor)}", f"files = [{json.dumps(file)}]")
     ]
+    outputs = [line for node in network.nodes for line in _output(node, store.get(node, 0))]
     return "\n".join(
         [
             *comments,
@@ -68,10 +75,7 @@ def _description(name: str, case: OperatorCase, network: BatchNetwork, files: di
             f"name = {json.dumps(name)}",
             f'graph = "{GRAPH}"',
             *inputs,
-            "",
-            "[[output]]",
-            f"name = {json.dumps(node)}",
-            f"range = [{low!r}, {high!r}]",
+            *outputs,
             "",
             "[acceptance]",
             "cosine = 0.999",
@@ -79,3 +83,9 @@ def _description(name: str, case: OperatorCase, network: BatchNetwork, files: di
             "",
         ]
     )
+
+
+def _output(node: str, golden: np.ndarray[Any, Any]) -> list[str]:
+    low, high = float(golden.min()), float(golden.max())
+    high = high if high > low else low + 1
+    return ["", "[[output]]", f"name = {json.dumps(node)}", f"range = [{low!r}, {high!r}]"]

@@ -2,6 +2,9 @@
 
 An operator that fails in a batch is searched by itself: lists of its cases alone, which hypothesis shrinks. A
 case that was judged once is not run again, so that shrinking a list costs nothing; only new cases compile.
+
+The laws of an operator are held of the first drawn case that has room for them, at each precision, and of
+every case where one of them fails and the operator is searched by itself.
 """
 
 from __future__ import annotations
@@ -15,19 +18,21 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from conformance.operators.judged_cases import compared_with
-from conformance.operators.table import EDGES, TESTS
+from conformance.operators.judged_cases import NO_LAWS
+from conformance.operators.table import EDGES, TESTS, laws_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from conformance.operators.case import OperatorCase
-    from conformance.operators.judged_cases import JudgedCase
+    from conformance.operators.judged_cases import JudgedCase, Laws
+    from conformance.operators.laws import Derived
 
-    Judge = Callable[[Sequence[OperatorCase]], list[JudgedCase]]
+    Judge = Callable[[Sequence[OperatorCase], Laws], list[JudgedCase]]
+    Again = Callable[[Sequence[JudgedCase]], list[JudgedCase]]
 
 SEED = 14
 """Every search draws the same cases, on every machine."""
@@ -82,24 +87,35 @@ def batches(names: Sequence[str], *, least: int = 0) -> SearchStrategy[list[Oper
     return batch()
 
 
-def lists(name: str) -> SearchStrategy[list[OperatorCase]]:
-    """Return the strategy of lists of cases of one operator."""
-    return st.lists(st.composite(TESTS[name].drawn)(), min_size=1, max_size=LONGEST)
+def lists(name: str, longest: int = LONGEST) -> SearchStrategy[list[OperatorCase]]:
+    """Return the strategy of lists of cases of one operator: of one where each breaks the device."""
+    return st.lists(st.composite(TESTS[name].drawn)(), min_size=1, max_size=longest)
 
 
 class Search:
     """A search at one precision.
 
     Args:
-        judge: judges a batch on the device.
+        judge: judges a batch on the device, with the cases that laws derive from those in it.
+        again: judges cases after their batch was compiled again.
         examples: how many batches are drawn.
         database: directory of what failed before, which is tried first; None: there is none.
+        lawful: whose laws are held in batches of all operators.
     """
 
-    def __init__(self, judge: Judge, examples: int, database: Path | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        again: Again,
+        examples: int,
+        database: Path | None = None,
+        lawful: Collection[str] = TESTS,
+    ) -> None:
+        self._again, self._lawful = again, lawful
         self._judge, self._examples, self._database = judge, examples, database
         self._error: Exception | None = None
         self._trials = self._broken = 0
+        self._held: set[tuple[str, str]] = set()
         self.found = Found()
 
     def run(self, names: Sequence[str]) -> Found:
@@ -121,18 +137,21 @@ class Search:
         """Judge as many batches of all operators as are asked for; none fails here."""
 
         def each(cases: list[OperatorCase]) -> None:
+            cases = [case for case in cases if self._whole(case)]
+            known(cases, {case: self._not_held(case) for case in cases})
+
+        def known(cases: list[OperatorCase], laws: Laws = NO_LAWS) -> None:
             self._trials = 0
-            known = self._of(cases)
+            judged = self._of(cases, laws)
             self.found.batches += bool(cases)
-            self.found.drawn.update(dict.fromkeys(item.case for item in known))
+            self.found.drawn.update(dict.fromkeys(item.case for item in judged))
 
         def first(cases: list[OperatorCase]) -> None:
             cases = [*cases, *(case for case in EDGES if case.name in names)]
-            each(cases)
+            known(cases)
             if self._error is None:
-                again = self._judge(list(dict.fromkeys(cases)))  # compiled anew
-                known = self.found.judged
-                known.update({item.case: compared_with(known[item.case], item) for item in again})
+                found = [self.found.judged[case] for case in dict.fromkeys(cases) if self._whole(case)]
+                self.found.judged.update({item.case: item for item in self._again(found)})
 
         self._hypothesis(first, batches(names, least=1), [Phase.generate], 1)
         self._hypothesis(each, batches(names), [Phase.generate], self._examples + 1)  # the first is empty
@@ -140,20 +159,43 @@ class Search:
     def alone(self, name: str, phases: Sequence[Phase] = (Phase.generate, Phase.shrink)) -> JudgedCase | None:
         """Search one operator by itself; return the minimal case to which hypothesis shrinks what fails."""
         self._trials = self._broken = 0
+        failing = self._failing(name)
+        lawful = not failing or any(item.beside for item in failing)
+        longest = 1 if any(item.finding.outcome == "broken" for item in failing) else LONGEST
 
         def each(cases: list[OperatorCase]) -> None:
-            for item in self._of(cases):
+            for item in self._of(cases, {case: laws_of(case) for case in cases} if lawful else NO_LAWS):
                 if item.fails:
                     self.found.minimal[name] = item  # hypothesis tries the smallest last
                     raise CaseFails(name)
 
         self._hypothesis(
-            each, lists(name), phases, LISTS, None if self._database is None else self._database / name
+            each,
+            lists(name, longest),
+            phases,
+            LISTS,
+            None if self._database is None else self._database / name,
         )
-        failing = [item for item in self.found.judged.values() if item.case.name == name and item.fails]
+        failing = self._failing(name)
         if failing and name not in self.found.minimal:
             self.found.minimal[name] = min(failing, key=lambda item: item.case.elements)
         return self.found.minimal.get(name)
+
+    def _failing(self, name: str) -> list[JudgedCase]:
+        """Return what fails of an operator by now."""
+        return [item for item in self.found.judged.values() if item.case.name == name and item.fails]
+
+    def _whole(self, case: OperatorCase) -> bool:
+        """Whether the operator of a case has not broken the device yet, which costs a process each time."""
+        return not any(item.finding.outcome == "broken" for item in self._failing(case.name))
+
+    def _not_held(self, case: OperatorCase) -> list[Derived]:
+        """Return what the laws that were not held yet of an operator derive from a case."""
+        if case.name not in self._lawful:
+            return []
+        derived = [item for item in laws_of(case) if (case.name, item.law) not in self._held]
+        self._held |= {(case.name, item.law) for item in derived}
+        return derived
 
     def _hypothesis(
         self,
@@ -177,19 +219,19 @@ class Search:
         if self._error is not None:
             raise self._error
 
-    def _of(self, cases: Sequence[OperatorCase]) -> list[JudgedCase]:
+    def _of(self, cases: Sequence[OperatorCase], laws: Laws) -> list[JudgedCase]:
         """Return the cases judged; what is not known is run, unless that was tried often enough."""
         known = self.found.judged
         unknown = [case for case in dict.fromkeys(cases) if case not in known]
         often = self._trials >= MOST_TRIALS or self._broken >= MOST_BROKEN
         if unknown and self._error is None and not often:
             self._trials += 1
-            self._run(unknown)
+            self._run(unknown, laws)
         return [known[case] for case in cases if case in known]
 
-    def _run(self, cases: Sequence[OperatorCase]) -> None:
+    def _run(self, cases: Sequence[OperatorCase], laws: Laws) -> None:
         try:
-            found = self._judge(cases)
+            found = self._judge(cases, laws)
         except Exception as error:  # noqa: BLE001 - hypothesis would take it for a failing case; raised later
             self._error = error
             return

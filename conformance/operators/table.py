@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.operators.case import OperatorCase, OperatorTest
 from conformance.operators.elementwise import ELEMENTWISE_TESTS
+from conformance.operators.laws import Derived, derived_of
 from conformance.operators.moving import MOVING_TESTS
 from conformance.operators.operand import Operand
 from conformance.operators.products import PRODUCT_TESTS
@@ -12,6 +13,9 @@ from conformance.operators.reducing import REDUCING_TESTS
 TESTS: dict[str, OperatorTest] = {
     test.name: test for test in (*PRODUCT_TESTS, *REDUCING_TESTS, *ELEMENTWISE_TESTS, *MOVING_TESTS)
 }
+
+PRODUCTS = frozenset(test.name for test in PRODUCT_TESTS)
+"""Of these, those that sum products, perhaps in fixed point."""
 
 _AXES = (("axes", (0,)), ("keep_dims", False))
 
@@ -25,5 +29,13 @@ EDGES: tuple[OperatorCase, ...] = (
     ),
     OperatorCase("Round", (Operand((129,), "almost halves"),)),
     OperatorCase("Softmax", (Operand((3, 10), "logits"),)),
+    OperatorCase("Sigmoid", (Operand((129,), "whole"),)),
+    OperatorCase("AddV2/chain", tuple(Operand((129,), "uniform", seed) for seed in range(3))),
 )
-"""Cases that every search judges, whatever hypothesis draws: there a card is known to have its own ways."""
+"""Cases that every search judges, whatever hypothesis draws: there a device is known to have its own ways, or
+shows whether it stores each step of what is fused."""
+
+
+def laws_of(case: OperatorCase) -> list[Derived]:
+    """Return what the laws of its operator derive from a case."""
+    return derived_of(case, TESTS[case.name].independent)

@@ -124,6 +124,7 @@ class Run:
             stopwatch=self.stopwatch,
             fuse=not settings.layer_by_layer,
             repeat=settings.repeat,
+            steps_stored=self._stores_steps(),
         )
         return JudgedOperators(
             judge,
@@ -132,6 +133,14 @@ class Run:
             failures=self._failures,
             reproductions=self.directory / "repro",
         )
+
+    def _stores_steps(self) -> bool:
+        """Whether the profile of an emulator says that it stores each step of what is fused."""
+        if not self.info.profile:
+            return False
+        from conformance.devices.emulator.profile import read_profile
+
+        return read_profile(self.plan.settings.profile, locations.DEVICES).fused_intermediates == "rounded"
 
     def begin(
         self, keep: Callable[[Record], object], directory: Path, logs: Path, failures: Path | None = None

@@ -1,6 +1,8 @@
 """What an ideal device gives lies within what is derived for it, however small a tensor is."""
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.emulation import frozen, naive_scales, placeholder, run
 from support.small_graphs import small_graphs
 
@@ -67,3 +69,56 @@ def test_a_scalar_that_is_a_tie_is_enclosed():
 
     for result in (np.float32(1), np.float32(1 + 2.0**-10)):
         assert alone(build, {"x": np.asarray(tie)}, np.asarray(result), "int8-fp16").conforms
+
+
+def rounded(x, *, up=False, wide=False):
+    """Return a product as a device stores it: in half, perhaps never as zero, or in float32."""
+    stored = np.float32(x) if wide else np.float32(np.float16(x))
+    return np.float32(np.copysign(2.0**-24, x)) if up and x and abs(x) < 2.0**-24 else stored
+
+
+def one_by_one(numbers, **how):
+    result = numbers[0]
+    for number in numbers[1:]:
+        result = rounded(np.float64(result) * number, **how)
+    return result
+
+
+def in_pairs(numbers, **how):
+    while len(numbers) > 1:
+        numbers = [one_by_one(numbers[at : at + 2], **how) for at in range(0, len(numbers), 2)]
+    return numbers[0]
+
+
+@given(
+    st.lists(st.floats(-1.0625, 1.0625, width=16), min_size=1, max_size=40)
+    | st.lists(st.sampled_from([2.0**-24, 2.0**-10, 0.1, 0.7, 0.0, -3.0, 1.5]), min_size=1, max_size=9)
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_a_product_in_halves_is_right_in_every_order_and_whatever_becomes_of_what_is_tiny(numbers):
+    numbers = [np.float32(np.float16(number)) for number in numbers]
+
+    def build(tf):
+        x = placeholder(tf, "x", (len(numbers),))
+        tf.raw_ops.Prod(input=x, axis=tf.constant([0]), name="out")
+
+    def conforms(result):
+        return alone(build, {"x": np.float32(numbers)}, np.float32(np.float16(result)), "int8-fp16").conforms
+
+    for order in (numbers, numbers[::-1]):
+        for how in ({}, {"wide": True}, {"up": True}):
+            assert len(numbers) == 1 or conforms(one_by_one(order, **how))
+    assert conforms(in_pairs(numbers))
+
+
+def test_a_product_without_one_of_its_factors_is_wrong():
+    numbers = np.float32([1.5, 0.7, 1.3, 1.1])
+
+    def build(tf):
+        tf.raw_ops.Prod(input=placeholder(tf, "x", (4,)), axis=tf.constant([0]), name="out")
+
+    for precision in ("int8-fp16", "int8-fp32"):
+        assert alone(build, {"x": numbers}, np.float32(np.float16(numbers.prod())), "int8-fp16").conforms
+        assert not alone(build, {"x": numbers}, np.float32(numbers[:-1].prod()), precision).conforms
+    wrong = np.float32(np.float16(numbers.prod()))
+    assert not alone(build, {"x": numbers}, wrong, "int8-fp32").conforms

@@ -1,6 +1,8 @@
 """Devices of which one operator is broken, each in a way of its own."""
 
 import functools
+import os
+import signal
 
 import numpy as np
 from support.right_device import right_device
@@ -325,6 +327,7 @@ FAULTS = {
     "BiasAdd": constant(1, lambda bias: bias[::-1]),
     "LeakyRelu": attr(_alpha_of_256),  # 0.1 is 26/256
     "ClipByValue": after(lambda y: np.minimum(y, 1)),
+    "AddV2/chain": lambda _: {"edit": op("Maximum")("Mul")["edit"]},  # its first step is another one
     "PRelu": lambda _: {
         "edit": constant(0, lambda slope: slope[::-1])("Mul")["edit"]
     },  # slope on the wrong axis
@@ -375,3 +378,12 @@ def broken(name):
 
 coarse_softsign = functools.partial(BrokenDevice, after=lambda y: np.round(y * 1024) / 1024, only="Softsign")
 """A device that rounds what a Softsign returns to 1024ths."""
+
+
+class DyingDevice(BrokenDevice):
+    """A device whose process dies where a graph has a Softsign."""
+
+    def open(self, graph, fetches, **options):
+        if any(node.op == "Softsign" for node in graph.nodes.values()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().open(graph, fetches, **options)

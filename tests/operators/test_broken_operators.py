@@ -20,7 +20,7 @@ NEEDS = {"GatherV2": 5100, "GatherNd": 5100, "OneHot": 10, "Relu": 150}
 def search_of(device):
     judge = CaseJudge(device, read_margins(locations.MARGINS), WaiverLedger(), model="ideal")
     precision = parse_precision("int8-fp32")
-    return Search(lambda cases: judge.judged(cases, precision), 2)
+    return Search(lambda cases, laws: judge.judged(cases, precision, laws), lambda found: found, 2)
 
 
 def test_every_operator_has_a_fault():

@@ -1,8 +1,11 @@
 """The search: what it draws, what it compiles, what it survives, what it remembers."""
 
+import functools
+
 import numpy as np
 import pytest
 from operators.broken_operators import BrokenDevice, broken
+from support.right_device import right_device
 
 from conformance import locations
 from conformance.devices.base import DeviceError, DeviceLost
@@ -26,7 +29,12 @@ def judge_of(device):
 
 def search_of(device, *, examples=2, **options):
     judge = judge_of(device)
-    return Search(lambda cases: judge.judged(cases, PRECISION), examples, **options), judge
+    judging = functools.partial(_judging, judge)
+    return Search(judging, lambda found: judge.again(found, PRECISION), examples, **options), judge
+
+
+def _judging(judge, cases, laws):
+    return judge.judged(cases, PRECISION, laws)
 
 
 class BreaksAt(BrokenDevice):
@@ -52,8 +60,8 @@ def test_a_batch_is_compiled_once_and_a_right_device_passes():
     search, judge = search_of(BrokenDevice(), examples=3)
     found = search.run(NAMES)
     assert not found.failing
-    assert judge.compiled[PRECISION] == found.batches + 1  # the first of them twice
-    assert judge.cases[PRECISION] == len(found.judged) + len(NAMES)
+    assert judge.compiled[PRECISION] == found.batches + 2  # the first of them again, and layer by layer
+    assert judge.cases[PRECISION] == len(found.judged) + 2 * len(NAMES)
 
 
 def test_what_breaks_the_device_is_found_and_shrunk_and_nothing_else_is_blamed():
@@ -99,7 +107,7 @@ def test_an_operator_that_was_never_drawn_has_no_verdict():
     operators = JudgedOperators(judge_of(BrokenDevice()), ["Relu"], examples=1)
     operators._searched = {}
     with pytest.raises(UsageError, match="no case of Abs was drawn"):
-        operators._finding("Abs", PRECISION, Search(lambda _: [], 1).found)
+        operators._finding("Abs", PRECISION, Search(lambda *_: [], list, 1).found)
 
 
 def test_what_is_covered_is_told():
@@ -114,3 +122,12 @@ def test_what_is_covered_is_told():
 def test_what_of_a_network_is_covered_by_nothing_is_told(network):
     told = list(not_covered(network.store.network.graph))
     assert all(": " in sentence for sentence in told)
+
+
+def test_what_is_not_modelled_of_one_case_says_nothing_of_the_others():
+    """Found by a run on the ideal profile: 400 of 464 results were unmodelled because of one crop."""
+    names = ("CropAndResize", "Relu")
+    cases = {case.name: case for batch in drawn_batches(8) for case in batch if case.name in names}
+    found = judge_of(right_device()).judged(list(cases.values()), PRECISION)
+    outcomes = {item.case.name: item.finding.outcome for item in found}
+    assert outcomes == {"CropAndResize": "unmodelled", "Relu": "conforms"}

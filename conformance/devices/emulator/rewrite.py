@@ -25,6 +25,7 @@ from conformance.graph.editing import copied, plain
 from conformance.graph.frozen import FrozenGraph, Node, data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, PRODUCT_SUMS, known
+from conformance.graph.retype import IN_FLOAT32
 from conformance.numerics.half import round_to_half
 from conformance.quantization.calibration import hidden_operators
 
@@ -223,6 +224,7 @@ class _Rewriter:
         self.kept_by_host = entering(self.graph, on_host)
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.unmodelled: list[str] = list(narrow)
+        self.between_casts = {f"{name}{IN_FLOAT32}": name for name in narrow}
         self.switched = SwitchedOperators(self.rounding, self.fixed_point, self.unmodelled)
 
     def rewritten(self) -> EmulatedGraph:
@@ -233,7 +235,8 @@ class _Rewriter:
         library = self.library.with_definitions(self.graph.library)
         graph = self.graph.replaced([*nodes, *guards], arrays=self.constants.arrays, library=library)
         graph = graph.prune([*self.graph.outputs, *(guard.name for guard in guards[-1:])])
-        unmodelled = tuple(dict.fromkeys([*self.unmodelled, *self.fixed_point.unmodelled]))
+        names = [*self.unmodelled, *self.fixed_point.unmodelled]
+        unmodelled = tuple(dict.fromkeys(self.between_casts.get(name, name) for name in names))
         checked = tuple(self.fixed_point.convolutions.checks)
         return EmulatedGraph(graph, unmodelled, guards[-1].name if guards else None, checked)
 

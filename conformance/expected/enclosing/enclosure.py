@@ -10,6 +10,7 @@ import numpy as np
 from conformance.expected.enclosing.batch_norms import normalised
 from conformance.expected.enclosing.elementwise import chosen, computed, moved
 from conformance.expected.enclosing.fixed_point import FixedPointRule
+from conformance.expected.enclosing.products import multiplied_up
 from conformance.expected.enclosing.resizing import resized
 from conformance.expected.enclosing.sums import LARGEST, SUMMING, largest
 from conformance.expected.enclosing.tensors import Enclosed, FloatType, applied, is_float
@@ -34,6 +35,8 @@ HALF = 16
 SMALLEST_NORMAL_HALF_BITS = 0x38800000
 """Of 2^-14 as a float32."""
 SORTING = frozenset({"TopK", "TopKV2"})
+MULTIPLYING = frozenset({"Prod"})
+"""Has a rule, though the emulator does not model in which order a card multiplies."""
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 BATCH_NORMS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 RESIZES = frozenset({"ResizeBicubic", "ResizeBilinear"})
@@ -88,7 +91,7 @@ def unenclosed(nodes: Iterable[Node]) -> str:
         if node.op in SHAPES or node.op in INPUT_OPERATORS or node.op == "Const":
             continue
         modelled = known(node.op).emulation is not None and node.op not in CONTROL_FLOW
-        if not modelled or node.op not in RULED or _beyond_rules(node):
+        if not (modelled or node.op in MULTIPLYING) or node.op not in RULED or _beyond_rules(node):
             return str(node.op)
     return ""
 
@@ -188,6 +191,7 @@ class _Enclosing:
             (FIXED_POINT, self._fixed_point),
             (frozenset(SUMMING), functools.partial(_summing, factor=self._factor)),
             (LARGEST, largest),
+            (MULTIPLYING, multiplied_up),
             (SHAPES, _shape),
             (frozenset({"Cast"}), _converted),
             (BATCH_NORMS, normalised),
@@ -231,4 +235,13 @@ def _converted(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[
     return [Enclosed(value, None, pending=is_float(value))]
 
 
-RULED = FIXED_POINT | LARGEST | MOVEMENT - SORTING | ELEMENTWISE | BATCH_NORMS | RESIZES | frozenset(SUMMING)
+RULED = (
+    FIXED_POINT
+    | LARGEST
+    | MULTIPLYING
+    | MOVEMENT - SORTING
+    | ELEMENTWISE
+    | BATCH_NORMS
+    | RESIZES
+    | frozenset(SUMMING)
+)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+
     from conformance.operators.case import OperatorCase
     from conformance.precision import Precision
 

@@ -6,6 +6,12 @@ A run reads it when it begins: a clock that is set afterwards changes no verdict
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
+
+import msgspec
+
+Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+"""Date and time in a file, with its time zone: without one, two could not be compared."""
 
 
 def now() -> dt.datetime:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal
 
 import msgspec
 
+from conformance.clock import Moment
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INCONCLUSIVE, EXIT_SPEED
 
 SCHEMA = 1
@@ -65,7 +65,7 @@ class ReadRun(_Part, frozen=True, kw_only=True):
     """
 
     path: str
-    started: dt.datetime
+    started: Moment
     records: int
     sha256: str
     cards: list[str]
@@ -330,7 +330,7 @@ class Gate(_Part, frozen=True, kw_only=True):
     verdict: Word
     exit_code: int
     reasons: list[str]
-    made: dt.datetime
+    made: Moment
     version: str
     device: str
     simulated: bool

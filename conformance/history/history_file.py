@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal
 
 import msgspec
+
+from conformance.clock import Moment
 
 SCHEMA = 1
 """Of the file; a change that a reader must know of is a new number."""
@@ -37,7 +38,7 @@ class TrackedRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     path: str
-    started: dt.datetime
+    started: Moment
     driver: str
     firmware: str
     runtime: str

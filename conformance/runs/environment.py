@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import platform
 import subprocess
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance import __version__, locations
+from conformance.clock import Moment
 from conformance.errors import UsageError
 from conformance.machine import TENSORFLOW, cpu_model, installed_version, usable_cores
 from conformance.runs.shards import ShardOfRun
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
 PACKAGES = {
@@ -107,7 +108,7 @@ class MergedShard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     shard: str
-    started: dt.datetime
+    started: Moment
     python: str
     machine: Machine
     records: int
@@ -141,7 +142,7 @@ class JudgedFrom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     run: str
     records_sha256: str
     version: str
-    judged: dt.datetime
+    judged: Moment
     rules: dict[str, str]
 
 
@@ -170,7 +171,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ``device`` are then those of the first one.
     """
 
-    started: dt.datetime
+    started: Moment
     version: str
     python: str
     packages: dict[str, str | None]

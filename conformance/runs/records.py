@@ -15,6 +15,7 @@ from conformance.judging.findings import Finding
 from conformance.judging.verdicts import Acceptance, Reached, Verdict
 from conformance.judging.waivers import Waived, is_of_waiver, stale
 from conformance.numerics.metrics import Metrics
+from conformance.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +26,9 @@ LARGEST = sys.float_info.max
 """What an error beyond it is given as."""
 FARTHEST = 2.0 + 1e-9
 """The largest cosine distance, with the roundings of whoever computed it."""
+WHOLE = tuple(map(str, PRECISIONS))
+WIDTHS = tuple(dict.fromkeys(precision.fixed for precision in PRECISIONS))
+"""Precisions of what is run, and of scales."""
 _VERDICT_FIELDS = (
     "reasons",
     "notes",
@@ -102,6 +106,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds >= 0):
             raise ValueError(f"seconds is {self.seconds}, but should be finite and >= 0")
+        known = WIDTHS if self.mode == "calibration" else WHOLE
+        if self.precision not in known:
+            raise ValueError(f"precision is {self.precision!r}, but should be one of {', '.join(known)}")
         _check_numbers(self.metrics, self.reached)
         if self.outcome == "waived" and not self.waiver:
             raise ValueError("outcome is 'waived', but no waiver is named")

@@ -226,13 +226,17 @@ def test_another_judgement_of_a_run_says_so(page):
 
 def test_what_is_not_judged_is_grouped_by_its_reason(page):
     records = [
-        record("unsupported", case=f"c{number}", op=op, notes=["no calibration"], mode="calibration")
+        record(
+            "unsupported",
+            case=f"c{number}",
+            op=op,
+            notes=["no calibration"],
+            mode="calibration",
+            precision="int8",
+        )
         for number, op in enumerate(["Conv2D", "MatMul", "Conv2D"])
     ]
-    assert (
-        "n int8-fp16 calibration: 3 cases (Conv2D, MatMul): no calibration"
-        in page([*records, own("a")]).words
-    )
+    assert "n int8 calibration: 3 cases (Conv2D, MatMul): no calibration" in page([*records, own("a")]).words
 
 
 def test_times_stand_beside_the_roofline(page):

@@ -53,6 +53,12 @@ def test_it_survives_json():
     assert msgspec.json.decode(msgspec.json.encode(gathered), type=Environment) == gathered
 
 
+def test_a_moment_without_its_time_zone_is_refused():
+    written = msgspec.json.encode(gather()).replace(b"03:04:05Z", b"03:04:05")
+    with pytest.raises(msgspec.ValidationError, match=r"timezone component - at `\$.started`"):
+        msgspec.json.decode(written, type=Environment)
+
+
 def test_it_says_what_is_installed():
     gathered = gather()
     assert gathered.python == platform.python_version()

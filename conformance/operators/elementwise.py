@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from conformance.graph.operators import EXACT
 from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import MOVED, SHAPES, SIGNED, operand_of, shape_of, truths_of
-from conformance.operators.laws import EACH
+from conformance.operators.independent import EACH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from conformance.operators.drawing import (
     operand_of,
     shape_of,
 )
-from conformance.operators.laws import CHANNELS, EACH
+from conformance.operators.independent import CHANNELS, EACH
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import TERMS, operand_of, shape_of
-from conformance.operators.laws import Independent
+from conformance.operators.independent import Independent
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

@@ -20,7 +20,7 @@ from conformance.operators.drawing import (
     operand_of,
     shape_of,
 )
-from conformance.operators.laws import CHANNELS, EACH, ROWS, Independent
+from conformance.operators.independent import CHANNELS, EACH, ROWS, Independent
 from conformance.operators.operand import Operand
 
 if TYPE_CHECKING:

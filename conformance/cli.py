@@ -117,7 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run() -> int:
     """Run the command of this process's command line; one that may crash or hang in a process of its own."""
     options = parser().parse_args()
-    if "deadline" not in options or breadcrumbs.watched():
+    if "deadline" not in options:
+        return main()
+    if breadcrumbs.watched():
+        breadcrumbs.end_with_watcher()
         return main()
     options.command = lambda resolved: watched(sys.argv[1:], resolved.deadline)
     return _code(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import mmap
 import os
@@ -58,21 +59,63 @@ def occupied(path: Path, what: str, marks: Sequence[str], present: Sequence[str]
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call ``write`` on a temporary file beside ``path``, then rename it over ``path``.
 
-    An interrupted or failed write leaves the old file, or none, and no temporary file. Who may read it, the
-    umask says.
+    An interrupted or failed write leaves the old file, or none, and no temporary file; that of a process that
+    was killed is deleted by the next one that writes the same file. Who may read it, the umask says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    temporary, descriptor = _opened_half(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            temporary.replace(path)  # as long as it is locked, nobody takes it for one that was left
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _opened_half(path: Path) -> tuple[Path, int]:
+    """Return a new temporary file for ``path``, and its descriptor, which is locked while it is written."""
+    temporary = path.parent / f".{path.name}.part"
+    _delete_left(temporary)
+    while True:
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            if _is_locked(descriptor) is not False and _is_at(temporary, descriptor):
+                return temporary, descriptor
+            os.close(descriptor)  # another process has just taken it for one that was left
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+
+
+def _delete_left(temporary: Path) -> None:
+    """Delete a temporary file that no living process writes."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if _is_locked(descriptor) and _is_at(temporary, descriptor):
+                temporary.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file still has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _is_locked(descriptor: int) -> bool | None:
+    """Lock a file for as long as it is open: False if another process has it, None if nobody can."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return None
+    return True
 
 
 def write_all(contents: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
@@ -144,7 +187,7 @@ def read_toml(path: Path, kind: type[T], what: str) -> T:
     """
     try:
         return msgspec.toml.decode(read_bytes(path, what), type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(f"{what} {path} is malformed: {error}") from error
 
 
@@ -152,7 +195,7 @@ def read_json(path: Path, kind: type[T], what: str) -> T:
     """Read ``path`` as JSON of the structure ``kind``; errors as in :func:`read_toml`."""
     try:
         return msgspec.json.decode(read_bytes(path, what), type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(f"{what} {path} is malformed: {error}") from error
 
 
@@ -172,8 +215,8 @@ def read_bytes(path: Path, what: str) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with a null byte, which another file may hold
+        raise UsageError(f"{what} {path} cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
 def mapped_bytes(path: Path, what: str) -> memoryview:

@@ -39,7 +39,7 @@ from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
 from conformance.graph.structure import Structure
 from conformance.machine import cpu_model
-from conformance.npy import map_npy
+from conformance.npy import map_npy, write_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +53,7 @@ SILENT_SECONDS = 1
 """How long a lock may be waited for without a word."""
 TENSOR = re.compile(r"(?P<node>.+)\.[0-9]+\.npy")
 """The file of a tensor; see :func:`_file`."""
-HALF = re.compile(r"\..+\.(npy|json)\.[a-z0-9_]{8}\.part")
+HALF = re.compile(r"\..+\.(npy|json)(\.[a-z0-9_]{8})?\.part")
 """A file of these that was not written to its end."""
 
 
@@ -317,7 +317,7 @@ class GoldenStore:
     def _write(self, name: str, sample: int, value: Array) -> None:
         path = self.directory / _file(name, sample)
         stored = np.asarray(value, "<f4", order="C")
-        write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
+        write_atomically(path, lambda file: write_npy(file, stored))
 
     def _verified(self, node: GoldenNode, sample: int) -> Array:
         path = self.path(_file(node.name, sample))

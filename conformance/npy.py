@@ -1,4 +1,4 @@
-"""Reading ``.npy`` data that may claim to be anything: its size is known before memory is taken for it."""
+"""``.npy`` data, which may claim to be anything: its size is known before memory is taken for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import mmap
 import os
 import warnings
 import weakref
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -22,6 +23,18 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 """What reads the header of a version; the third has names of fields in Unicode, which no tensor has."""
 FAILED = 2 ** (8 * ctypes.sizeof(ctypes.c_void_p)) - 1
 """What ``mmap`` returns where it fails."""
+
+
+def write_npy(file: BinaryIO, array: Array) -> None:
+    """Write an array.
+
+    NumPy hands what it knows for a file to the C library, and then says of a full disk how many bytes were
+    written, but not why no more were; so it is shown something that only can be written to.
+
+    Raises:
+        OSError: there is no space, or whatever the system says.
+    """
+    np.save(SimpleNamespace(write=file.write, flush=file.flush), array, allow_pickle=False)
 
 
 def read_npy(file: BinaryIO) -> Array:

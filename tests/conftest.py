@@ -28,6 +28,7 @@ SLOW = (
     "history/test_ten_thousand_runs.py",
     "operators/test_broken_operators.py",
     *("networks/test_beautygan_weights.py", "tools/test_training.py", "plugin/test_run_directory.py"),
+    *("faults/test_commands.py", "faults/test_no_room.py", "faults/test_suite.py"),
     *("html/test_browser.py", "plugin/test_page.py"),
     *("tools/test_cost_table.py", "tools/test_measuring.py"),
     *("test_golden_processes.py", "test_packaging.py"),
@@ -53,6 +54,12 @@ def pytest_configure(config):
 
     config.addinivalue_line("markers", "slow: one of those that take most of the time")
     shared_directory()  # before pytest-xdist starts its workers, which inherit where it is
+
+
+def pytest_report_header():
+    from faults.cells import told
+
+    return told()
 
 
 def pytest_collection_modifyitems(items):

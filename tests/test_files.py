@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from conformance.files import (
     claim_directory,
     read_json,
     write_all,
+    write_atomically,
     write_json_table_atomically,
     write_text_atomically,
 )
@@ -138,3 +140,45 @@ def test_who_may_read_a_file_the_umask_says(tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path):
+    path, other = tmp_path / "table.json", tmp_path / ".other.json.part"
+    for left in (tmp_path / ".table.json.part", other):
+        left.write_text("half of it")
+    write_text_atomically(path, "whole")
+    assert {found.name for found in tmp_path.iterdir()} == {path.name, other.name}
+    assert path.read_text() == "whole"
+
+
+def test_a_write_leaves_alone_what_another_one_has_half_written(tmp_path):
+    path = tmp_path / "table.json"
+
+    def slowly(file):
+        file.write(b"slow")
+        write_text_atomically(path, "quick")
+        assert path.read_text() == "quick"
+
+    write_atomically(path, slowly)
+    assert path.read_text() == "slow"
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_writers_of_one_file_do_not_get_into_each_others_way(tmp_path):
+    path, errors = tmp_path / "table.json", []
+
+    def write(word):
+        try:
+            for _ in range(40):
+                write_text_atomically(path, word * 5000)
+        except OSError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(word,)) for word in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len(set(path.read_text())) == 1
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]

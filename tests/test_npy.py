@@ -1,8 +1,10 @@
 """``.npy`` data is read where it is what its header says; memory is not taken for what is not there."""
 
 import contextlib
+import errno
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from conformance.npy import map_npy, mapped, npy_of
+from conformance.npy import map_npy, mapped, npy_of, write_npy
 
 KINDS = st.sampled_from(["<f4", ">f8", "<f2", "<i8", "u1", "?", "<c8", "<U3"])
 
@@ -79,3 +81,17 @@ def test_what_cannot_be_mapped_says_why(tmp_path):
         mapped(reading, 10)
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (2, 3), (300, 400)])
+def test_what_is_written_is_what_numpy_writes(shape):
+    array, ours, theirs = np.random.default_rng(1).random(shape).astype("<f4"), io.BytesIO(), io.BytesIO()
+    write_npy(ours, array)
+    np.save(theirs, array)
+    assert ours.getvalue() == theirs.getvalue()
+
+
+def test_a_full_disk_is_called_so():
+    with pytest.raises(OSError, match="No space left") as found, Path("/dev/full").open("wb") as file:
+        write_npy(file, np.zeros(2**16))
+    assert found.value.errno == errno.ENOSPC

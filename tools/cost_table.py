@@ -6,10 +6,10 @@
     python tools/cost_table.py --docs                      # also into docs/performance.md
 
 BeautyGAN is the project's own. MobileNetV2, EfficientNetB0, ResNet-50 and VGG-16 come from
-``tf.keras.applications``, BERT-base (128 tokens) is written from TensorFlow's operators; they get random
-weights and one sample. Each is built once, as a user's network, and kept in the cache. Every step runs in a
-process of its own, whose processor time and memory are measured with those of its children; a step that takes
-too much is killed. Exit code 1 if a step failed.
+``tf.keras.applications``, BERT-base (128 tokens) and an unrolled LSTM are written from TensorFlow's
+operators; they get random weights and one sample. Each is built once, as a user's network, and kept in the
+cache. Every step runs in a process of its own, whose processor time and memory are measured with those of its
+children; a step that takes too much is killed. Exit code 1 if a step failed.
 """
 
 from __future__ import annotations

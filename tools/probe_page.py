@@ -1,20 +1,27 @@
-"""Probe devices with arithmetic that no switch has, NumPy, and stock TensorFlow; print what is said of them.
+"""Probe odd devices, NumPy and stock TensorFlow, and time a probe; print what comes out.
 
-    python tools/probe_page.py                                  # the odd devices; a minute or two
-    python tools/probe_page.py --docs                           # also into docs/probe.md
-    python tools/probe_page.py --docs --stock-python=PATH       # NumPy, TensorFlow 2 and 1.15, too
+    python tools/probe_page.py                                      # all tables; some minutes
+    python tools/probe_page.py --docs                               # also into docs/probe.md
+    python tools/probe_page.py --docs --only=operators --stock-python=PATH
 
-Exit code 1 if a device is not described as it should be.
+``--stock-python`` is a Python with TensorFlow 1.15; without it nothing is said of that, and the tables of
+stock frameworks are not written. Exit code 1 if a device is not described as it should be.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
+import json
+import resource
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import single_operators
 
 from conformance.devices.base import DeviceRequest
 from conformance.devices.registry import opened_device
@@ -30,8 +37,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENT = PROJECT / "docs/probe.md"
-ODD = "<!-- table: python tools/probe_page.py --docs -->"
-STOCK = "<!-- table: python tools/probe_page.py --docs --stock-python=PATH -->"
+TABLES = ("odd", "stock", "operators", "costs")
+OF_STOCK = ("stock", "operators")
 END = "<!-- end of table -->"
 SUBJECTS = (
     "Sum",
@@ -93,40 +100,113 @@ def _said(probe: Probe, subject: str) -> str:
     return f"{item.words}{f' [{item.confirmed}]' if item.confirmed else ''}"
 
 
-def stock_table(python: str) -> list[str]:
-    """Return what is said of NumPy, TensorFlow 2, and TensorFlow 1.15 through the driver, at int16-fp32."""
+def stock_devices(python: Path | None) -> Iterator[DeviceRequest | None]:
+    """Yield None for NumPy, and how TensorFlow 2 and, where it is there, TensorFlow 1.15 are asked for."""
+    yield None
+    yield DeviceRequest("cpu")
+    if python is None:
+        print("TensorFlow 1.15 is skipped: no --stock-python was given", file=sys.stderr)
+    elif not python.is_file():
+        print(f"TensorFlow 1.15 is skipped: --stock-python {python} is no file", file=sys.stderr)
+    else:
+        options = {
+            "allow-stock": "1",
+            "python": str(python),
+            "lock-dir": tempfile.mkdtemp(),
+        }  # no card is used
+        yield DeviceRequest("cambricon", options=options)
+
+
+@contextlib.contextmanager
+def _opened(request: DeviceRequest | None) -> Iterator[Device]:
     from examples.numpy_device import NumpyDevice
 
-    options = {"allow-stock": "1", "python": python, "lock-dir": tempfile.mkdtemp()}  # no card is used
-    found = [_probe(NumpyDevice())]
-    for request in (DeviceRequest("cpu"), DeviceRequest("cambricon", options=options)):
-        with opened_device(request) as device:
-            found.append(_probe(device))
+    with contextlib.nullcontext(NumpyDevice()) if request is None else opened_device(request) as device:
+        yield device
+
+
+def stock_tables(asked: Sequence[str], python: Path | None) -> dict[str, list[str]]:
+    """Return what is said of NumPy and stock TensorFlow at int16-fp32, and what of it is verified."""
+    with tempfile.TemporaryDirectory() as directory:
+        places = [Path(directory) / str(number) for number in range(len(single_operators.OPERATORS))]
+        stores = [
+            single_operators.made(operator, place)
+            for operator, place in zip(single_operators.OPERATORS, places, strict=True)
+            if "operators" in asked
+        ]
+        found, columns = [], []
+        for request in stock_devices(python):
+            with _opened(request) as device:
+                found.append(_probe(device))
+                columns.append(single_operators.shares(device, found[-1], stores))
     heads = [str(probe.device["framework"]) for probe in found]
     rows = [f"| {subject} | {' | '.join(_said(probe, subject) for probe in found)} |" for subject in SUBJECTS]
-    return [f"| | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}", *rows]
+    tables = {"stock": [f"| | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}", *rows]}
+    if stores:
+        tables["operators"] = single_operators.operator_table(heads, columns)
+    return {name: lines for name, lines in tables.items() if name in asked}
 
 
-def _put(begin: str, lines: Sequence[str]) -> None:
+def cost_table() -> list[str]:
+    """Return what a probe of the default emulator takes as a whole command, and what that says itself."""
+    command = [sys.executable, "-m", "conformance.cli", "probe", "--device=emulator", "--json"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = dt.datetime.now(dt.timezone.utc)
+    text = subprocess.run(command, check=True, capture_output=True, cwd=PROJECT).stdout
+    wall = (dt.datetime.now(dt.timezone.utc) - started).total_seconds()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    said = json.loads(text)
+    compiled = ", ".join(f"{count} at {precision}" for precision, count in said["compilations"].items())
+    return [
+        "| a probe of the default emulator | |",
+        "| --- | --- |",
+        f"| processor time of the whole command | {spent:.0f} s |",
+        f"| of this, the probe, as the command says | {said['processor']:.0f} s |",
+        f"| wall time of the whole command | {wall:.0f} s |",
+        f"| compilations, as the command says | {compiled} |",
+    ]
+
+
+def _put(name: str, lines: Sequence[str]) -> None:
     """Put a table into the document, in place of the old one."""
+    begin = f"<!-- table: python tools/probe_page.py --docs --only={name} -->"
     text = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition(begin)
+    before, found, rest = text.partition(begin)
+    if not found:
+        raise SystemExit(f"{DOCUMENT} has no line {begin}")
     _, _, after = rest.partition(END)
     write_text_atomically(DOCUMENT, "\n".join([before + begin, "", *lines, "", END]) + after)
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
+    parser.add_argument("--docs", action="store_true", help="put the tables into docs/probe.md")
+    parser.add_argument(
+        "--only", action="append", choices=TABLES, help="this table alone; may be given again"
+    )
+    parser.add_argument("--stock-python", type=Path, metavar="PATH", help="a Python with TensorFlow 1.15")
+    return parser.parse_args()
+
+
 def main() -> int:
     """Probe, print, and write what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--docs", action="store_true", help="put the tables into docs/probe.md")
-    parser.add_argument("--stock-python", metavar="PATH", help="a Python with TensorFlow 1.15")
-    asked = parser.parse_args()
-    right, table = odd_table()
-    tables = {ODD: table} | ({STOCK: stock_table(asked.stock_python)} if asked.stock_python else {})
-    for begin, lines in tables.items():
-        print("\n".join(lines))
-        if asked.docs:
-            _put(begin, lines)
+    asked = _arguments()
+    names, right = asked.only or TABLES, True
+    tables: dict[str, list[str]] = {}
+    if "odd" in names:
+        right, tables["odd"] = odd_table()
+    if set(OF_STOCK) & set(names):
+        tables |= stock_tables(names, asked.stock_python)
+    if "costs" in names:
+        tables["costs"] = cost_table()
+    whole = asked.stock_python is not None and asked.stock_python.is_file()
+    for name, lines in tables.items():
+        print("\n".join([*lines, ""]))
+        if asked.docs and (whole or name not in OF_STOCK):
+            _put(name, lines)
+        elif asked.docs:
+            print(f"{name} is not written: it needs --stock-python", file=sys.stderr)
     return 0 if right else 1
 
 

@@ -1,4 +1,4 @@
-"""``mlu-conformance report``: one HTML file of a run, a gate or a history."""
+"""``mlu-conformance report``: one HTML file of a run, a gate, a history or a probe."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     command = commands.add_parser(
-        "report", help="write a run, a gate or a history as one HTML file that needs no network"
+        "report", help="write a run, a gate, a history or a probe as one HTML file that needs no network"
     )
     command.add_argument(
         "source",
         type=Path,
-        metavar="RUN|GATE|HISTORY",
-        help="a run directory, or the file that --json of gate or track wrote",
+        metavar="RUN|GATE|HISTORY|PROBE",
+        help="a run directory, the file that --json of gate or track wrote, or a probe's JSON file",
     )
     command.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.html", help="an older file is replaced"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from conformance import locations
 from conformance.devices.emulator.emulator import EmulatorDevice
+from conformance.devices.emulator.parts import EmulatedParts
 from conformance.devices.emulator.profile import read_profile
 from conformance.expected.grown_inputs import ROUNDS, grown
+from conformance.expected.repeated import along, repeated
 from conformance.expected.right_devices import OTHER_WAY
 from conformance.judging.bounds import ErrorValues, error_values, largest_values
 from conformance.numerics.metrics import compare
 from conformance.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from conformance.goldens import GoldenStore
+    from conformance.graph.alike import Parts
     from conformance.precision import FixedBits, Precision
     from conformance.quantization.parameter_file import QuantizationScales
 
@@ -57,13 +61,15 @@ def fused_errors(store: GoldenStore, scales: Mapping[FixedBits, QuantizationScal
     """
     outputs = [output.name for output in store.network.outputs]
     store.ensure(outputs)
+    parts = repeated(store, scales, [node.name for node in store.manifest.key])
     found = FusedErrors({name: {} for name in outputs}, {name: {} for name in outputs})
     for precision in PRECISIONS:
         first, *others = RIGHT_WAYS
-        reached, grew = _errors(store, scales[precision.fixed_bits], precision, first, rounds=(0, ROUNDS))
+        entry = scales[precision.fixed_bits]
+        reached, grew = _errors(store, entry, precision, first, parts, rounds=(0, ROUNDS))
         runs = [reached]
         for way in others:
-            runs += _errors(store, scales[precision.fixed_bits], precision, way)
+            runs += _errors(store, entry, precision, way, parts)
         for name in outputs:
             for kept, errors in ((found.fused, runs), (found.timed, [*runs, grew])):
                 largest = _largest([run[name] for run in errors])
@@ -77,6 +83,7 @@ def _errors(
     scales: QuantizationScales,
     precision: Precision,
     way: str,
+    parts: Parts | None,
     rounds: Sequence[int] = (0,),
 ) -> list[dict[str, ErrorValues | None]]:
     """Return the largest error of each output on one right device, per round; None for what is not finite.
@@ -86,19 +93,41 @@ def _errors(
         scales: of the precision's width.
         precision: fixed-point × float width.
         way: its profile.
+        parts: of the network, where it repeats itself.
         rounds: whose inputs are fed; 0: the network's own.
     """
     outputs = [output.name for output in store.network.outputs]
     errors: list[dict[str, list[ErrorValues | None]]] = [{name: [] for name in outputs} for _ in rounds]
-    device = EmulatorDevice(read_profile(way, locations.DEVICES))
-    with device.open(store.network.graph, outputs, precision=precision, scales=scales, fuse=False) as session:
+    with _along(store, scales, precision, way, parts) as run:
         for sample in range(store.network.samples):
             feeds = store.network.feeds(sample)
             for number, found in zip(rounds, errors, strict=True):
-                results = session.run(grown(feeds, number) if number else feeds)
+                results = run(grown(feeds, number) if number else feeds)
                 for name in outputs:
                     found[name].append(_error(store.get(name, sample), results[name]))
     return [{name: _largest(values) for name, values in found.items()} for found in errors]
+
+
+@contextlib.contextmanager
+def _along(
+    store: GoldenStore,
+    scales: QuantizationScales,
+    precision: Precision,
+    way: str,
+    parts: Parts | None,
+) -> Iterator[Callable[[dict[str, Array]], dict[str, Array]]]:
+    """Yield what returns a right device's outputs, for a sample's inputs; arguments as of :func:`_errors`."""
+    profile = read_profile(way, locations.DEVICES)
+    if parts is None:
+        graph, outputs = store.network.graph, [output.name for output in store.network.outputs]
+        device = EmulatorDevice(profile)
+        with device.open(graph, outputs, precision=precision, scales=scales, fuse=False) as session:
+            yield session.run
+    else:
+        names = [node.name for node in store.manifest.key]
+        emulated = EmulatedParts(parts, profile, precision, scales)
+        yield lambda feeds: along(emulated, feeds, names)
+        emulated.close()
 
 
 def _largest(values: Sequence[ErrorValues | None]) -> ErrorValues | None:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from conformance import locations
 from conformance.cached_methods import cached_method
 from conformance.devices.emulator.emulator import EmulatorDevice
+from conformance.devices.emulator.parts import EmulatedParts
 from conformance.devices.emulator.profile import read_profile
 from conformance.expected.attainable import FILE, AttainableFile, bounded, write_attainable
 from conformance.expected.fused_errors import fused_errors
 from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.overflow import HALF, SATURATING, differing, masked, may_overflow
 from conformance.expected.ranges import SeenRanges
-from conformance.expected.right_devices import OTHER_WAY, derivable, digest, quantises
+from conformance.expected.repeated import repeated
+from conformance.expected.right_devices import OTHER_WAY, FromGoldens, digest
 from conformance.expected.terms import SummedTerms
 from conformance.graph.cut import cut
 from conformance.graph.frozen import data_inputs, producer
@@ -30,11 +32,12 @@ from conformance.precision import FIXED_BITS, PRECISIONS, FixedBits, Precision
 from conformance.quantization.parameter_file import scales_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from conformance.devices.emulator.emulator import EmulatorSession
     from conformance.devices.emulator.profile import Profile
     from conformance.goldens import GoldenStore
+    from conformance.graph.alike import Parts
     from conformance.graph.constants import Array
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.bounds import Attainable
@@ -135,10 +138,13 @@ def _attained(
     store.ensure(key)
     terms = SummedTerms(store)
     seen = _Seen(names)
-    device = IdealDevice(store, scales, ideal, names)
-    saturating = IdealDevice(store, scales, read_profile(SATURATING, locations.DEVICES), names)
+    parts, computed = repeated(store, scales, names), FromGoldens(store)
+    device = IdealDevice(store, scales, ideal, names, computed.quantises, parts)
+    saturating = IdealDevice(
+        store, scales, read_profile(SATURATING, locations.DEVICES), names, computed.quantises
+    )
     other_way = read_profile(f"{locations.IDEAL},{OTHER_WAY}", locations.DEVICES)
-    other = IdealDevice(store, scales, other_way, names)
+    other = IdealDevice(store, scales, other_way, names, computed.quantises, parts)
     for sample, part in _goldens(store, names, f"bounds of {store.network.name}"):
         goldens = _agreeing(store, sample, part, set(key))
         terms.add(sample, goldens)
@@ -153,20 +159,20 @@ def _attained(
         for precision, results in other.results(sample, goldens, HALVES):
             for name, result in results.items():
                 seen.also(name, str(precision), result)
-    widths = {name for name in names if quantises(store, name)}
     attainable = {
         name: {
             precision: attained_by_all(parts, **terms.of(name)._asdict())
-            for precision, parts in _at_all_widths(entries, quantised=name in widths).items()
+            for precision, parts in _at_all_widths(entries, quantised=computed.quantises(name)).items()
         }
         for name, entries in seen.attained.items()
     }
     digests = {
-        name: _at_all_widths(entries, quantised=name in widths) if derivable(store, name) else {}
+        name: _at_all_widths(entries, quantised=computed.quantises(name)) if computed.derivable(name) else {}
         for name, entries in seen.digests.items()
     }
     overflow = {
-        name: _at_all_widths(entries, quantised=name in widths) for name, entries in seen.overflow.items()
+        name: _at_all_widths(entries, quantised=computed.quantises(name))
+        for name, entries in seen.overflow.items()
     }
     return attainable, digests, overflow
 
@@ -258,6 +264,8 @@ class IdealDevice:
         scales: quantisation scales by bit width.
         profile: the ideal profile.
         names: the nodes that are asked for.
+        quantises: says whether a node's results depend on the width of fixed point.
+        parts: of the network, cut, where it repeats itself.
     """
 
     def __init__(
@@ -266,10 +274,18 @@ class IdealDevice:
         scales: Mapping[FixedBits, QuantizationScales],
         profile: Profile,
         names: Sequence[str],
+        quantises: Callable[[str], bool],
+        parts: Parts | None = None,
     ) -> None:
         self._store, self._scales, self._device = store, scales, EmulatorDevice(profile)
         self._cut = cut(store.network.graph, key_shapes(store), names)
+        self._quantises = quantises
         self._last = store.network.samples - 1
+        self._parts = parts and {
+            precision: EmulatedParts(parts, profile, precision, scales[precision.fixed_bits])
+            for precision in PRECISIONS
+        }
+        self._fed: dict[tuple[int, Precision], dict[str, Array]] = {}
         self._sessions: dict[tuple[tuple[str, ...], Precision], EmulatorSession] = {}
 
     def results(
@@ -281,9 +297,7 @@ class IdealDevice:
         """
         first = FIXED_BITS[0]
         for precision in precisions:
-            names = (
-                name for name in goldens if precision.fixed_bits == first or quantises(self._store, name)
-            )
+            names = (name for name in goldens if precision.fixed_bits == first or self._quantises(name))
             if results := self._computed(tuple(names), precision, sample):
                 yield precision, results
 
@@ -301,6 +315,8 @@ class IdealDevice:
         """Return the results of some nodes on a sample."""
         if not names:
             return {}
+        if self._parts:
+            return dict(self._parts[precision].compute(names, self._in_parts(sample, precision)))
         session = self._sessions.pop((names, precision), None) or self._opened(names, precision)
         results: dict[str, Array] = session.run(self.fed(sample, names))
         if sample == self._last:
@@ -308,6 +324,13 @@ class IdealDevice:
         else:
             self._sessions[names, precision] = session
         return results
+
+    def _in_parts(self, sample: int, precision: Precision) -> dict[str, Array]:
+        """Return what parts are fed with on a sample; of an earlier one nothing is kept."""
+        if (sample, precision) not in self._fed:
+            self._fed.pop((sample - 1, precision), None)
+            self._fed[sample, precision] = golden_feeds(self._store, self._cut.inputs, sample)
+        return self._fed[sample, precision]
 
     @cached_method
     def _part(self, names: tuple[str, ...]) -> FrozenGraph:

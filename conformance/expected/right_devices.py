@@ -7,6 +7,7 @@ derived what right devices may give there.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from conformance.expected.golden_feeds import golden_feeds, key_shapes
 from conformance.expected.overflow import masked
 from conformance.files import sha256
 from conformance.graph.cut import cut
+from conformance.graph.dataflow import topological
 from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.operators import FIXED_POINT
 from conformance.judging.conformity import Conformity, conformity, identical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from conformance.goldens import GoldenStore
     from conformance.graph.frozen import FrozenGraph, Node
@@ -42,27 +44,49 @@ def digest(result: Array) -> str:
     return sha256(np.ascontiguousarray(result).reshape(-1).view(np.uint8).data)[:DIGITS]
 
 
-def derivable(store: GoldenStore, node: str) -> bool:
-    """Return whether it can be derived what right devices give at a node that is fed with goldens."""
-    return not unenclosed(_computing(store, node))
+class FromGoldens:
+    """What computes the nodes of a network from the goldens of key nodes before them.
 
+    Args:
+        store: the goldens.
+    """
 
-def quantises(store: GoldenStore, node: str) -> bool:
-    """Return whether what computes a node from goldens computes in fixed point, so that its width matters."""
-    return any(item.op in FIXED_POINT for item in _computing(store, node))
+    def __init__(self, store: GoldenStore) -> None:
+        self._graph, self._key = store.network.graph, key_shapes(store)
 
+    def derivable(self, node: str) -> bool:
+        """Return whether it can be derived what right devices give at a node that is fed with goldens."""
+        return node not in self._not_derivable
 
-def _computing(store: GoldenStore, name: str) -> list[Node]:
-    """Return a node, and what it computes from the goldens of key nodes that are fed."""
-    graph, key = store.network.graph, key_shapes(store)
-    found, waiting = {name: graph.nodes[name]}, [name]
-    while waiting:
-        for tensor in data_inputs(graph.nodes[waiting.pop()]):
-            source = producer(tensor)
-            if source not in found and not (source in key and output_index(tensor) == 0):
-                found[source] = graph.nodes[source]
-                waiting.append(source)
-    return list(found.values())
+    def quantises(self, node: str) -> bool:
+        """Return whether what computes a node computes in fixed point, so that its width matters."""
+        return node in self._quantising
+
+    @functools.cached_property
+    def _not_derivable(self) -> set[str]:
+        return self._behind(lambda node: bool(unenclosed([node])))
+
+    @functools.cached_property
+    def _quantising(self) -> set[str]:
+        return self._behind(lambda node: node.op in FIXED_POINT)
+
+    def _behind(self, test: Callable[[Node], bool]) -> set[str]:
+        """Return the nodes that pass a test, and those that are computed from them, not from goldens of them.
+
+        In a loop a node may stand before what it is computed from: then all are looked at once more.
+        """
+        found = {name for name, node in self._graph.nodes.items() if test(node)}
+        order, before = [name for name in topological(self._graph) if name not in found], -1
+        while before != len(found):
+            before = len(found)
+            for name in order:
+                if any(self._hands_on(tensor, found) for tensor in data_inputs(self._graph.nodes[name])):
+                    found.add(name)
+        return found
+
+    def _hands_on(self, tensor: str, found: Collection[str]) -> bool:
+        source = producer(tensor)
+        return source in found and not (source in self._key and output_index(tensor) == 0)
 
 
 def _where_known(found: Enclosure, mask: Array) -> Enclosure:
@@ -89,7 +113,7 @@ class RightDevices:
         digests: Mapping[str, Mapping[str, Sequence[str]]],
     ) -> None:
         self._store, self._scales, self._sum_factor = store, scales, sum_factor
-        self._digests = digests
+        self._digests, self._from_goldens = digests, FromGoldens(store)
         self._known: dict[tuple[str, int, int, str], Conformity] = {}
 
     def held(
@@ -143,12 +167,10 @@ class RightDevices:
         """Return what computes a node from goldens."""
         return cut(self._store.network.graph, key_shapes(self._store), [node])
 
-    @cached_method
     def derivable(self, node: str) -> bool:
         """Return whether it can be derived what right devices give at a node."""
-        return derivable(self._store, node)
+        return self._from_goldens.derivable(node)
 
-    @cached_method
     def quantises(self, node: str) -> bool:
         """Return whether what computes a node from goldens computes in fixed point."""
-        return quantises(self._store, node)
+        return self._from_goldens.quantises(node)

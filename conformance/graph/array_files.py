@@ -18,7 +18,7 @@ from conformance.errors import UsageError
 from conformance.files import sha256
 from conformance.graph.constants import constant_shape, declared
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.npy import map_npy
+from conformance.npy import map_npy, write_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +46,7 @@ def array_writers(
 
 
 def _write(file: BinaryIO, node: Node, array: Array) -> None:
-    np.save(file, declared(node, array))
+    write_npy(file, declared(node, array))
 
 
 def read_array(graph: Path, node: Node) -> Array:

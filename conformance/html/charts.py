@@ -11,6 +11,7 @@ import io
 import itertools
 import math
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _settings() -> Any:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.unicode_minus": False,
+        "text.parse_math": False,
         "xtick.color": colour("faint"),
         "ytick.color": colour("faint"),
         "xtick.major.size": 2.5,
@@ -120,7 +122,8 @@ class Chart:
         import matplotlib as mpl
 
         buffer = io.StringIO()
-        with mpl.rc_context({**_settings(), "svg.hashsalt": name}):
+        with mpl.rc_context({**_settings(), "svg.hashsalt": name}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # a browser has other fonts
             self._figure.savefig(buffer, format="svg", metadata={"Date": None})
         return _embedded(buffer.getvalue(), name, label)
 

@@ -30,8 +30,8 @@ CHANGES = {"fixed": "good", "appeared": "faint"}
 SIGNS = {"bad": "✕", "odd": "?", "known": "~", "faint": "+", "good": "✓"}
 MOST_REASONS = 6
 """Sentences at the top of a page."""
-MOST_ROWS = 400
-"""Rows of a table at most; ``gate.json`` has all."""
+MOST_ROWS, MOST_CHANGES = 400, 100
+"""Rows of a table at most, and of changes in arithmetic; ``gate.json`` has all."""
 FULL_BAR = 2.0
 """Share of the bound at which a bar is full: the bound itself stands in its middle."""
 
@@ -135,6 +135,8 @@ def gate_page(gate: Gate, source: str) -> str:
         outcomes_left_out=max(len(gate.outcomes) - MOST_ROWS, 0),
         drift=[DriftRow(item, _bar(item)) for item in gate.drift[:MOST_ROWS]],
         drift_left_out=max(len(gate.drift) - MOST_ROWS, 0),
+        arithmetic=gate.arithmetic[:MOST_CHANGES],
+        arithmetic_left_out=max(len(gate.arithmetic) - MOST_CHANGES, 0),
         speed=[item for item in gate.speed if item.change is not None],
         untimed=[item for item in gate.speed if item.change is None],
         speed_chart=_speed_chart(gate),

@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from conformance.errors import printable
 from conformance.html.charts import Chart, colour
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def _thinned_marks(found: Sequence[Mark], places: Sequence[int]) -> list[Mark]:
 
 def _mark(axes: Any, mark: Mark) -> None:
     axes.axvline(mark.place - 0.5, color=colour("faint"), linewidth=0.8, linestyle=(0, (2, 2)))
-    text = mark.text if len(mark.text) <= LONGEST_MARK else f"{mark.text[: LONGEST_MARK - 1]}…"
+    text = printable(mark.text)
+    text = text if len(text) <= LONGEST_MARK else f"{text[: LONGEST_MARK - 1]}…"
     transform = axes.get_xaxis_transform()
     right = mark.place > sum(axes.get_xlim()) / 2
     axes.text(
@@ -118,6 +120,7 @@ def _mark(axes: Any, mark: Mark) -> None:
         ha="right" if right else "left",
         va="bottom",
         color=colour("faint"),
+        parse_math=False,  # a dollar sign is no formula
     )
 
 

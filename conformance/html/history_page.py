@@ -14,6 +14,7 @@ from conformance.html.history_chart import Course, course, marks
 from conformance.html.page import Banner, Tile, rendered
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from conformance.history.figures import Figure
@@ -26,6 +27,8 @@ JUDGED = {"worse": ("✕", "bad"), "better": ("✓", "good"), "same": ("=", "fai
 """Sign and tone of what a step means, the gravest first."""
 JUDGED_STEPS = 2
 """The first kinds of ``JUDGED`` are steps, the others are not."""
+LARGEST = 1e18
+"""No value, level or change of ``track`` is as large: a share ends at 1e9, its ratio to the least at 1e15."""
 SAID = 3
 """Steps for the worse that the verdict names."""
 
@@ -84,7 +87,8 @@ def read_history_file(path: Path) -> History:
     """Return the history of a file.
 
     Raises:
-        UsageError: it cannot be read, is no history, is of another format, or has no run.
+        UsageError: it cannot be read, is no history, is of another format, has no run, or a series names a
+            figure or a run that is not there.
     """
     history = read_json(path, History, "history file")
     if history.schema != SCHEMA:
@@ -94,7 +98,36 @@ def read_history_file(path: Path) -> History:
         )
     if not history.runs:
         raise UsageError(f"history file {path} has no run; track directories that hold some")
+    known = {figure.name for figure in figures(0.0)}
+    for number, series in enumerate(history.series, start=1):
+        if wrong := _wrong(series, known, len(history.runs)):
+            raise UsageError(
+                f"history file {path}, series {number}: {wrong}; track the runs again, or name another file"
+            )
     return history
+
+
+def _wrong(series: Series, known: Collection[str], runs: int) -> str:
+    """Return what makes a series one that ``track`` does not write, in words; nothing where nothing does.
+
+    Args:
+        series: which one.
+        known: names of figures.
+        runs: how many the history has.
+    """
+    places = range(runs)
+    if series.figure not in known:
+        return f"its figure {series.figure!r} is none of {', '.join(sorted(known))}"
+    if not series.runs or len(series.runs) != len(series.values):
+        return f"it has {count(len(series.values), 'value')} of {count(len(series.runs), 'run')}"
+    if outside := [run for run in series.runs if run not in places]:
+        return f"its run {outside[0]} is none of the {runs} there are"
+    if outside := [step.run for step in series.steps if step.run not in series.runs]:
+        return f"its step at run {outside[0]} is at no run of the series"
+    levels = (level for step in series.steps for level in (step.before, step.after, step.change))
+    if beyond := [value for value in (*series.values, *levels) if abs(value) > LARGEST]:
+        return f"its value {beyond[0]:g} is beyond what any figure can be"
+    return ""
 
 
 def history_page(history: History, source: str) -> str:

@@ -1,4 +1,4 @@
-"""What a page can be made of: a run directory, the file of a gate, the file of a history."""
+"""What a page can be made of: a run directory, the file of a gate, of a history, of a probe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from conformance.errors import UsageError
 from conformance.files import read_bytes
 from conformance.html.gate_page import gate_page, read_gate
 from conformance.html.history_page import history_page, read_history_file
+from conformance.html.probe_page import probe_page
 from conformance.html.run_page import run_page
+from conformance.probing.result import read_probe
 from conformance.runs.finished import is_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GIVE = "name a run directory, or the file that --json of gate or track wrote"
+GIVE = "name a run directory, the file that --json of gate or track wrote, or a probe's JSON file"
 
 
 class _Kind(msgspec.Struct):
@@ -24,10 +26,11 @@ class _Kind(msgspec.Struct):
 
     verdict: str | msgspec.UnsetType = msgspec.UNSET
     series: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    answers: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
 def page_of(path: Path) -> str:
-    """Return the page of a run, a gate or a history.
+    """Return the page of a run, a gate, a history or a probe.
 
     Raises:
         UsageError: it is none of them, or is damaged.
@@ -39,7 +42,9 @@ def page_of(path: Path) -> str:
         return gate_page(read_gate(path), str(path))
     if kind.series is not msgspec.UNSET:
         return history_page(read_history_file(path), str(path))
-    raise UsageError(f"{path} is neither a gate nor a history; {GIVE}")
+    if kind.answers is not msgspec.UNSET:
+        return probe_page(read_probe(path), str(path))
+    raise UsageError(f"{path} is neither a gate nor a history nor a probe; {GIVE}")
 
 
 def _of_directory(path: Path) -> str:
@@ -58,5 +63,5 @@ def _kind(path: Path) -> _Kind:
         raise UsageError(f"{path} does not exist; {GIVE}")
     try:
         return msgspec.json.decode(read_bytes(path, "file"), type=_Kind)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise UsageError(f"{path} is neither a gate nor a history ({error}); {GIVE}") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is neither a gate nor a history nor a probe ({error}); {GIVE}") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from conformance.html.along import Along, along, points_of
 from conformance.html.looks import FINDINGS, OUTCOMES, look
 from conformance.html.page import Tile, rendered
+from conformance.html.probe_findings import arithmetic, explained_of_run
 from conformance.html.run_cases import (
     Finding,
     Row,
@@ -27,6 +28,7 @@ from conformance.html.run_waivers import covered
 from conformance.html.timings import timed_rows, timing_chart
 from conformance.judging.verdicts import Reached
 from conformance.precision import PRECISIONS
+from conformance.probing.result import kept_probe
 from conformance.report.finished_run import PICTURES
 from conformance.runs.directory import read_records
 from conformance.runs.finished import stored_run
@@ -106,6 +108,7 @@ def run_page(path: Path) -> str:
     records = read_records(path, on_truncated=cut.append)
     parts, left_out, listed = _parts(run, once(records))
     timed = timed_rows(run)
+    probe = kept_probe(path)
     return rendered(
         "run.html",
         title=f"{', '.join(part.name for part in parts) or path.name} on {_device(run.environment)}",
@@ -119,6 +122,8 @@ def run_page(path: Path) -> str:
         timings=timed,
         timing_chart=timing_chart(timed) if timed else "",
         waivers=covered(run.environment, records),
+        arithmetic=arithmetic(probe) if probe else None,
+        explained=explained_of_run(records),
         run=str(path),
         finding_outcomes=FINDINGS,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from conformance.errors import printable
 from conformance.html.charts import Chart, colour
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _frame(axes: Any, timings: Sequence[Speed], allowed: float) -> None:
     finite = [min(max(value, -MOST), MOST) for value in shown if math.isfinite(value)]
     middle, half = (min(finite) + max(finite)) / 2, (max(finite) - min(finite)) / 2 * WIDER
     axes.set_xlim(middle - half, middle + half)
-    axes.set_yticks(range(len(timings)), [f"{item.network} {item.precision}" for item in timings])
+    axes.set_yticks(range(len(timings)), [printable(f"{item.network} {item.precision}") for item in timings])
     axes.set_ylim(len(timings) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %" if value else "0")
     axes.grid(visible=True, axis="x")

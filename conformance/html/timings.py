@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from conformance.errors import printable
 from conformance.html.charts import Chart, colour, logarithmic
 from conformance.html.formats import seconds
 
@@ -70,7 +71,7 @@ def timing_chart(rows: Sequence[TimedRow]) -> str:
             axes.plot(item.least, place, "|", color=colour("bound"), **line)
         axes.plot(item.rounds, [place] * len(item.rounds), "o", **dots)
         axes.plot(item.seconds, place, "|", color=colour("own"), **line)
-    axes.set_yticks(range(len(found)), [f"{item.network} {item.precision}" for item in found])
+    axes.set_yticks(range(len(found)), [printable(f"{item.network} {item.precision}") for item in found])
     axes.set_ylim(len(found) - 0.5, -0.5)
     times = [time for item in found for time in (*item.rounds, item.least) if time]
     logarithmic(axes, "x", (min(times) / ASIDE, max(times) * ASIDE), seconds)

@@ -6,9 +6,7 @@ import dataclasses
 import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
@@ -21,6 +19,7 @@ from conformance.initialising.description import description
 from conformance.initialising.random_inputs import random_samples
 from conformance.network_file import FILE, LONGEST_NAME
 from conformance.networks import network_names
+from conformance.npy import write_npy
 
 if TYPE_CHECKING:
     from conformance.freezing.freeze import Frozen, Request
@@ -75,7 +74,7 @@ def initialise(source: Path, request: Request, directory: Path | None, random_in
     text = description(frozen, _name_of(directory), GRAPH, files, random=bool(samples), source=source.name)
     graph = {Path(path): write for path, write in frozen.graph.files(directory / GRAPH).items()}
     contents: dict[Path, Writer] = {
-        directory / files[name][i]: functools.partial(_write_npy, value=value)
+        directory / files[name][i]: functools.partial(write_npy, array=value)
         for i, feeds in enumerate(samples)
         for name, value in feeds.items()
     }
@@ -133,10 +132,6 @@ def _file_names(inputs: list[str], samples: int) -> dict[str, list[str]]:
         name: [f"{INPUTS}/{stem}-{sample}.npy" for sample in range(1, samples + 1)]
         for name, stem in zip(inputs, stems, strict=True)
     }
-
-
-def _write_npy(file: BinaryIO, value: np.ndarray[Any, Any]) -> None:
-    np.save(file, value, allow_pickle=False)
 
 
 def _write(directory: Path, contents: dict[Path, Writer]) -> None:

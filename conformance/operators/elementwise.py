@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from conformance.graph.operators import EXACT
-from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import MOVED, SHAPES, SIGNED, operand_of, shape_of, truths_of
 from conformance.operators.independent import EACH
+from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypothesis.strategies import DrawFn
 
-    from conformance.operators.case import Drawn
+    from conformance.operators.tested import Drawn
 
     Tensor = Any
 

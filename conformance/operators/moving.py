@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import (
     IMAGES,
     MATRICES,
@@ -19,11 +18,12 @@ from conformance.operators.drawing import (
     shape_of,
 )
 from conformance.operators.independent import CHANNELS, EACH
+from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from conformance.operators.case import Drawn
+    from conformance.operators.tested import Drawn
 
     Tensor = Any
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import TERMS, operand_of, shape_of
 from conformance.operators.independent import Independent
+from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from conformance.operators.case import Drawn
+    from conformance.operators.tested import Drawn
 
     Tensor = Any
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from conformance.graph.operators import EXACT
-from conformance.operators.case import OperatorTest
 from conformance.operators.drawing import (
     IMAGES,
     MATRICES,
@@ -22,13 +21,14 @@ from conformance.operators.drawing import (
 )
 from conformance.operators.independent import CHANNELS, EACH, ROWS, Independent
 from conformance.operators.operand import Operand
+from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypothesis.strategies import DrawFn
 
-    from conformance.operators.case import Drawn
+    from conformance.operators.tested import Drawn
 
     Tensor = Any
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from conformance.files import write_text_atomically
+from conformance.files import write_atomically, write_text_atomically
 from conformance.network_file import FILE
+from conformance.npy import write_npy
 from conformance.operators.batch import BatchNetwork, BatchStore
 from conformance.precision import FIXED_BITS
 from conformance.quantization.calibrated import note_calibrated
@@ -18,6 +18,8 @@ from conformance.quantization.files import scales_path, write_scales
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from conformance.operators.case import OperatorCase
     from conformance.precision import Precision
@@ -43,7 +45,7 @@ def write_reproduction(cases: Sequence[OperatorCase], precision: Precision, dire
     files = {}
     for place, (tensor, values) in enumerate(network.feeds(0).items()):
         files[tensor] = f"input_{place}.npy"
-        np.save(target / files[tensor], values, allow_pickle=False)
+        write_atomically(target / files[tensor], functools.partial(write_npy, array=values))
     write_text_atomically(target / FILE, _description(name, cases, network, files))
     from conformance.networks import Network
 

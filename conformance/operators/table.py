@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from conformance.operators.case import OperatorCase, OperatorTest
+from typing import TYPE_CHECKING
+
+from conformance.operators.case import OperatorCase
 from conformance.operators.elementwise import ELEMENTWISE_TESTS
 from conformance.operators.laws import Derived, derived_of
 from conformance.operators.moving import MOVING_TESTS
 from conformance.operators.operand import Operand
 from conformance.operators.products import PRODUCT_TESTS
 from conformance.operators.reducing import REDUCING_TESTS
+
+if TYPE_CHECKING:
+    from conformance.operators.tested import OperatorTest
 
 TESTS: dict[str, OperatorTest] = {
     test.name: test for test in (*PRODUCT_TESTS, *REDUCING_TESTS, *ELEMENTWISE_TESTS, *MOVING_TESTS)

@@ -63,6 +63,11 @@ class Accumulator(NamedTuple):
         return f"{said}, rounded {ROUNDING_WORDS[self.form.rounding]}{ranged}"
 
     @property
+    def order_in_words(self) -> str:
+        """The order; '' where none shows."""
+        return "" if self.order is None or self.seen is not None else words(self.order)
+
+    @property
     def in_words(self) -> str:
         """Order and accumulator, in words."""
         if self.seen is not None:

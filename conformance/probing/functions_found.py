@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance.probing.experiments import functions
 from conformance.probing.formats import HALF, SINGLE
-from conformance.probing.result import Property
+from conformance.probing.result import Curve, Property
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ CORRECT = 0.5000001
 ODD = ("Tanh",)
 REGULAR = 0.8
 """Part of a table's corners that lie as far apart as the others do."""
+MOST_POINTS = 120
+"""Of a curve."""
 
 
 def found(run: Measured, guess: Guess) -> Iterator[Property]:
@@ -41,17 +43,46 @@ def found(run: Measured, guess: Guess) -> Iterator[Property]:
         yield Property(subject=function.op, precisions=[str(run.precision)], words=", ".join(words))
 
 
-def _error(function: Function, x: Array, result: Array, form: Format) -> str:
-    """Return how far results are from the exact ones, in units in the last place."""
+def curves(run: Measured, guess: Guess) -> Iterator[Curve]:
+    """Yield how far each function is off along its inputs; of one that is wrong nothing is yielded."""
+    form = SINGLE if guess.float_bits == 32 else HALF
+    for function in functions.FUNCTIONS:
+        name = f"function-{function.op.lower()}"
+        if (result := run.results.get(name)) is None or result.ndim != 1:
+            continue
+        x = run.inputs[f"{name}/x"].astype(np.float64)
+        inside, errors = _ulps(function, x, result, form)
+        if inside.any() and np.isfinite(errors[inside]).all():
+            yield _curve(function.op, str(run.precision), x[inside], errors[inside])
+
+
+def _curve(op: str, precision: str, x: Array, errors: Array) -> Curve:
+    """Return the worst place of each of many stretches."""
+    stretches = np.array_split(np.arange(len(x)), min(len(x), MOST_POINTS))
+    worst = np.array([part[np.argmax(errors[part])] for part in stretches])
+    ulps = [float(f"{value:.4g}") for value in errors[worst]]
+    return Curve(function=op, precisions=[precision], inputs=len(x), x=x[worst].tolist(), ulps=ulps)
+
+
+def _ulps(function: Function, x: Array, result: Array, form: Format) -> tuple[Array, Array]:
+    """Return where the exact result is a normal number, and errors in units in the last place."""
     with np.errstate(all="ignore"):
         exact = function.exact(x)
         ulp = 2.0 ** (np.maximum(np.floor(np.log2(np.abs(exact))), form.least) + 1 - form.digits)
         inside = np.isfinite(exact) & (np.abs(exact) <= form.largest) & (np.abs(exact) >= 2.0**form.least)
-        wrong = inside & ~np.isfinite(result)
-        errors = np.where(inside & ~wrong, np.abs(result - exact) / ulp, 0)
+        return inside, np.abs(result - exact) / ulp
+
+
+def _error(function: Function, x: Array, result: Array, form: Format) -> str:
+    """Return how far results are from the exact ones, in units in the last place."""
+    inside, ulps = _ulps(function, x, result, form)
+    with np.errstate(all="ignore"):
+        exact = function.exact(x)
+    wrong = inside & ~np.isfinite(result)
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         return f"{result[at]:g} at {x[at]:g}, where {exact[at]:g} is right"
+    errors = np.where(inside, ulps, 0)
     worst = int(np.argmax(errors))
     if errors[worst] <= CORRECT:
         return "correctly rounded"

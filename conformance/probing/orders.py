@@ -143,3 +143,6 @@ def _known_orders() -> tuple[Order, ...]:
 
 ORDERS = _known_orders()
 """From the simplest to the least simple: of several that give the same sums, the first one is named."""
+
+BY_WORDS: dict[str, Order] = {words(order): order for order in ORDERS}
+"""The same by their words, which no two share."""

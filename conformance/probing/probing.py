@@ -10,7 +10,7 @@ from conformance.precision import PRECISIONS
 from conformance.probing.answers import answers
 from conformance.probing.measuring import measured
 from conformance.probing.properties import EXPERIMENTS as MORE
-from conformance.probing.properties import properties
+from conformance.probing.properties import curves, properties
 from conformance.probing.questions import EXPERIMENTS
 from conformance.probing.result import Probe
 from conformance.runs.environment import named_values
@@ -45,7 +45,7 @@ def probed(
         DeviceLost: the device is gone.
         InfrastructureError: nothing came out at any precision.
     """
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     runs = [measured(device, precision, [*EXPERIMENTS, *MORE], told) for precision in precisions]
     if not any(run.results for run in runs):
         raise InfrastructureError(f"the device gave no result at any precision: {_why(runs)}")
@@ -57,8 +57,10 @@ def probed(
         answers=found,
         base=base,
         properties=properties(offered, found),
+        curves=curves(offered, found),
         compilations={str(run.precision): run.compilations for run in runs},
         seconds=round(time.perf_counter() - started, 1),
+        processor=round(time.process_time() - spent, 1),
         declined={str(run.precision): run.unsupported for run in runs if run.unsupported},
         lost={f"{run.precision} {fetch}": why for run in offered for fetch, why in run.lost.items()},
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from conformance.errors import UsageError
 from conformance.files import read_json
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ PROBE = "probe.json"
 PROFILE = "profile.toml"
 """The files of a probe."""
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Input = Annotated[float, msgspec.Meta(ge=-3.5e38, le=3.5e38)]
 
 State = Literal["told", "same", "none", "rests", "lost"]
 """``told``: one value alone predicts every result. ``same``: several do, and all results. ``none``: no value
@@ -39,8 +44,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state: State
     values: list[str] = []
     observation: str = ""
-    deciding: int = 0
-    agreeing: int = 0
+    deciding: Count = 0
+    agreeing: Count = 0
     precisions: list[str] = []
 
     @property
@@ -67,6 +72,8 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         observation: the result that shows it.
         confirmed: of how many random results it predicts every bit, as ``32 of 32``; '' where not tried.
         digits: of an accumulator: its binary digits; None where no rounding was seen, and of other subjects.
+        order: of a sum: the order of adding, a key of :data:`conformance.probing.orders.BY_WORDS`; '' where
+            none shows, and of other subjects.
     """
 
     subject: str
@@ -74,7 +81,35 @@ class Property(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     words: str
     observation: str = ""
     confirmed: str = ""
-    digits: int | None = None
+    digits: Count | None = None
+    order: str = ""
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a function is off along its inputs: of each stretch of them the worst place.
+
+    Attributes:
+        function: its operator.
+        precisions: at which it was seen.
+        inputs: on how many it was tried where the exact result is a normal number.
+        x: the worst input of each stretch, rising.
+        ulps: how far its result is off, in units in the last place.
+    """
+
+    function: str
+    precisions: list[str]
+    inputs: Count
+    x: list[Input]
+    ulps: list[Amount]
+
+    def __post_init__(self) -> None:
+        """Hold both lists together.
+
+        Raises:
+            ValueError: they are not of one length.
+        """
+        if len(self.x) != len(self.ulps):
+            raise ValueError(f"{len(self.x)} x, but {len(self.ulps)} ulps")
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,11 +125,20 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     network: str
-    explained: int
-    nodes: int
-    others: dict[str, tuple[int, int]] = {}
+    explained: Count
+    nodes: Count
+    others: dict[str, tuple[Count, Count]] = {}
     named: dict[str, str] = {}
-    bits: dict[str, float] = {}
+    bits: dict[str, Share] = {}
+
+    def __post_init__(self) -> None:
+        """Hold the counts together.
+
+        Raises:
+            ValueError: more is explained than there is.
+        """
+        if self.explained > self.nodes:
+            raise ValueError(f"{self.explained} nodes are explained of {self.nodes}")
 
     @property
     def in_words(self) -> str:
@@ -114,9 +158,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         device: the device's information.
         answers: of every switch of the profile.
         properties: what else was found.
+        curves: of functions.
         base: the profile that has the values of switches without an answer.
         compilations: how often a graph was compiled, by precision.
         seconds: wall time of the whole probe.
+        processor: processor time of it, in seconds, of all cores; what a device in a process of its own, or a
+            card, needs is not in it.
         declined: why precisions are not offered.
         lost: why experiments gave no result, by ``PRECISION EXPERIMENT``.
         explained: of a network that was not used to find anything; None where none was asked for.
@@ -126,9 +173,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     device: dict[str, Any]
     answers: list[Answer]
     base: str
-    compilations: dict[str, int]
-    seconds: float
+    compilations: dict[str, Count]
+    seconds: Amount
+    processor: Amount = 0.0
     properties: list[Property] = []
+    curves: list[Curve] = []
     declined: dict[str, str] = {}
     lost: dict[str, str] = {}
     explained: Explained | None = None
@@ -167,6 +216,13 @@ def read_probe(path: Path) -> Probe:
     """Read ``probe.json``, or the one in a directory.
 
     Raises:
-        UsageError: it is missing or malformed.
+        UsageError: it is missing, malformed or of another format.
     """
-    return read_json(path / PROBE if path.is_dir() else path, Probe, "probe")
+    file = path / PROBE if path.is_dir() else path
+    found = read_json(file, Probe, "probe")
+    if found.format != FORMAT:
+        raise UsageError(
+            f"probe {file} has the format {found.format}, but this version reads {FORMAT}; probe the device "
+            "again"
+        )
+    return found

@@ -74,6 +74,7 @@ def _of_sums(run: Measured, fetch: str, subject: str, rows: Mapping[str, Array],
         observation=read.picture,
         confirmed=read.confirmed,
         digits=None if read.seen is not None else read.form.digits,
+        order=read.order_in_words,
     )
 
 
@@ -120,6 +121,7 @@ def _of_softmax(run: Measured, guess: Guess) -> Iterator[Property]:
         words=f"exponentials summed {words(order)}, kept in {kind}",
         digits={"a half": 11, "float32": 24}.get(kind),
         observation=picture(order),
+        order=words(order),
         confirmed=f"{result.size} of {result.size} shares bit for bit",
     )
 

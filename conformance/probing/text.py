@@ -80,7 +80,7 @@ def _lost(probe: Probe) -> Iterator[str]:
 
 def _costs(probe: Probe) -> list[str]:
     counted = ", ".join(f"{count} at {precision}" for precision, count in probe.compilations.items())
-    return [f"{probe.seconds:.0f} seconds; compilations: {counted}"]
+    return [f"{probe.seconds:.0f} seconds, {probe.processor:.0f} of processors; compilations: {counted}"]
 
 
 def _explained(probe: Probe) -> list[str]:

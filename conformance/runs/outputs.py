@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.evaluation.device_runs import sha256_of
 from conformance.files import write_atomically
-from conformance.npy import read_npy
+from conformance.npy import read_npy, write_npy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class OutputKeeper:
         try:
             with np.errstate(over="ignore"):
                 stored = np.asarray(result, "<f4", order="C")
-            write_atomically(path, lambda file: np.save(file, stored, allow_pickle=False))
+            write_atomically(path, lambda file: write_npy(file, stored))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here says nothing about the device
             self.notes.append(f"{path} could not be written ({error}), so no picture has it")
 

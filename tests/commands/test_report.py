@@ -4,20 +4,22 @@ import msgspec
 import pytest
 from support.fresh_python import without_tensorflow
 from support.made_runs import Made, made_side, usual
-from support.report_sources import gate, history, own, small_records, write_run
+from support.report_sources import gate, history, own, probe, small_records, write_run
 
 
 @pytest.fixture
 def sources(tmp_path):
     """One of everything that a page can be made of."""
     run = write_run(tmp_path / "runs/one", small_records(), timed={("n", "int8-fp16"): [0.012]})
-    for name, value in (("gate.json", gate()), ("history.json", history())):
-        (tmp_path / name).write_bytes(msgspec.json.encode(value))
-    return {"run": run, "gate": tmp_path / "gate.json", "history": tmp_path / "history.json"}
+    files = {"gate": gate(), "history": history(), "probe": probe()}
+    for name, value in files.items():
+        (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(value))
+    return {"run": run, **{name: tmp_path / f"{name}.json" for name in files}}
 
 
 @pytest.mark.parametrize(
-    ("source", "verdict"), [("run", "DEVIATES"), ("gate", "NO-GO"), ("history", "WORSE")]
+    ("source", "verdict"),
+    [("run", "DEVIATES"), ("gate", "NO-GO"), ("history", "WORSE"), ("probe", "FOUND IN PART")],
 )
 def test_one_file_is_written(said, sources, tmp_path, source, verdict):
     page = tmp_path / "new/page.html"
@@ -44,7 +46,7 @@ def test_the_same_source_gives_the_same_page(said, sources, tmp_path):
     assert pages[0].read_bytes() == pages[1].read_bytes()
 
 
-@pytest.mark.parametrize("source", ["run", "gate", "history"])
+@pytest.mark.parametrize("source", ["run", "gate", "history", "probe"])
 def test_tensorflow_is_not_imported(sources, tmp_path, source):
     code = "from conformance.cli import main\nassert main(sys.argv[1:]) == 0"
     without_tensorflow(code, "report", sources[source], "-o", tmp_path / "page.html")
@@ -53,13 +55,18 @@ def test_tensorflow_is_not_imported(sources, tmp_path, source):
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("none", "none does not exist; name a run directory, or the file that --json of gate or track wrote"),
+        (
+            "none",
+            "none does not exist; name a run directory, the file that --json of gate or track wrote",
+        ),
         ("empty", "empty holds no run; name a run directory"),
         ("runs", "runs holds runs but is none; name one of them, or what `mlu-conformance track"),
-        ("text", "text is neither a gate nor a history (JSON is malformed: invalid character"),
-        ("list", "list is neither a gate nor a history (Expected `object`"),
-        ("other", "other is neither a gate nor a history; name a run directory"),
+        ("text", "text is neither a gate nor a history nor a probe (JSON is malformed: invalid character"),
+        ("list", "list is neither a gate nor a history nor a probe (Expected `object`"),
+        ("other", "other is neither a gate nor a history nor a probe; name a run directory"),
         ("half", "gate file half is malformed: Object missing required field"),
+        ("deep", "deep is neither a gate nor a history nor a probe (maximum recursion depth"),
+        ("probe", "probe probe is malformed: Object missing required field"),
         ("cut", "line 1 is malformed"),
         ("lost", "lost holds no run (records.jsonl is missing); name the --run-dir of a run"),
     ],
@@ -68,7 +75,15 @@ def test_what_is_no_source_is_one_sentence(refusal, tmp_path, monkeypatch, sourc
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "runs/one", [own("a")])
     (tmp_path / "empty").mkdir()
-    for name, text in {"text": "no JSON", "list": "[]", "other": "{}", "half": '{"verdict": "GO"}'}.items():
+    texts = {
+        "text": "no JSON",
+        "list": "[]",
+        "other": "{}",
+        "half": '{"verdict": "GO"}',
+        "deep": '{"more": ' + "[" * 100_000,
+        "probe": '{"answers": []}',
+    }
+    for name, text in texts.items():
         (tmp_path / name).write_text(text)
     cut = write_run(tmp_path / "cut", [own("a"), own("b")])
     (cut / "records.jsonl").write_text("{}\n")

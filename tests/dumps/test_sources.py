@@ -159,6 +159,13 @@ def test_a_dumped_file_that_is_gone(tmp_path):
         only(side_of(tmp_path / "dump")).read()
 
 
+def test_a_dumped_file_whose_name_no_file_can_have(tmp_path):
+    dump(tmp_path / "dump")
+    edited(tmp_path / "dump", lambda content: content["files"][0].update(file="a\0b.npy"))
+    with pytest.raises(UsageError, match="cannot be read: embedded null byte"):
+        only(side_of(tmp_path / "dump")).read()
+
+
 def test_a_manifest_whose_shape_does_not_fit(tmp_path):
     dump(tmp_path / "dump", form="text")
     edited(tmp_path / "dump", lambda content: content["files"][0].update(shape=[7]))

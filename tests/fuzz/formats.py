@@ -13,6 +13,7 @@ from dumps.made_dumps import dump
 from support.kept_network import kept_network
 from support.made_runs import PRECISIONS as PRECISIONS_OF_RUNS
 from support.made_runs import Made, made_run, usual
+from support.report_sources import probe
 from support.twins_files import twins_text
 from support.waivers import waiver_toml
 
@@ -29,6 +30,7 @@ from conformance.gating.gate import Demands, gate
 from conformance.goldens import GoldenStore
 from conformance.graph.graph_file import load_frozen_graph
 from conformance.graph.selection import key_nodes
+from conformance.graph.wholeness import check_whole
 from conformance.history.tracking import history_of, read_runs
 from conformance.html.pages import page_of
 from conformance.judging.bounds import read_margins
@@ -78,7 +80,10 @@ def _described(directory: Path) -> None:
 
 
 def _graph(file: Path) -> None:
-    key_nodes(load_frozen_graph(file, ["out"]), ())
+    """Do what a network does with its graph."""
+    graph = load_frozen_graph(file, ["out"])
+    check_whole(graph)
+    key_nodes(graph, ())
 
 
 def _goldens(directory: Path) -> None:
@@ -139,6 +144,10 @@ def _history_file(directory: Path) -> None:
     (directory / "history.json").write_text(json_text(found))
 
 
+def _probe_file(directory: Path) -> None:
+    (directory / "probe.json").write_text(json_text(probe()))
+
+
 def _compared(directory: Path) -> None:
     for tensor in side_of(directory / "dump").tensors:
         tensor.read()
@@ -190,5 +199,6 @@ FORMATS = {
     "checkpoint": _alone("model.ckpt.index", _copied(CHECKPOINT, "model.ckpt.index"), read_index),
     "gate": _alone("gate.json", _gate_file, page_of),
     "history": _alone("history.json", _history_file, page_of),
+    "probe": _alone("probe.json", _probe_file, page_of),
 }
 """By name."""

@@ -1,7 +1,13 @@
-"""What becomes of a file in careless or hostile hands: bytes go and come, words and numbers turn odd."""
+"""What becomes of a file in careless or hostile hands: bytes go and come, words and numbers turn odd.
+
+Most of that is not even read as JSON or TOML any more. So half of the accidents are those of somebody who
+edits a file and keeps its form: a key is gone or misspelt, a list too short, a value of another kind.
+"""
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 
 from hypothesis import strategies as st
@@ -38,6 +44,30 @@ BYTES = (
     b"\x80\x80\x80\x80\x10",
     b"\xef\xbb\xbf",
 )
+
+
+ODD = (
+    *(-1, 0, 1, 2, 7, 255, 2**31, 2**63, 10**30, -0.0, 0.5, 1e-320, 1e308, -1e308),
+    *(float("inf"), float("nan"), True, False, None),
+    *(
+        "",
+        "x",
+        "..",
+        "a/b",
+        "a\nb",
+        "\x1b[31m",
+        "\x00",
+        "mean",
+        "int8-fp16",
+        "float32",
+        "2026-02-30",
+        "9" * 400,
+    ),
+    *([], {}, [[]], [None], [0, 0], {"": 0}, {"x": []}),
+)
+"""What may stand in the place of any value."""
+STRUCTURED = 2
+"""How much likelier an accident is that keeps the form of a file."""
 
 
 class Damaged(bytes):
@@ -107,7 +137,86 @@ def _replaced(pattern: re.Pattern[bytes], others: tuple[bytes, ...]):
     return replaced
 
 
-ACCIDENTS = (
+def _restructured(draw, data):
+    """Let an accident happen to the value of a JSON file, or of one of its lines; others stay as they are."""
+    for lines in ([data], data.split(b"\n")):
+        number = draw(st.integers(0, len(lines) - 1))
+        try:
+            value = [json.loads(lines[number])]
+        except (ValueError, RecursionError):
+            continue
+        container, key = _descended(draw, value)
+        draw(st.sampled_from(CHANGES))(draw, container, key, value)
+        lines[number] = json.dumps(value[0] if value else None).encode(errors="surrogatepass")
+        return b"\n".join(lines)
+    return data
+
+
+def _descended(draw, value):
+    """Draw a place in a tree, those near its root as likely as those of its many leaves."""
+    container, key = value, 0
+    while isinstance(inner := container[key], (dict, list)) and inner and draw(st.integers(0, 3)):
+        container = inner
+        key = draw(st.sampled_from([*inner]) if isinstance(inner, dict) else st.integers(0, len(inner) - 1))
+    return container, key
+
+
+def _dropped(_, container, key, __):
+    del container[key]
+
+
+def _odd(draw, container, key, _):
+    container[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
+
+
+def _misspelt(draw, container, key, _):
+    if isinstance(container, dict):
+        container[draw(st.sampled_from(["", f"{key}_", key[:-1], key.upper(), "name"]))] = container.pop(key)
+
+
+def _misplaced(draw, container, key, whole):
+    """Put a value of elsewhere, so one that is known, in the place of this one."""
+    other, its = _descended(draw, whole)
+    container[key] = copy.deepcopy(other[its])
+
+
+def _another_size(draw, container, key, _):
+    """Let a list lose entries, or have one again; a number grow, shrink or change its sign; a word, too."""
+    value = container[key]
+    if isinstance(value, list) and value:
+        container[key] = draw(st.sampled_from([value[:-1], value[1:], [*value, value[-1]], value[:1], []]))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        container[key] = draw(st.sampled_from([-value, value + 1, value - 1, value * 1000, value / 3, -1]))
+    elif isinstance(value, str):
+        container[key] = draw(st.sampled_from([value[:-1], value + "x", value * 2, value.upper(), ""]))
+
+
+CHANGES = _dropped, _odd, _odd, _misspelt, _misplaced, _another_size
+LINE = re.compile(rb"^[^\n]*\n", re.MULTILINE)
+RIGHT = re.compile(rb"(?<=[=:,\[])[ \t]*[^=:,\[\]\n]+(?=[,\]\n])")
+"""What stands behind a sign of equality, a colon, or in a list, as in TOML and in parameter files."""
+
+
+def _line_gone_or_elsewhere(draw, data):
+    found = [match.span() for match in LINE.finditer(data)]
+    if not found:
+        return data
+    start, end = draw(st.sampled_from(found))
+    place = draw(st.sampled_from([None, *(span[0] for span in found)]))
+    if place is None:
+        return data[:start] + data[end:]
+    return data[:place] + data[start:end] + data[place:]
+
+
+def _another_value(draw, data):
+    """Put another value of the file, or an odd one, in the place of one."""
+    found = [match.group() for match in RIGHT.finditer(data)]
+    others = tuple(dict.fromkeys([*found, *NUMBERS, *WORDS]))
+    return _replaced(RIGHT, others)(draw, data)
+
+
+FORMLESS = (
     *(_cut, _lost, _repeated, _moved, _inserted, _changed),
     *(_replaced(NUMBER, NUMBERS), _replaced(WORD, WORDS)),
 )
+ACCIDENTS = (*FORMLESS, *STRUCTURED * (_restructured, _restructured, _line_gone_or_elsewhere, _another_value))

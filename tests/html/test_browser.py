@@ -6,10 +6,11 @@ Needs Chromium with its driver, as Debian's packages chromium and chromium-drive
 import shutil
 
 import pytest
-from support.report_sources import NASTY, gate, history, small_records, write_run
+from support.report_sources import NASTY, gate, history, probe, small_records, write_run
 
 from conformance.html.gate_page import gate_page
 from conformance.html.history_page import history_page
+from conformance.html.probe_page import probe_page
 from conformance.html.run_page import run_page
 
 BROWSERS, DRIVER = ("chromium", "chromium-browser", "google-chrome"), "chromedriver"
@@ -256,3 +257,13 @@ def test_a_history_filters_its_steps_and_shows_a_run(opened):
     assert path.startswith("runs/000")
     assert time.startswith("device time 1")
     assert driver == "driver 4.20.6"
+
+
+def test_a_probe_sorts_its_switches_and_draws_what_it_found(opened):
+    page = opened(probe_page(probe(), "found.json"))
+    assert one(page, "#verdict").text == "FOUND IN PART"
+    click(page, "#switches-table th:first-child")
+    names = column(page, "switches-table", 1)
+    assert names == sorted(names)
+    assert len(page.find_elements("css selector", "#sums svg.chart")) == 1
+    assert len(page.find_elements("css selector", "#functions svg.chart")) == 2

@@ -5,7 +5,7 @@ import pytest
 from support.report_sources import gate
 
 from conformance.errors import UsageError
-from conformance.gating.result import Difference
+from conformance.gating.result import Arithmetic, Difference
 from conformance.html.gate_page import gate_page, read_gate
 
 
@@ -66,6 +66,22 @@ def test_an_operator_that_changed_is_named_and_leads_to_its_cases(page):
     assert made.texts.count("11 of 12 changed") == 2
     assert made.texts.count("bit-identical") == 6 + 1  # and among the figures at the top
     assert "+11 attainable, error × 1.5" in made.texts
+
+
+def test_arithmetic_that_changed_stands_beside_the_drift(page):
+    changed = Arithmetic(
+        subject="reduction_sum",
+        operators=["Mean"],
+        precisions=[],
+        before="half",
+        after="<fp32>",
+        explains=11,
+    )
+    made = page(arithmetic=[changed] * 300)
+    first = made.texts.index("reduction_sum")
+    assert made.texts[first : first + 5] == ["reduction_sum", "all precisions", "half", "<fp32>", "11"]
+    assert "200 more changes stand in gate.json." in made.texts
+    assert "reduction_sum" not in page().words
 
 
 def test_cases_have_before_and_after(page):

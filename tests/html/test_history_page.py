@@ -52,6 +52,13 @@ def test_marks_are_where_a_label_becomes_another():
     assert marks(found[:6]) == []
 
 
+@pytest.mark.parametrize("driver", ["4.2\x1b[31m", "$\\frac", "牛4.20", "\x00"])
+def test_a_label_may_be_any_text(page, driver):
+    found = history(runs=8)
+    found.runs[-1] = msgspec.structs.replace(found.runs[-1], driver=driver)
+    assert page(found).verdict
+
+
 def test_pointing_at_a_course_shows_its_runs(page):
     made = page(history(runs=1000, series=1))
     assert "MLU270 0123; 300 of 1,000 runs are drawn" in made.texts
@@ -75,4 +82,34 @@ def test_another_format_and_no_run_are_one_sentence(tmp_path):
         read_history_file(file)
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(history(), runs=[])))
     with pytest.raises(UsageError, match="has no run"):
+        read_history_file(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"figure": ""}, "its figure '' is none of answers"),
+        ({"runs": [], "values": []}, "it has 0 values of 0 runs"),
+        ({"values": [1.0]}, "it has 1 value of 12 runs"),
+        ({"runs": [*range(11), 12]}, "its run 12 is none of the 12 there are"),
+        ({"runs": [-1, *range(1, 12)]}, "its run -1 is none of the 12 there are"),
+        ({"values": [1e300] * 12}, "its value 1e\\+300 is beyond"),
+    ],
+)
+def test_a_series_that_track_does_not_write_is_one_sentence(tmp_path, change, words):
+    file, good = tmp_path / "history.json", history(runs=12, series=2)
+    odd = msgspec.structs.replace(good.series[1], **change)
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(good, series=[good.series[0], odd])))
+    with pytest.raises(UsageError, match=f"series 2: {words}"):
+        read_history_file(file)
+
+
+def test_a_step_at_no_run_of_its_series_is_one_sentence(tmp_path):
+    file, good = tmp_path / "history.json", history(runs=12, series=1)
+    series = good.series[0]
+    assert series.steps
+    step = msgspec.structs.replace(series.steps[0], run=99)
+    odd = msgspec.structs.replace(series, steps=[step])
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(good, series=[odd])))
+    with pytest.raises(UsageError, match="its step at run 99 is at no run"):
         read_history_file(file)

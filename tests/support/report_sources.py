@@ -1,4 +1,4 @@
-"""What pages are made of, made by hand: run directories, gates, histories."""
+"""What pages are made of, made by hand: run directories, gates, histories, probes."""
 
 import datetime as dt
 import math
@@ -14,6 +14,7 @@ from conformance.judging.bounds import ErrorValues
 from conformance.judging.verdicts import Acceptance, Reached
 from conformance.numerics.metrics import Metrics
 from conformance.precision import PRECISIONS
+from conformance.probing.result import Answer, Curve, Explained, Probe, Property
 from conformance.runs.directory import RECORDS, TIMES
 from conformance.runs.environment import EndOfRun, Environment, JudgedNetwork, Machine
 from conformance.runs.records import encode_record
@@ -331,4 +332,66 @@ def _step(place, runs, change):
         runs_after=runs - place,
         differences=[history_file.Difference(name="device.driver", before="4.20.6", after="4.20.11")],
         sentence=f"device time {change:+.1%}; driver 4.20.6 -> 4.20.11",
+    )
+
+
+FP16, FP32 = ["int8-fp16", "int16-fp16"], ["int8-fp32", "int16-fp32"]
+BLOCKS = "in blocks of 16, each one after the other, the blocks one after the other"
+
+
+def probe(**changes):
+    """Return a probe of a card: one switch is told, one is none of the alternatives, Exp is not right."""
+    answers = [
+        Answer(
+            switch="half_rounding",
+            state="told",
+            values=["ties-away"],
+            observation="Add(1, 0.00048828125) gave 1.0009766",
+            deciding=96,
+            agreeing=96,
+            precisions=FP16,
+        ),
+        Answer(switch="half_products", state="same", values=["as-conversions", "toward-zero"]),
+        Answer(switch="reduction_sum", state="none", observation="Sum of 64 terms gave 4"),
+        Answer(switch="softmax_steps", state="rests", observation="it rests on reduction_sum"),
+        Answer(switch="tanh", state="lost", observation="Tanh at int8-fp16: it <broke>"),
+    ]
+    properties = [
+        _summed("Sum", BLOCKS),
+        _summed("Mean", BLOCKS),
+        _summed("AvgPool", "in none of the orders known here", known=False),
+        Property(subject="Exp", precisions=FP16, words="correctly rounded"),
+        Property(subject="Exp", precisions=FP32, words="off by up to 1.74 units in the last place"),
+        Property(subject="run again", precisions=list(ALL), words="the same bits"),
+    ]
+    curves = [
+        Curve(function="Exp", precisions=FP16, inputs=3, x=[-4.0, 0.0, 4.0], ulps=[0.4, 0.0, 0.5]),
+        Curve(function="Exp", precisions=FP32, inputs=2, x=[-4.0, 4.0], ulps=[1.74, 0.3]),
+        Curve(function="Sqrt", precisions=list(ALL), inputs=2, x=[0.5, 2.0], ulps=[0.5, 0.5]),
+    ]
+    made = Probe(
+        date="2026-11-28",
+        device=DEVICE,
+        answers=answers,
+        base="mlu270",
+        compilations=dict.fromkeys(ALL, 1),
+        seconds=14.6,
+        processor=20.2,
+        properties=properties,
+        curves=curves,
+        lost={"int8-fp16 tanh": "it <broke>"},
+        explained=Explained(network="n", explained=7, nodes=8, others={"Exp at int8-fp32": (1, 2)}),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def _summed(subject, order, *, known=True):
+    words = f"summed {order}, kept in a half (11 digits), rounded to nearest, ties to even"
+    confirmed = "72 of 72 sums bit for bit"
+    found = {"precisions": FP16, "words": words, "digits": 11}
+    return Property(
+        subject=subject,
+        confirmed=confirmed if known else "",
+        order=order if known else "",
+        **found,
     )

@@ -18,9 +18,11 @@ from conformance import cli
 from conformance.errors import ConformanceError, InfrastructureError
 from conformance.files import write_json_atomically, write_text_atomically
 from conformance.networks import Network
+from costs import unrolled_lstm
 from costs.bert import Size, token_ids, write_bert
 from costs.keras_networks import picture, write_application
-from costs.networks import APPLICATIONS, BERT, OWN, Place
+from costs.networks import APPLICATIONS, BERT, OWN, UNROLLED, Place
+from costs.unrolled_lstm import write_unrolled_lstm
 
 MADE = ("*.quant.txt", "calibrated.json")
 """What the measured commands make."""
@@ -38,11 +40,14 @@ def build(place: Place) -> None:
         if place.source == BERT:
             write_bert(Path(folder) / f"{BERT}.pb", size := Size())
             _initialise(Path(folder) / f"{BERT}.pb", place, token_ids(size))
+        elif place.source == UNROLLED:
+            write_unrolled_lstm(Path(folder) / f"{UNROLLED}.pb", long := unrolled_lstm.Size())
+            _initialise(Path(folder) / f"{UNROLLED}.pb", place, unrolled_lstm.signals(long))
         elif place.source in APPLICATIONS:
             name, pixels = APPLICATIONS[place.source]
             write_application(Path(folder) / f"{name}.keras", name, pixels)
             _initialise(Path(folder) / f"{name}.keras", place, picture((None, 224, 224, 3), pixels))
-    if place.source not in (OWN, BERT, *APPLICATIONS):
+    if place.source not in (OWN, BERT, UNROLLED, *APPLICATIONS):
         shutil.copytree(place.source, place.network, ignore=shutil.ignore_patterns(*MADE))
     _describe(place)
     write_text_atomically(place.stamp, place.recipe)

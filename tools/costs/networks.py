@@ -22,9 +22,11 @@ APPLICATIONS = {
 }
 """Networks of ``tf.keras.applications``: their name there, and the smallest and largest pixel."""
 BERT = "bert-base"
+UNROLLED = "unrolled-lstm"
 OWN = "beautygan"
 GIVEN = "given"
 TITLES = {
+    UNROLLED: "LSTM of 200 steps",
     OWN: "BeautyGAN",
     "mobilenet-v2": "MobileNetV2",
     "efficientnet-b0": "EfficientNetB0",
@@ -88,7 +90,7 @@ class Place:
         if self.source not in TITLES or self.source == OWN:
             return ""
         digest = hashlib.sha256((installed_version(*TENSORFLOW) or "").encode())
-        for name in ("bert.py", "building.py", "keras_networks.py", "networks.py"):
+        for name in ("bert.py", "building.py", "keras_networks.py", "networks.py", "unrolled_lstm.py"):
             digest.update(sha256((SOURCES / name).read_bytes()).encode())
         return digest.hexdigest()
 

@@ -33,6 +33,11 @@ class EmulatorSession(CpuSession):
         self._in_floats: set[str] = set()
         self._load(rewritten())
 
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """What it is fed with."""
+        return self._emulated.graph.inputs
+
     def _load(self, emulated: EmulatedGraph) -> None:
         self._emulated = emulated
         guards = [] if emulated.guard is None else [emulated.guard]
@@ -101,8 +106,12 @@ class EmulatorDevice:
         precision: Precision,
         scales: QuantizationScales,
         fuse: bool = True,
+        factors_fed: bool = False,
     ) -> EmulatorSession:
-        """Rewrite ``graph`` and load it; see :class:`conformance.devices.base.Device`."""
+        """Rewrite ``graph`` and load it; see :class:`conformance.devices.base.Device`.
+
+        With ``factors_fed``, what the scales of inputs become is fed; see :func:`.fixed_point.fed_factors`.
+        """
         rewritten = functools.partial(
             emulate,
             graph,
@@ -112,6 +121,7 @@ class EmulatorDevice:
             profile=self._profile,
             fuse=fuse,
             on_host=self._hosted.nodes_of(graph),
+            factors_fed=factors_fed,
         )
         return EmulatorSession(functools.partial(rewritten, integers_from=self._integers_from), fetches)
 

@@ -27,7 +27,7 @@ from conformance.devices.emulator.integer_filters import (
     quantized,
 )
 from conformance.errors import UsageError
-from conformance.graph.editing import cast, constant, copied, plain, split
+from conformance.graph.editing import cast, constant, copied, placeholder, plain, split
 from conformance.graph.operators import known
 from conformance.graph.retype import attribute
 from conformance.graph.sums import TRANSPOSING, static_shapes, transposes
@@ -64,6 +64,25 @@ def effective_factor(scale: float, bits: int, profile: Profile) -> float:
     return float(2.0**-position)
 
 
+def fed_factors(
+    name: str, scales: QuantizationScales, precision: Precision, profile: Profile
+) -> dict[str, float]:
+    """Return what is fed to a rewritten operator whose factors are not constants, by what follows its name.
+
+    Args:
+        name: of the operator.
+        scales: of its input and filter.
+        precision: fixed-point × float width.
+        profile: the numeric switches.
+    """
+    factors = {
+        which: effective_factor(scales.scales[f"{name}/{which}"], precision.fixed_bits, profile)
+        for which in ("input", "filter")
+    }
+    product = factors["input"] * factors["filter"]
+    return {"divisor": product, **{f"{which}/factor": factor for which, factor in factors.items()}}
+
+
 @dataclasses.dataclass(frozen=True)
 class FixedPoint:
     """Rewrites fixed-point operators of one graph at one precision.
@@ -79,6 +98,7 @@ class FixedPoint:
         integers_from: how many products an operator must have for integer kernels to sum it; None: none may.
         in_floats: operators that float kernels must sum. No bit depends on either.
         unmodelled: nodes whose numerics are not those that the profile asks for.
+        factors_fed: whether factors are placeholders.
     """
 
     graph: FrozenGraph
@@ -92,6 +112,7 @@ class FixedPoint:
     integers_from: int | None = None
     in_floats: frozenset[str] = frozenset()
     unmodelled: list[str] = dataclasses.field(default_factory=list)
+    factors_fed: bool = False
 
     @property
     def rounds_partial_sums(self) -> bool:
@@ -101,7 +122,9 @@ class FixedPoint:
     @functools.cached_property
     def convolutions(self) -> IntegerConvolutions:
         """What rewrites operators to integer kernels."""
-        return IntegerConvolutions(self.precision, self.profile, self.library, self.dtype, self.constants)
+        return IntegerConvolutions(
+            self.precision, self.profile, self.library, self.dtype, self.constants, self.factor
+        )
 
     def rewrite(self, node: Node) -> list[Node]:
         """Return nodes that take over ``node``: quantise, sum integers exactly, rescale and round once.
@@ -126,6 +149,10 @@ class FixedPoint:
         sums = self._sums(node, (input_at, filter_at), filters, parts or [slice(None)], work)
         total = sums[-1].name
         return [*nodes, *sums, *self._rescaled(node.name, total, factors[0] * factors[1], sums[-1])]
+
+    def factor(self, name: str, value: float) -> Node:
+        """Return the node of a factor: a constant, or a placeholder where it is fed."""
+        return placeholder(name, np.float64, ()) if self.factors_fed else constant(name, np.float64(value))
 
     def _factor(self, key: str) -> float:
         if key not in self.scales.scales:
@@ -223,8 +250,8 @@ class FixedPoint:
     def _quantized(self, name: str, source: str, factor: float, work: str) -> list[Node]:
         low, high = limits(self.precision.fixed_bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
         scalars = [
-            constant(f"{name}/{key}", np.float64(value))
-            for key, value in (("factor", factor), ("low", low), ("high", high))
+            self.factor(f"{name}/factor", factor),
+            *(constant(f"{name}/{key}", np.float64(value)) for key, value in (("low", low), ("high", high))),
         ]
         quantizing = self.library.call(
             f"{name}/quantized",
@@ -277,7 +304,7 @@ class FixedPoint:
         return kernel
 
     def _rescaled(self, name: str, total: str, divisor: float, last: Node) -> list[Node]:
-        scalar = constant(f"{name}/divisor", np.float64(divisor))
+        scalar = self.factor(f"{name}/divisor", divisor)
         rescaling = self.library.call(
             name,
             kernels.rescale,

@@ -18,6 +18,8 @@ from conformance.graph.editing import constant, reduced
 from conformance.numerics.fixed_point import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conformance.devices.emulator.constants import Constants
     from conformance.devices.emulator.convolutions import Convolution
     from conformance.devices.emulator.integer_filters import DigitFilter
@@ -41,6 +43,7 @@ class IntegerConvolutions:
         library: collects the compiled kernels.
         dtype: of float tensors, as NumPy knows it.
         constants: collects the integers of filters.
+        factor: makes the node of a factor.
         guards: scalars that are all finite if no operator read a NaN, which integers cannot express.
         checks: by operator, scalars that are finite if all of its sums of digits were exact.
     """
@@ -50,6 +53,7 @@ class IntegerConvolutions:
     library: Library
     dtype: Any
     constants: Constants
+    factor: Callable[[str, float], Node]
     guards: list[str] = dataclasses.field(default_factory=list)
     checks: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -86,9 +90,10 @@ class IntegerConvolutions:
         return limits(self._bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
 
     def _quantized(self, name: str, source: str, factor: float, spread: tuple[int, ...]) -> list[Node]:
+        limits = zip(("low", "high"), self._limits, strict=True)
         scalars = [
-            constant(f"{name}/input/{key}", np.float64(value))
-            for key, value in zip(("factor", "low", "high"), (factor, *self._limits), strict=True)
+            self.factor(f"{name}/input/factor", factor),
+            *(constant(f"{name}/input/{key}", np.float64(value)) for key, value in limits),
         ]
         quantizing = self.library.call(
             f"{name}/input/quantized",
@@ -126,7 +131,7 @@ class IntegerConvolutions:
         self, name: str, sums: list[str], filters: DigitFilter, convolution: Convolution, divisor: float
     ) -> list[Node]:
         checks = filters.largest_sum > integer_kernels.EXACT
-        arguments = [constant(f"{name}/divisor", np.float64(divisor))]
+        arguments = [self.factor(f"{name}/divisor", divisor)]
         if negates := filters.negated is not None:
             arguments.insert(0, constant(f"{name}/negated", filters.negated))
         rescaling = self.library.call(

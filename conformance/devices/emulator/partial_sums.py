@@ -50,7 +50,7 @@ class PartialSums(FixedPoint):
             self.unmodelled.append(node.name)
             return super().rewrite(node)
         quantized = self._quantized(f"{node.name}/input", node.input[0], factors[0], "float64")
-        divisor = constant(f"{node.name}/divisor", np.float64(factors[0] * factors[1]))
+        divisor = self.factor(f"{node.name}/divisor", factors[0] * factors[1])
         parts = self._taps(node, filters) if node.op == "Conv2D" else self._blocks(node, filters)
         nodes = [*quantized, divisor, *(entry for part in parts for entry in part)]
         return nodes + self._totals(node.name, [part[-1].name for part in parts])

@@ -121,6 +121,7 @@ def emulate(
     on_host: Collection[str] = (),
     integers_from: int | None = None,
     in_floats: Collection[str] = (),
+    factors_fed: bool = False,
 ) -> EmulatedGraph:
     """Return ``graph`` rewritten to the numerics of ``profile`` at ``precision``.
 
@@ -135,6 +136,7 @@ def emulate(
         integers_from: how many products a fixed-point operator must have for integer kernels to sum it; None:
             float kernels sum them all.
         in_floats: operators that float kernels must sum. No bit depends on either.
+        factors_fed: whether what scales of inputs become is fed, see :func:`.fixed_point.fed_factors`.
     """
     if scales.bits != precision.fixed_bits:
         raise UsageError(f"quantisation scales are for {scales.bits} bits, but the precision is {precision}")
@@ -153,6 +155,7 @@ def emulate(
         integers_from,
         frozenset(in_floats),
         frozenset(in_loops).difference(on_host),
+        factors_fed,
     )
     return dataclasses.replace(rewriter.rewritten(), in_loops=in_loops)
 
@@ -180,6 +183,7 @@ class _Rewriter:
         integers_from: int | None,
         in_floats: frozenset[str],
         in_loops: frozenset[str],
+        factors_fed: bool,  # noqa: FBT001
     ) -> None:
         wide = profile.arithmetic == "float64"
         self.compositions = compositions_of(graph, precision, profile, on_host)
@@ -203,6 +207,7 @@ class _Rewriter:
             self.dtype.as_numpy_dtype,
             integers_from,
             in_floats,
+            factors_fed=factors_fed,
         )
         fused = fuse and profile.fused_intermediates == "fp32"
         self.kept_wide = unstored(graph, fetches | on_host) if fused else frozenset()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conformance.graph.operators import EXACT
 from conformance.operators.drawing import MOVED, SHAPES, SIGNED, operand_of, shape_of, truths_of
-from conformance.operators.laws import EACH
+from conformance.operators.independent import EACH
 from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:

@@ -22,93 +22,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.graph.operators import known
-from conformance.operators.operand import Operand, TakenOperand
+from conformance.operators.case import OperatorCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from conformance.operators.case import OperatorCase
-    from conformance.operators.operand import AnyOperand
+    from conformance.operators.independent import Independent
 
     Array = np.ndarray[Any, Any]
     Indices = tuple[int, ...]
 
 BATCHES = (5, 2, 16, 1)
 """Samples in the batches in which a sample is judged again; cases take turns."""
-MATRIX = 2
-"""Axes from which on something has rows."""
 SHOWN = 6
 """Indices that a sentence shows."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Independent:
-    """An axis along which an operator computes each part by itself.
-
-    Attributes:
-        name: what lies along it: ``rows`` or ``channels``.
-        result: the axis of the result.
-        operands: the axis of each operand, None for one that every part reads as a whole; None for all: the
-            result's axis, in every operand that is as long as the result there.
-        where: the name of an attribute, and the value with which it is so; None: it always is.
-        besides: the name of an attribute that lists axes that are not so.
-        sizes: the name of an attribute that has the lengths of the result.
-    """
-
-    name: str
-    result: int
-    operands: tuple[int | None, ...] | None = None
-    where: tuple[str, object] | None = None
-    besides: str = ""
-    sizes: str = ""
-
-    def length(self, case: OperatorCase) -> int:
-        """Return how many parts a case has along the axis; 0 where they are not computed by themselves."""
-        attributes = dict(case.attributes)
-        rank = max(len(operand.shape) for operand in case.operands)
-        if self.result >= 0 and rank < MATRIX:  # a vector has channels alone
-            return 0
-        if self.where is not None and attributes[self.where[0]] != self.where[1]:
-            return 0
-        listed: Any = attributes.get(self.besides, ())
-        excluded = (listed,) if isinstance(listed, int) else listed
-        if any(axis % rank == self.result % rank for axis in excluded):
-            return 0
-        operands = case.operands
-        return max((operands[place].shape[axis] for place, axis in self._along(operands)), default=0)
-
-    def taken(self, case: OperatorCase, indices: Indices) -> OperatorCase:
-        """Return a case of some parts of a case's operands."""
-        length, operands = self.length(case), list(case.operands)
-        for place, axis in self._along(case.operands):
-            whole = operands[place]
-            if isinstance(whole, Operand) and whole.shape[axis] == length:
-                operands[place] = TakenOperand(whole, axis, indices)
-        changed = tuple((key, self._sized(key, value, len(indices))) for key, value in case.attributes)
-        return dataclasses.replace(case, operands=tuple(operands), attributes=changed)
-
-    def _sized(self, key: str, value: Any, length: int) -> object:
-        if key != self.sizes:
-            return value
-        sizes = list(value)
-        sizes[self.result] = length
-        return tuple(sizes)
-
-    def _along(self, operands: Sequence[AnyOperand]) -> Iterator[tuple[int, int]]:
-        """Yield the positions of the operands that have the axis, and which of theirs it is."""
-        if self.operands is not None:
-            yield from ((place, axis) for place, axis in enumerate(self.operands) if axis is not None)
-            return
-        rank = max(len(operand.shape) for operand in operands)
-        from_last = self.result - rank if self.result >= 0 else self.result
-        for place, operand in enumerate(operands):
-            if len(operand.shape) >= -from_last > 0:
-                yield place, from_last
-
-
-ROWS, CHANNELS = Independent("rows", 0), Independent("channels", -1)
-EACH = (ROWS, CHANNELS)
-"""Of an operator that computes each element by itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,11 +86,13 @@ def derived_of(case: OperatorCase, independent: Sequence[Independent]) -> list[D
         case: the case.
         independent: the axes along which its operator computes each part by itself.
     """
-    found = []
+    found, attributes = [], dict(case.attributes)
     for axis in independent:
-        length = axis.length(case)
+        length = axis.length(case.operands, attributes)
         for law, indices in _SELECTIONS[axis.name](length, case) if length else ():
-            found.append(Derived(law, axis.taken(case, indices), axis.result, indices))
+            operands = tuple(axis.taken(case.operands, length, indices))
+            sized = tuple(axis.sized(attributes, len(indices)).items())
+            found.append(Derived(law, OperatorCase(case.name, operands, sized), axis.result, indices))
     return found
 
 

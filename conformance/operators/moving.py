@@ -17,7 +17,7 @@ from conformance.operators.drawing import (
     operand_of,
     shape_of,
 )
-from conformance.operators.laws import CHANNELS, EACH
+from conformance.operators.independent import CHANNELS, EACH
 from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from conformance.operators.drawing import TERMS, operand_of, shape_of
-from conformance.operators.laws import Independent
+from conformance.operators.independent import Independent
 from conformance.operators.tested import OperatorTest
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from conformance.operators.drawing import (
     operand_of,
     shape_of,
 )
-from conformance.operators.laws import CHANNELS, EACH, ROWS, Independent
+from conformance.operators.independent import CHANNELS, EACH, ROWS, Independent
 from conformance.operators.operand import Operand
 from conformance.operators.tested import OperatorTest
 

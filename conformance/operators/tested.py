@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn
 
-    from conformance.operators.laws import Independent
+    from conformance.operators.independent import Independent
     from conformance.operators.operand import AnyOperand
 
     Tensor = Any

@@ -14,9 +14,10 @@ from conformance.networks import Network
 from conformance.operators.batch import BatchNetwork, BatchStore
 from conformance.operators.case import OperatorCase
 from conformance.operators.covered import drawn_batches
+from conformance.operators.independent import Independent
 from conformance.operators.judged_cases import CaseJudge
 from conformance.operators.judged_operators import JudgedOperators
-from conformance.operators.laws import BATCHES, Independent, derived_of
+from conformance.operators.laws import BATCHES, derived_of
 from conformance.operators.operand import Operand
 from conformance.operators.table import TESTS, laws_of
 from conformance.precision import parse_precision

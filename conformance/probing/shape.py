@@ -22,28 +22,47 @@ MOST_LEAVES = 32
 
 def tree(order: Order, terms: Sequence[Tree]) -> Tree:
     """Return in which order terms are added; :func:`conformance.probing.orders.total` adds them so."""
+    whole = _tree(order, terms)
+    assert whole is not None, "there are terms"
+    return whole
+
+
+def _tree(order: Order, terms: Sequence[Tree | None]) -> Tree | None:
+    """Return the tree of terms of which some are none: a zero, which fills a group and adds nothing."""
     if isinstance(order, Grouped):
-        return tree(order.outer, [tree(order.inner, group) for group in _groups(order, terms)])
-    if order == "at once":
-        return tuple(terms) if len(terms) > 1 else terms[0]
-    if order in ("forward", "backward"):
-        ordered = terms if order == "forward" else terms[::-1]
-        return functools.reduce(lambda sum_, term: (sum_, term), ordered)
+        return _tree(order.outer, [_tree(order.inner, group) for group in _filled(order, terms)])
+    present = [term for term in terms if term is not None]
+    if order == "at once" and len(present) > 1:
+        return tuple(present)
+    if order in ("at once", "forward", "backward"):
+        return functools.reduce(_joined, present if order == "forward" else present[::-1], None)
     left = list(terms)
     while len(left) > 1:
         left = _halved(left) if order == "halves" else _paired(left)
     return left[0]
 
 
-def _paired(terms: Sequence[Tree]) -> list[Tree]:
+def _joined(first: Tree | None, second: Tree | None) -> Tree | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return (first, second)
+
+
+def _paired(terms: Sequence[Tree | None]) -> list[Tree | None]:
     even = len(terms) // 2 * 2
-    return [*zip(terms[:even:2], terms[1:even:2], strict=True), *terms[even:]]
+    return [*map(_joined, terms[:even:2], terms[1:even:2]), *terms[even:]]
 
 
-def _halved(terms: Sequence[Tree]) -> list[Tree]:
+def _halved(terms: Sequence[Tree | None]) -> list[Tree | None]:
     half = (len(terms) + 1) // 2
     rest = len(terms) - half
-    return [*zip(terms[:rest], terms[half:], strict=True), *terms[rest:half]]
+    return [*map(_joined, terms[:rest], terms[half:]), *terms[rest:half]]
+
+
+def _filled(order: Grouped, terms: Sequence[Tree | None]) -> list[Sequence[Tree | None]]:
+    """Return groups of one length: all lanes there are, or whole blocks."""
+    filled = [*terms, *[None] * (-len(terms) % order.size)]
+    return _groups(order, filled)
 
 
 def _groups(order: Grouped, terms: Sequence[T]) -> list[Sequence[T]]:

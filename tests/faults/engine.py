@@ -105,6 +105,15 @@ def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def _killed(tag: str, process: subprocess.Popen) -> None:
+    """Kill what is left of a command and return when the kernel has ended it: a signal sent is no end yet."""
+    for pid in processes_of(tag):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not processes_of(tag))
+
+
 def stopped(places: Places, point: str, command: Sequence[str]) -> Stopped:
     """Start ``python -m`` with a command and return when one of its processes has come to the point."""
     tag = uuid.uuid4().hex
@@ -123,9 +132,7 @@ def stopped(places: Places, point: str, command: Sequence[str]) -> Stopped:
         wait_until(lambda: reached.exists() or process.poll() is not None, SECONDS)
         assert reached.exists(), f"never came to {point}:\n{places.output.read_text()}"
     except BaseException:
-        for pid in processes_of(tag):
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
+        _killed(tag, process)
         raise
     return Stopped(process, int(reached.read_text()), places, tag)
 
@@ -193,9 +200,7 @@ def strike(found: Stopped, fault: str, records: Path, kept: Sequence[Path] = ())
         code = found.process.wait(SECONDS)
         wait_until(lambda: not processes_of(found.tag), SECONDS)
     finally:
-        for pid in processes_of(found.tag):
-            os.kill(pid, signal.SIGKILL)
-        found.process.wait()
+        _killed(found.tag, found.process)
     assert {name: digest for name, digest in finished(*kept).items() if name in files} == files, (
         "a golden is lost"
     )

@@ -6,6 +6,7 @@ function captures the tensor, so that no constant is serialised or looked at by 
 
 from __future__ import annotations
 
+import graphlib
 import mmap
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.graph.constants import fill, same_numbers
-from conformance.graph.dataflow import topological
 from conformance.graph.editing import cast, placeholder
 from conformance.graph.frozen import data_inputs, producer
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -134,7 +134,8 @@ def _read_with(graph: FrozenGraph, constants: Collection[str]) -> dict[str, list
         return {}
     behind: dict[str, set[str]] = {name: {name} for name in constants}
     found: dict[str, list[str]] = {}
-    for name in topological(graph):
+    reads = {name: map(producer, node.input) for name, node in graph.nodes.items()}
+    for name in graphlib.TopologicalSorter(reads).static_order():
         node = graph.nodes[name]
         sources = [producer(tensor) for tensor in data_inputs(node)]
         read = set().union(*(behind.get(source, ()) for source in sources))

@@ -35,9 +35,8 @@ from conformance.numerics.fixed_point import limits, position_and_scale
 
 if TYPE_CHECKING:
     from conformance.devices.emulator.constants import Constants
-    from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
-    from conformance.graph.dataflow import TensorType
+    from conformance.devices.emulator.rounding import Rounding
     from conformance.graph.frozen import FrozenGraph, Node
     from conformance.precision import Precision
     from conformance.quantization.parameter_file import QuantizationScales
@@ -89,12 +88,9 @@ class FixedPoint:
 
     Attributes:
         graph: the graph, in the arithmetic's dtype.
-        types: its tensors' types, by node.
+        rounding: rounds results, by what is emulated.
         scales: a scale per input and filter.
-        precision, profile: what to emulate.
-        library: collects the compiled kernels.
         constants: collects the integers of filters.
-        dtype: of float tensors, as NumPy knows it.
         integers_from: how many products an operator must have for integer kernels to sum it; None: none may.
         in_floats: operators that float kernels must sum. No bit depends on either.
         unmodelled: nodes whose numerics are not those that the profile asks for.
@@ -102,13 +98,9 @@ class FixedPoint:
     """
 
     graph: FrozenGraph
-    types: dict[str, list[TensorType]]
+    rounding: Rounding
     scales: QuantizationScales
-    precision: Precision
-    profile: Profile
-    library: Library
     constants: Constants
-    dtype: Any
     integers_from: int | None = None
     in_floats: frozenset[str] = frozenset()
     unmodelled: list[str] = dataclasses.field(default_factory=list)
@@ -122,9 +114,7 @@ class FixedPoint:
     @functools.cached_property
     def convolutions(self) -> IntegerConvolutions:
         """What rewrites operators to integer kernels."""
-        return IntegerConvolutions(
-            self.precision, self.profile, self.library, self.dtype, self.constants, self.factor
-        )
+        return IntegerConvolutions(self.rounding, self.constants, self.factor)
 
     def rewrite(self, node: Node) -> list[Node]:
         """Return nodes that take over ``node``: quantise, sum integers exactly, rescale and round once.
@@ -159,7 +149,9 @@ class FixedPoint:
             raise UsageError(
                 f"quantisation scales have none for {key!r}; make them again with `mlu-conformance prepare`"
             )
-        return effective_factor(self.scales.scales[key], self.precision.fixed_bits, self.profile)
+        return effective_factor(
+            self.scales.scales[key], self.rounding.precision.fixed_bits, self.rounding.profile
+        )
 
     def _integer_filter(self, node: Node, tensor: str, factor: float) -> Array | None:
         """Return the integers of a constant filter, int8 or int16, not transposed any more."""
@@ -168,10 +160,10 @@ class FixedPoint:
             return None
         how = Quantization(
             factor,
-            self.precision.fixed_bits,
-            product_rounds=self.profile.fixed_point_scale == "position-scale",  # as of inputs
-            rounding=self.profile.fixed_point_rounding,
-            range_=self.profile.fixed_point_range,
+            self.rounding.precision.fixed_bits,
+            product_rounds=self.rounding.profile.fixed_point_scale == "position-scale",  # as of inputs
+            rounding=self.rounding.profile.fixed_point_rounding,
+            range_=self.rounding.profile.fixed_point_range,
         )
         integers = made_of(value, how, lambda value: quantized(value, how))
         return np.swapaxes(integers, -2, -1) if transposes(node, 1) else integers
@@ -181,7 +173,7 @@ class FixedPoint:
         if self.integers_from is None or node.name in self.in_floats or _strides_differ(node):
             return None
         source = node.input[known(node.op).data_arguments[0]]
-        convolution = as_convolution(node, filters, static_shapes(self.types))
+        convolution = as_convolution(node, filters, static_shapes(self.rounding.types))
         if convolution is None or convolution.products < self.integers_from:
             return None
         return self.convolutions.rewrite(node, source, convolution, factors)
@@ -203,7 +195,7 @@ class FixedPoint:
 
     @property
     def _largest_input(self) -> int:
-        return -limits(self.precision.fixed_bits, self.profile.fixed_point_range)[0]  # type: ignore[arg-type]
+        return -limits(self.rounding.precision.fixed_bits, self.rounding.profile.fixed_point_range)[0]  # type: ignore[arg-type]
 
     def _groups(self, node: Node, filters: Array, largest_sum: int) -> list[slice]:
         """Return slices of the contracted axis whose sums are exact in float32; none means: use float64."""
@@ -221,7 +213,7 @@ class FixedPoint:
 
         Found with TensorFlow 2.21: BatchMatMulV2 of (3, 1, 6, 17) and (17, 5); some other shapes crash.
         """
-        shape = static_shapes(self.types)(node.input[0])
+        shape = static_shapes(self.rounding.types)(node.input[0])
         return node.op.startswith("BatchMatMul") and (shape is None or len(shape) > filters.ndim)
 
     def _split(self, filters: Array, node: Node) -> list[slice]:
@@ -244,25 +236,26 @@ class FixedPoint:
 
     def _input_channels(self, node: Node) -> int | None:
         """Return the channels of the input; a grouped convolution's filter has fewer."""
-        shape = static_shapes(self.types)(node.input[0])
+        shape = static_shapes(self.rounding.types)(node.input[0])
         return shape[-1] if shape else None
 
     def _quantized(self, name: str, source: str, factor: float, work: str) -> list[Node]:
-        low, high = limits(self.precision.fixed_bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
+        low, high = limits(self.rounding.precision.fixed_bits, self.rounding.profile.fixed_point_range)  # type: ignore[arg-type]
         scalars = [
             self.factor(f"{name}/factor", factor),
             *(constant(f"{name}/{key}", np.float64(value)) for key, value in (("low", low), ("high", high))),
         ]
-        quantizing = self.library.call(
+        nodes, read = self.rounding.narrowed(f"{name}/narrow", source)
+        quantizing = self.rounding.library.call(
             f"{name}/quantized",
             kernels.quantize,
-            [source, *(scalar.name for scalar in scalars)],
-            (self.dtype, "float64", "float64", "float64"),
+            [read, *(scalar.name for scalar in scalars)],
+            ("float32", "float64", "float64", "float64"),
             work,
-            profile=self.profile,
+            profile=self.rounding.profile,
             out=work,
         )
-        return [*scalars, quantizing]
+        return [*scalars, *nodes, quantizing]
 
     def _sums(
         self,
@@ -305,17 +298,8 @@ class FixedPoint:
 
     def _rescaled(self, name: str, total: str, divisor: float, last: Node) -> list[Node]:
         scalar = self.factor(f"{name}/divisor", divisor)
-        rescaling = self.library.call(
-            name,
-            kernels.rescale,
-            [total, scalar.name],
-            (last.attr["T"].type, "float64"),
-            self.dtype,
-            float_bits=self.precision.float_bits,
-            profile=self.profile,
-            out=self.dtype,
-        )
-        return [scalar, rescaling]
+        kinds = (last.attr["T"].type, "float64")
+        return [scalar, *self.rounding.rescaled(name, kernels.rescale, [total, scalar.name], kinds)]
 
 
 def _strides_differ(node: Node) -> bool:

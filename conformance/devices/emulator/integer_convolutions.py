@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from conformance.devices.emulator.constants import Constants
     from conformance.devices.emulator.convolutions import Convolution
     from conformance.devices.emulator.integer_filters import DigitFilter
-    from conformance.devices.emulator.library import Library
-    from conformance.devices.emulator.profile import Profile
+    from conformance.devices.emulator.rounding import Rounding
     from conformance.graph.frozen import Node
-    from conformance.precision import Precision
 
 Array = np.ndarray[Any, Any]
 
@@ -39,19 +37,14 @@ class IntegerConvolutions:
     """Rewrites fixed-point operators of one graph at one precision to integer kernels.
 
     Attributes:
-        precision, profile: what to emulate.
-        library: collects the compiled kernels.
-        dtype: of float tensors, as NumPy knows it.
+        rounding: rounds results, by what is emulated.
         constants: collects the integers of filters.
         factor: makes the node of a factor.
         guards: scalars that are all finite if no operator read a NaN, which integers cannot express.
         checks: by operator, scalars that are finite if all of its sums of digits were exact.
     """
 
-    precision: Precision
-    profile: Profile
-    library: Library
-    dtype: Any
+    rounding: Rounding
     constants: Constants
     factor: Callable[[str, float], Node]
     guards: list[str] = dataclasses.field(default_factory=list)
@@ -78,7 +71,7 @@ class IntegerConvolutions:
 
     @property
     def _bits(self) -> int:
-        return self.precision.fixed_bits
+        return self.rounding.precision.fixed_bits
 
     @property
     def _digits(self) -> tuple[str, ...]:
@@ -87,7 +80,7 @@ class IntegerConvolutions:
 
     @property
     def _limits(self) -> tuple[int, int]:
-        return limits(self._bits, self.profile.fixed_point_range)  # type: ignore[arg-type]
+        return limits(self._bits, self.rounding.profile.fixed_point_range)  # type: ignore[arg-type]
 
     def _quantized(self, name: str, source: str, factor: float, spread: tuple[int, ...]) -> list[Node]:
         limits = zip(("low", "high"), self._limits, strict=True)
@@ -95,19 +88,20 @@ class IntegerConvolutions:
             self.factor(f"{name}/input/factor", factor),
             *(constant(f"{name}/input/{key}", np.float64(value)) for key, value in limits),
         ]
-        quantizing = self.library.call(
+        nodes, read = self.rounding.narrowed(f"{name}/input/narrow", source)
+        quantizing = self.rounding.library.call(
             f"{name}/input/quantized",
             digits,
-            [source, *(scalar.name for scalar in scalars)],
-            (self.dtype, "float64", "float64", "float64"),
+            [read, *(scalar.name for scalar in scalars)],
+            ("float32", "float64", "float64", "float64"),
             self._digits,
             bits=self._bits,
             spread=spread,
-            profile=self.profile,
+            profile=self.rounding.profile,
         )
         guard = f"{name}/input/sum"  # by TensorFlow's kernel: XLA's for sums of floats crashed now and then
         self.guards.append(guard)
-        return [*scalars, quantizing, *reduced(guard, "Sum", source, self.dtype)]
+        return [*scalars, *nodes, quantizing, *reduced(guard, "Sum", source, self.rounding.dtype)]
 
     def _kernels(self, name: str, filters: Array, convolution: Convolution) -> tuple[list[Node], list[str]]:
         """Return the kernels that sum digits, and their sums, one per digit of the input."""
@@ -134,22 +128,18 @@ class IntegerConvolutions:
         arguments = [self.factor(f"{name}/divisor", divisor)]
         if negates := filters.negated is not None:
             arguments.insert(0, constant(f"{name}/negated", filters.negated))
-        rescaling = self.library.call(
+        rescaling = self.rounding.rescaled(
             name,
             rescale_digits,
             [*sums, *(argument.name for argument in arguments)],
             (*(("int32", 4),) * len(sums), *(("bool",) if negates else ()), "float64"),
-            self.dtype,
             groups=convolution.groups,
             negates=negates,
             checks=checks,
             squeeze=convolution.spread,
             interleave=convolution.interleave,
-            float_bits=self.precision.float_bits,
-            profile=self.profile,
-            out=self.dtype,
         )
         if not checks:
-            return [*arguments, rescaling]
+            return [*arguments, *rescaling]
         self.checks[name] = f"{name}/check"
-        return [*arguments, rescaling, *reduced(self.checks[name], "Sum", name, self.dtype)]
+        return [*arguments, *rescaling, *reduced(self.checks[name], "Sum", name, self.rounding.dtype)]

@@ -117,7 +117,7 @@ class DigitFilter:
         digits: int8, (rows, columns, channels, outputs × digits). Of two digits, those of each group of
             outputs lie side by side, the low ones first.
         largest_sum: the largest magnitude of any sum of products of digits, whatever the input.
-        negated: which outputs are turned to minus themselves; None: none.
+        negated: of two digits: which outputs are turned to minus themselves.
     """
 
     digits: Array
@@ -159,7 +159,7 @@ def _of_two_digits(integers: Array, groups_of_outputs: int) -> DigitFilter | Non
     *window, outputs = integers.shape
     grouped = [digit.reshape(*window, groups_of_outputs, 1, -1) for digit in (low, high)]
     digits = np.concatenate(grouped, -2).reshape(*window, 2 * outputs)
-    return DigitFilter(digits, _largest_sum_of_two(digits), negated if np.any(negated) else None)
+    return DigitFilter(digits, _largest_sum_of_two(digits), negated)
 
 
 def _largest_sum_of_two(digits: Array) -> int:

@@ -116,9 +116,15 @@ def _drop_mantissa_bits(x: Tensor, rounding: str) -> Tensor:
     return tf.bitcast((bits + half_step) & tf.constant(-(1 << extra), integer), x.dtype)
 
 
+UNROUNDED = 64
+"""Bits of the float type of what is not rounded yet."""
+
+
 def round_to_float(x: Tensor, float_bits: int, profile: Profile) -> Tensor:
-    """Round to the float type of a precision, kept in the type of ``x``."""
+    """Round to the float type of a precision, kept in the type of ``x``; ``UNROUNDED``: not at all."""
     tf = tensorflow()
+    if float_bits == UNROUNDED:
+        return x
     if float_bits == 16:
         return round_to_half(x, profile)
     return x if x.dtype == tf.float32 else tf.cast(tf.cast(x, tf.float32), x.dtype)

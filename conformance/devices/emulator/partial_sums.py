@@ -33,12 +33,12 @@ class PartialSums(FixedPoint):
     @property
     def sum_bits(self) -> int:
         """Bits of the partial sums' float type."""
-        return int(self.profile.convolution_sums.removeprefix("fp"))
+        return int(self.rounding.profile.convolution_sums.removeprefix("fp"))
 
     @property
     def rounds_partial_sums(self) -> bool:
         """Whether sums of products are rounded before they are whole: halves only arise at fp16."""
-        return self.sum_bits >= self.precision.float_bits
+        return self.sum_bits >= self.rounding.precision.float_bits
 
     def rewrite(self, node: Node) -> list[Node]:
         """Return nodes that take over ``node``; see :meth:`FixedPoint.rewrite`."""
@@ -58,7 +58,7 @@ class PartialSums(FixedPoint):
     def _plain_convolution(self, node: Node, filters: Array) -> bool:
         if node.op != "Conv2D" or attribute(node, "padding").s not in (b"SAME", b"VALID"):
             return False
-        shapes = [self.types[name][0].shape for name in (producer(node.input[0]), node.name)]
+        shapes = [self.rounding.types[name][0].shape for name in (producer(node.input[0]), node.name)]
         known = all(shape is not None and None not in shape[1:] for shape in shapes)
         undilated = set(attribute(node, "dilations").list.i) <= {1}
         return (
@@ -92,7 +92,7 @@ class PartialSums(FixedPoint):
 
     def _image(self, name: str) -> tuple[int, int]:
         """Return height and width of a node's output."""
-        shape = self.types[name][0].shape or ()
+        shape = self.rounding.types[name][0].shape or ()
         height, width = (int(length or 0) for length in shape[1:3])
         return height, width
 
@@ -110,24 +110,26 @@ class PartialSums(FixedPoint):
 
     def _totals(self, name: str, sums: list[str]) -> list[Node]:
         """Return the chain that adds the sums one by one; its last node is called ``name``."""
-        names = [*(f"{name}/partial_{index}" for index in range(len(sums) - 1)), name]
+        apart = self.rounding.shared(name) and self.sum_bits != self.rounding.precision.float_bits
+        whole = f"{name}/exact" if apart else name
+        names = [*(f"{name}/partial_{index}" for index in range(len(sums) - 1)), whole]
         chain = []
         for index, part in enumerate(sums):
             inputs = [*names[:index][-1:], part, f"{name}/divisor"]
             chain.append(
-                self.library.call(
+                self.rounding.library.call(
                     names[index],
                     kernels.accumulate,
                     inputs,
-                    (self.dtype, "float64", "float64")[-len(inputs) :],
-                    self.dtype,
+                    (self.rounding.dtype, "float64", "float64")[-len(inputs) :],
+                    self.rounding.dtype,
                     sum_bits=self.sum_bits,
-                    float_bits=self.precision.float_bits if names[index] == name else self.sum_bits,
-                    profile=self.profile,
-                    out=self.dtype,
+                    float_bits=self.rounding.precision.float_bits if names[index] == name else self.sum_bits,
+                    profile=self.rounding.profile,
+                    out=self.rounding.dtype.name,
                 )
             )
-        return chain
+        return [*chain, *self.rounding.rounding(name, whole)] if apart else chain
 
     def _tap(
         self, node: Node, filters: Array, at: tuple[int, ...], out: tuple[int, ...], strides: tuple[int, ...]

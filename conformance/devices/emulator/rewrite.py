@@ -195,22 +195,19 @@ class _Rewriter:
         self.types: dict[str, list[TensorType]] = tensor_types(self.graph)
         self.precision, self.profile = precision, profile
         self.library, self.constants = Library(), Constants()
+        fused = fuse and profile.fused_intermediates == "fp32"
+        self.kept_wide = unstored(graph, fetches | on_host) if fused else frozenset()
+        self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
         fixed_point = FixedPoint if profile.convolution_sums == "exact" else PartialSums
         self.fixed_point = fixed_point(
             self.graph,
-            self.types,
+            self.rounding,
             scales,
-            precision,
-            profile,
-            self.library,
             self.constants,
-            self.dtype.as_numpy_dtype,
             integers_from,
             in_floats,
             factors_fed=factors_fed,
         )
-        fused = fuse and profile.fused_intermediates == "fp32"
-        self.kept_wide = unstored(graph, fetches | on_host) if fused else frozenset()
         inner = {
             name: 32 if name in self.kept_wide else precision.float_bits
             for name in read_once(self.graph) - fetches - on_host
@@ -218,7 +215,6 @@ class _Rewriter:
         self.reductions = Reductions(
             self.graph, self.types, precision, profile, self.library, self.dtype, inner, self.kept_wide
         )
-        self.rounding = Rounding(self.types, precision, profile, self.library, self.dtype, self.kept_wide)
         self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host, self.in_loops = on_host, in_loops
         self.kept_by_host = entering(self.graph, on_host)

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from conformance.devices.emulator import kernels
+from conformance.devices.emulator.kernels import UNROUNDED
 from conformance.graph.editing import cast, copied, plain
 from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -133,6 +134,43 @@ class Rounding:
         )
         return [rounding]
 
+    def rescaled(
+        self,
+        name: str,
+        kernel: Callable[..., Any],
+        inputs: Sequence[str],
+        signature: tuple[Any, ...],
+        **settings: Any,
+    ) -> list[Node]:
+        """Return nodes of which the last, ``name``, holds what a kernel makes of integer sums, rounded once.
+
+        A small result is rounded by the kernel that rounds all others of its shape, so that the one that
+        makes it in float64 is compiled once for both float types.
+        """
+        bits, settings = self.precision.float_bits, {"profile": self.profile, **settings}
+        if self.shared(name):
+            exact = f"{name}/exact"
+            made = self.library.call(
+                exact, kernel, inputs, signature, "float64", float_bits=UNROUNDED, out="float64", **settings
+            )
+            return [made, *self.rounding(name, exact, "float64")]
+        out = self.dtype.name
+        return [self.library.call(name, kernel, inputs, signature, out, float_bits=bits, out=out, **settings)]
+
+    def narrowed(self, name: str, source: str) -> tuple[list[Node], str]:
+        """Return a float tensor as a float32, which holds all that is stored, and the nodes that make it one.
+
+        So kernels that read it are compiled once, whatever the arithmetic's type.
+        """
+        narrow = tensorflow().float32
+        if self.dtype == narrow:
+            return [], source
+        return [cast(name, source, self.dtype, narrow)], name
+
+    def shared(self, name: str) -> bool:
+        """Whether a result is rounded by the kernel that all of its shape share; not if it is large."""
+        return not self._has_many(name)
+
     def by_kernel(self, node: Node, kernel: Callable[..., Any], **settings: Any) -> Node:
         """Return a node that runs an elementwise kernel on the inputs of ``node``."""
         signature = (self.dtype,) * len(data_inputs(node))
@@ -148,9 +186,12 @@ class Rounding:
 
     def _is_large(self, node: Node) -> bool:
         """Whether a pass over a float32 result takes longer than compiling for its shape and operator."""
-        shape = self.types[node.name][0].shape
-        known = self.is_float(self.types[node.name][0]) and self.dtype == tensorflow().float32
-        return known and shape is not None and math.prod(length or 1 for length in shape) >= LARGE
+        in_float32 = self.is_float(self.types[node.name][0]) and self.dtype == tensorflow().float32
+        return in_float32 and self._has_many(node.name)
+
+    def _has_many(self, name: str) -> bool:
+        shape = self.types[name][0].shape
+        return shape is not None and math.prod(length or 1 for length in shape) >= LARGE
 
     def _computed_and_rounded(self, node: Node) -> Node:
         """Return a node that computes and rounds in one pass over memory."""

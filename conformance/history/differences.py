@@ -46,7 +46,8 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 def _has_names(value: Any) -> bool:
     """Whether this is a list of entries that have names."""
-    return bool(value) and isinstance(value, list) and all("name" in entry for entry in value)
+    entries = value if isinstance(value, list) else []
+    return bool(entries) and all(isinstance(entry, dict) and "name" in entry for entry in entries)
 
 
 def _text(value: Any) -> str:

@@ -31,29 +31,36 @@ MOST_POINTS = 120
 
 def found(run: Measured, guess: Guess) -> Iterator[Property]:
     """Yield what each function is like at one precision, beside what ``guess`` says results are stored as."""
-    form = SINGLE if guess.float_bits == 32 else HALF
-    for function in functions.FUNCTIONS:
-        name = f"function-{function.op.lower()}"
-        if (result := run.results.get(name)) is None or result.ndim != 1:
-            continue
-        x = run.inputs[f"{name}/x"].astype(np.float64)
-        words = [_error(function, x, result, form), *_shape(function, x, result)]
-        even = run.results.get(f"{name}-steps")
+    for function, x, result in _measured(run):
+        words = [_error(function, x, result, _format(guess)), *_shape(function, x, result)]
+        even = run.results.get(f"{_experiment(function)}-steps")
         words += _table(function, even) if even is not None else []
         yield Property(subject=function.op, precisions=[str(run.precision)], words=", ".join(words))
 
 
 def curves(run: Measured, guess: Guess) -> Iterator[Curve]:
     """Yield how far each function is off along its inputs; of one that is wrong nothing is yielded."""
-    form = SINGLE if guess.float_bits == 32 else HALF
-    for function in functions.FUNCTIONS:
-        name = f"function-{function.op.lower()}"
-        if (result := run.results.get(name)) is None or result.ndim != 1:
-            continue
-        x = run.inputs[f"{name}/x"].astype(np.float64)
-        inside, errors = _ulps(function, x, result, form)
+    for function, x, result in _measured(run):
+        inside, errors = _ulps(function, x, result, _format(guess))
         if inside.any() and np.isfinite(errors[inside]).all():
             yield _curve(function.op, str(run.precision), x[inside], errors[inside])
+
+
+def _measured(run: Measured) -> Iterator[tuple[Function, Array, Array]]:
+    """Yield each function that the device computed, with its inputs in float64 and its results."""
+    for function in functions.FUNCTIONS:
+        name = _experiment(function)
+        result = run.results.get(name)
+        if result is not None and result.ndim == 1:
+            yield function, run.inputs[f"{name}/x"].astype(np.float64), result
+
+
+def _experiment(function: Function) -> str:
+    return f"function-{function.op.lower()}"
+
+
+def _format(guess: Guess) -> Format:
+    return SINGLE if guess.float_bits == 32 else HALF
 
 
 def _curve(op: str, precision: str, x: Array, errors: Array) -> Curve:

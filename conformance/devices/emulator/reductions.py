@@ -19,11 +19,9 @@ from conformance.graph.sums import reduced_axes, static_shapes
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from conformance.devices.emulator.library import Library
     from conformance.devices.emulator.profile import Profile
-    from conformance.graph.dataflow import TensorType
+    from conformance.devices.emulator.rounding import Rounding
     from conformance.graph.frozen import FrozenGraph, Node
-    from conformance.precision import Precision
 
     Tensor = Any
 
@@ -40,22 +38,13 @@ class Reductions:
 
     Attributes:
         graph: the graph, in the arithmetic's dtype.
-        types: its tensors' types, by node.
-        precision, profile: what to emulate.
-        library: collects the compiled kernels.
-        dtype: of float tensors.
-        inner: nodes that one node alone reads, with the bits that their results are rounded to.
-        wide: nodes whose results are not rounded to the precision's float type.
+        rounding: says what is emulated, and how results are rounded.
+        inner: nodes that one node alone reads.
     """
 
     graph: FrozenGraph
-    types: dict[str, list[TensorType]]
-    precision: Precision
-    profile: Profile
-    library: Library
-    dtype: Any
-    inner: Mapping[str, int]
-    wide: Collection[str]
+    rounding: Rounding
+    inner: Collection[str]
 
     def rewrite(self, node: Node) -> list[Node] | None:
         """Return nodes that take over ``node``, or None where its shape, axes or window are not modelled."""
@@ -67,24 +56,28 @@ class Reductions:
         Args:
             rounded: whether its terms are of the precision's float type.
         """
-        kind = self.profile.reduction_sum
-        kind = self.precision.floating if kind == "float-type" else kind
-        plain = rounded and self.precision.float_bits == 16 and self.profile.half_overflow == "saturate"
+        kind = self.rounding.profile.reduction_sum
+        kind = self.rounding.precision.floating if kind == "float-type" else kind
+        plain = (
+            rounded
+            and self.rounding.precision.float_bits == 16
+            and self.rounding.profile.half_overflow == "saturate"
+        )
         return {
             "kind": HALVES if kind == "fp16" and plain else kind,
-            "float_bits": self.precision.float_bits,
-            "profile": self.profile,
+            "float_bits": self.rounding.precision.float_bits,
+            "profile": self.rounding.profile,
         }
 
     def _passes(self, axes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-        if self.profile.reduction_order == "one-pass":
+        if self.rounding.profile.reduction_order == "one-pass":
             return (axes,)
-        step = -1 if self.profile.reduction_order == "last-axis-first" else 1
+        step = -1 if self.rounding.profile.reduction_order == "last-axis-first" else 1
         return tuple((axis,) for axis in axes[::step])
 
     def _rank(self, node: Node) -> int | None:
         """Return the rank of the reduced tensor; None where it is not known."""
-        shape = static_shapes(self.types)(node.input[0])
+        shape = static_shapes(self.rounding.types)(node.input[0])
         return None if shape is None else len(shape)
 
     def _sum(self, node: Node) -> list[Node] | None:
@@ -95,17 +88,17 @@ class Reductions:
         passes = self._passes(axes)
         one = constant(f"{node.name}/one", np.float64(1))
         squares = self._squares(node.input[0], passes, rank)
-        reducing = self.library.call(
+        reducing = self.rounding.library.call(
             node.name,
             reduce_squares if squares else reduce,
             [*(squares or node.input[:1]), one.name],
-            (*((self.dtype, rank),) * (2 if squares else 1), ("float64", 0)),
-            self.dtype,
+            (*((self.rounding.dtype, rank),) * (2 if squares else 1), ("float64", 0)),
+            self.rounding.dtype,
             passes=passes,
             mean=known(node.op).running_sum == "mean",
             keep=bool(attribute(node, "keep_dims").b),
-            **({"square_bits": self.inner[node.input[0]]} if squares else {}),
-            **self._settings(rounded=producer(node.input[0]) not in self.wide),
+            **({"square_bits": self.rounding.stored_bits(node.input[0])} if squares else {}),
+            **self._settings(rounded=producer(node.input[0]) not in self.rounding.kept_wide),
         )
         return [one, reducing]
 
@@ -118,7 +111,7 @@ class Reductions:
         if node.op != "SquaredDifference" or tensor not in self.inner or not passes:
             return None
         for whole, center in (node.input[:2], node.input[1::-1]):
-            shape = static_shapes(self.types)(center)
+            shape = static_shapes(self.rounding.types)(center)
             kept = shape is not None and len(shape) == rank and all(shape[axis] == 1 for axis in passes[0])
             if kept and self._is_mean(center, whole):
                 return [whole, center]
@@ -141,12 +134,12 @@ class Reductions:
             return None
         one = constant(f"{node.name}/one", np.float64(1))
         window = tuple(attribute(node, "ksize").list.i)[1:3]
-        pooled = self.library.call(
+        pooled = self.rounding.library.call(
             node.name,
             average_pool,
             [node.input[0], one.name],
-            ((self.dtype, 4), ("float64", 0)),
-            self.dtype,
+            ((self.rounding.dtype, 4), ("float64", 0)),
+            self.rounding.dtype,
             passes=self._passes((ROWS, COLUMNS)),
             window=window,
             strides=tuple(attribute(node, "strides").list.i)[1:3],
@@ -157,23 +150,23 @@ class Reductions:
 
     def _sum_of_windows(self, height: int, width: int) -> dict[str, str]:
         """Return how an AvgPool sums, where its window decides that."""
-        if self.profile.average_pool_sum == "as-reductions":
+        if self.rounding.profile.average_pool_sum == "as-reductions":
             return {}
-        return {"kind": self.precision.floating if height * width <= FAST_WINDOW else "fp32"}
+        return {"kind": self.rounding.precision.floating if height * width <= FAST_WINDOW else "fp32"}
 
     def _softmax(self, node: Node) -> list[Node] | None:
         rank = self._rank(node)
         if rank is None:
             return None
-        bits = {"rounded": self.precision.float_bits, "fp32": 32, "exact": 64}
-        shared = self.library.call(
+        bits = {"rounded": self.rounding.precision.float_bits, "fp32": 32, "exact": 64}
+        shared = self.rounding.library.call(
             node.name,
             softmax,
             [node.input[0]],
-            ((self.dtype, rank),),
-            self.dtype,
-            step_bits=bits[self.profile.softmax_steps],
-            less_maximum=self.profile.softmax_maximum == "subtracted",
+            ((self.rounding.dtype, rank),),
+            self.rounding.dtype,
+            step_bits=bits[self.rounding.profile.softmax_steps],
+            less_maximum=self.rounding.profile.softmax_maximum == "subtracted",
             **self._settings(rounded=False),
         )
         return [shared]

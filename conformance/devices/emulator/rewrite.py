@@ -208,13 +208,8 @@ class _Rewriter:
             in_floats,
             factors_fed=factors_fed,
         )
-        inner = {
-            name: 32 if name in self.kept_wide else precision.float_bits
-            for name in read_once(self.graph) - fetches - on_host
-        }
-        self.reductions = Reductions(
-            self.graph, self.types, precision, profile, self.library, self.dtype, inner, self.kept_wide
-        )
+        inner = read_once(self.graph) - fetches - on_host
+        self.reductions = Reductions(self.graph, self.rounding, inner)
         self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host, self.in_loops = on_host, in_loops
         self.kept_by_host = entering(self.graph, on_host)

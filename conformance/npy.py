@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import io
 import math
 import mmap
 import os
+import struct
 import warnings
 import weakref
+import zipfile
+import zlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Array = np.ndarray[Any, Any]
@@ -122,8 +127,8 @@ def _header(file: BinaryIO, version: tuple[int, int]) -> tuple[tuple[int, ...], 
             shape, fortran, dtype = HEADERS[version](file)
     except Exception as error:
         raise ValueError(f"its header is damaged ({error})") from error
-    if min(shape, default=0) < 0:
-        raise ValueError(f"its shape {shape} is negative")
+    if min(shape, default=0) < 0 or any(isinstance(length, bool) for length in shape):
+        raise ValueError(f"its shape {shape} is none: lengths are 0 and more")
     return shape, fortran, dtype
 
 
@@ -138,3 +143,33 @@ def _rest(file: BinaryIO) -> int:
 def npy_of(data: bytes) -> Array:
     """Return the array of the content of a file; errors as in :func:`read_npy`."""
     return read_npy(io.BytesIO(data))
+
+
+def npz_of(data: bytes) -> dict[str, Callable[[], Array]]:
+    """Return what reads each array of the content of a ``.npz`` archive, by its name.
+
+    What it returns raises ``ValueError`` where the array is damaged.
+
+    Raises:
+        ValueError: it is no archive, or is damaged.
+
+    Source: numpy.savez: a ZIP archive of one ``.npy`` per array, named after it.
+    """
+    with _as_value_error():
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    names = archive.namelist()
+    return {name.removesuffix(".npy"): functools.partial(_member, archive, name) for name in names}
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Array:
+    with _as_value_error():
+        return npy_of(archive.read(name))
+
+
+@contextlib.contextmanager
+def _as_value_error() -> Iterator[None]:
+    """Turn what a damaged archive makes Python's reader raise into a ``ValueError``."""
+    try:
+        yield
+    except (EOFError, OSError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(str(error) or type(error).__name__) from error

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from conformance.npy import map_npy, mapped, npy_of, write_npy
+from conformance.npy import map_npy, mapped, npy_of, npz_of, write_npy
 
 KINDS = st.sampled_from(["<f4", ">f8", "<f2", "<i8", "u1", "?", "<c8", "<U3"])
 
@@ -95,3 +95,37 @@ def test_a_full_disk_is_called_so():
     with pytest.raises(OSError, match="No space left") as found, Path("/dev/full").open("wb") as file:
         write_npy(file, np.zeros(2**16))
     assert found.value.errno == errno.ENOSPC
+
+
+def test_a_length_that_is_true_is_damage():
+    data = claiming((1, 1)).replace(b"'shape': (1, 1), }   ", b"'shape': (True, 1), }")
+    with pytest.raises(ValueError, match=r"shape \(True, 1\)"):
+        npy_of(data)
+
+
+def archived(**arrays):
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def test_arrays_of_an_archive():
+    found = npz_of(archived(a=np.arange(3.0), b=np.float32(2)))
+    assert {name: read().tolist() for name, read in found.items()} == {"a": [0, 1, 2], "b": 2}
+
+
+@given(st.binary(max_size=40), st.integers(0, 300))
+def test_a_damaged_archive_is_a_value_error(noise, at):
+    data = archived(a=np.arange(40.0), b=np.zeros(3))
+    with contextlib.suppress(ValueError):
+        for read in npz_of(data[:at] + noise + data[at + len(noise) :]).values():
+            read()
+
+
+def test_an_archive_with_a_password_is_a_value_error():
+    data = bytearray(archived(a=np.arange(3.0)))
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(header) + flags] |= 1
+    (read,) = npz_of(bytes(data)).values()
+    with pytest.raises(ValueError, match="password"):
+        read()

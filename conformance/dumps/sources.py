@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import functools
-import io
-import zipfile
-import zlib
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+import math
+from typing import TYPE_CHECKING
 
 from conformance.dumps.manifest import FORMATS, MANIFEST, DumpedFile, bare_name, read_manifest, tensor_name
 from conformance.dumps.polygraphy import ITERATION_FILE, polygraphy_directory, polygraphy_file
@@ -16,9 +12,10 @@ from conformance.dumps.tensors import Array, Reading, Side, Tensor, canonical, f
 from conformance.dumps.text import read_numbers
 from conformance.errors import UsageError
 from conformance.files import read_bytes, sha256
-from conformance.npy import npy_of
+from conformance.npy import npy_of, npz_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conformance.goldens import GoldenStore
@@ -93,7 +90,7 @@ def _dumped(directory: Path, file: DumpedFile) -> Reading:
     if not FORMATS[file.format].pattern:
         return Reading(floats(_array(data, path), str(path)))
     values = read_numbers(path).values
-    if values.size != int(np.prod(file.shape)):
+    if values.size != math.prod(file.shape):
         raise UsageError(
             f"{path} has {values.size} numbers, but {MANIFEST} says shape {file.shape}; dump again"
         )
@@ -112,31 +109,31 @@ def _text(path: Path) -> Side:
     return _single(path, read)
 
 
-def _single(path: Path, read: Any) -> Side:
+def _single(path: Path, read: Callable[[], Reading]) -> Side:
     name, sample = bare_name(path.stem)
     return Side(str(path), [Tensor(name, sample, read, whole=False)], one_file=True)
 
 
 def _npz(path: Path) -> Side:
     try:
-        archive = np.load(io.BytesIO(read_bytes(path, "file")), allow_pickle=False)
-        names = list(archive.files)
-    except (ValueError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
+        arrays = npz_of(read_bytes(path, "file"))
+    except ValueError as error:
         raise UsageError(f"{path} is no .npz archive, or a damaged one; save it again") from error
-    if not names:
+    if not arrays:
         raise UsageError(f"{path} holds no arrays; save it again")
     tensors = [
-        Tensor(canonical(name), None, functools.partial(_member, archive, name, path)) for name in names
+        Tensor(canonical(name), None, functools.partial(_member, read, f"array {name!r} of {path}"))
+        for name, read in arrays.items()
     ]
     return Side(str(path), tensors)
 
 
-def _member(archive: Any, name: str, path: Path) -> Reading:
+def _member(read: Callable[[], Array], where: str) -> Reading:
     try:
-        array: Array = archive[name]
-    except (ValueError, EOFError, OSError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"array {name!r} of {path} cannot be read: {error}") from error
-    return Reading(floats(array, f"array {name!r} of {path}"))
+        array = read()
+    except (ValueError, MemoryError) as error:
+        raise UsageError(f"{where} cannot be read: {error}") from error
+    return Reading(floats(array, where))
 
 
 def _array(data: bytes, path: Path) -> Array:

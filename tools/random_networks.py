@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from conformance import locations
+from conformance.cached_methods import cached_method
 from conformance.devices.cpu import CpuDevice
 from conformance.devices.emulator.emulator import EmulatorDevice
 from conformance.devices.emulator.profile import read_profile
-from conformance.evaluation.false_alarms import OTHER_WAYS, STOCK
+from conformance.evaluation.false_alarms import BY_AXES, OTHER_WAYS, STOCK, right_at
 from conformance.expected.enclosing.enclosure import enclosure
 from conformance.expected.right_devices import OTHER_WAY
 from conformance.graph.operators import FIXED_POINT
@@ -33,7 +34,7 @@ from conformance.quantization.calibration import calibrate, largest_magnitudes
 from conformance.tables import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from conformance.devices.base import Device
     from conformance.expected.enclosing.enclosure import Enclosure
@@ -61,12 +62,9 @@ TOGETHER = {
     "arithmetic=float32,reduction_sum=fp32,softmax_steps=rounded,real_div=reciprocal,"
     "batch_norm_steps=rounded,resize_steps=rounded",
     "first axis first, folded, symmetric": "fixed_point_range=symmetric,arithmetic=float32,"
-    "reduction_sum=fp32,average_pool_sum=by-window,reduction_order=first-axis-first,"
-    "batch_norm_steps=folded,"
-    "fused_intermediates=fp32",
+    f"{BY_AXES}=first-axis-first,batch_norm_steps=folded,fused_intermediates=fp32",
     "last axis first, steps stored": "half_rounding=ties-away,half_overflow=saturate,"
-    "fixed_point_rounding=half-up,reduction_sum=fp32,average_pool_sum=by-window,"
-    "reduction_order=last-axis-first,"
+    f"fixed_point_rounding=half-up,{BY_AXES}=last-axis-first,"
     "softmax_steps=rounded,real_div=reciprocal,resize_steps=rounded",
     STOCK: "",
 }
@@ -107,13 +105,13 @@ class Batch:
         self.right = {name: self._enclosed(name, factor) for name in self.graph.outputs}
 
     def _enclosed(self, name: str, factor: float) -> Enclosure:
-        part = self.graph.prune([name])
+        part = self._part(name)
         feeds = {key: self.feeds[key] for key in part.inputs}
         return enclosure(part, feeds, self.precision, self.scales, factor)
 
     def judged(self, title: str, switches: str) -> Iterator[Judged]:
-        """Yield what becomes of each network on a device; of stock TensorFlow, of those all in floats."""
-        graph = self.graph if switches else self._floats()
+        """Yield what becomes of networks on a device that is right at them: stock TensorFlow at those in floats."""
+        graph = self._right(switches) if switches else self._floats()
         if graph is None:
             return
         results, unmodelled = _computed(_device(switches), graph, self.feeds, self.precision, self.scales)
@@ -124,13 +122,24 @@ class Batch:
             found = conformity(value, radius, result, self.precision.float_bits, chance=chance)
             yield Judged(self.seed, title, self.precision, name, self.graph.nodes[name].op, found)
 
+    def _right(self, switches: str) -> FrozenGraph | None:
+        """Return the networks that a device with these switches is right at."""
+        return self._those(lambda part: right_at(part, switches))
+
     def _floats(self) -> FrozenGraph | None:
         """Return the networks that have nothing in fixed point; None at a precision that is not float32."""
         if self.precision.floating != "fp32":
             return None
-        parts = {name: self.graph.prune([name]).nodes.values() for name in self.graph.outputs}
-        floats = [name for name, nodes in parts.items() if not any(node.op in FIXED_POINT for node in nodes)]
-        return self.graph.prune(floats) if floats else None
+        return self._those(lambda part: not any(node.op in FIXED_POINT for node in part.nodes.values()))
+
+    def _those(self, holds: Callable[[FrozenGraph], bool]) -> FrozenGraph | None:
+        """Return the networks of which something holds; None where it holds of none."""
+        names = [name for name in self.graph.outputs if holds(self._part(name))]
+        return self.graph.prune(names) if names else None
+
+    @cached_method
+    def _part(self, name: str) -> FrozenGraph:
+        return self.graph.prune([name])
 
 
 def _device(switches: str) -> Device:

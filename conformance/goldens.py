@@ -188,11 +188,14 @@ class GoldenStore:
         if self._missing(wanted):
             with self._locked():
                 self._make(self._missing(wanted))
-        for index, node in enumerate(wanted):
-            self.progress(index, len(wanted), f"verifying goldens of {self.network.name}")
-            for sample in range(self.network.samples):
+        samples = range(self.network.samples)
+        unseen = [
+            node for node in wanted if any((node.name, sample) not in self._mapped for sample in samples)
+        ]
+        for index, node in enumerate(unseen):
+            for sample in samples:
                 self.get(node.name, sample)
-        self.progress(len(wanted), len(wanted), f"verifying goldens of {self.network.name}")
+            self.progress(index + 1, len(unseen), f"verifying goldens of {self.network.name}")
 
     def check(self, name: str, sample: int, value: Array) -> None:
         """Demand that a freshly computed tensor is the manifest's, but for last bits.

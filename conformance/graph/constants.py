@@ -10,6 +10,7 @@ Source of the messages' layout: tensorflow/core/framework/{attr_value,tensor}.pr
 from __future__ import annotations
 
 import math
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,9 @@ Node = Any  # tensorflow.NodeDef
 
 INLINE_BYTES = 1024
 """Constants up to this size stay in their nodes: TensorFlow infers shapes from them."""
+
+OWN_PAGES_FROM = 2**16
+"""Bytes from which the rest of a page does not count."""
 
 APART = "_apart"
 """Attribute of nodes whose array lies beside the structure."""
@@ -125,6 +129,22 @@ def stored(node: Node, value: Array) -> tuple[Node, dict[str, Array]]:
     tensor.dtype = kind.as_datatype_enum
     tensor.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
     return marked(copy), {node.name: read_only(value)}
+
+
+def on_own_pages(array: Array) -> Array:
+    """Return the same numbers in memory that a tensor can share, so that they are there once.
+
+    NumPy's own memory is not aligned as TensorFlow wants it, and goes with its array. Small arrays stay.
+
+    Source: mmap(2): anonymous pages begin at a multiple of their size.
+    """
+    if array.nbytes < OWN_PAGES_FROM:
+        return array
+    pages = mmap.mmap(-1, array.nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    copy: Array = np.frombuffer(pages, array.dtype).reshape(array.shape)
+    copy[...] = array
+    copy.flags.writeable = False
+    return copy
 
 
 def read_only(array: Array) -> Array:

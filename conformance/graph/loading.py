@@ -75,6 +75,7 @@ def _placed(array: Array, owner: Array) -> Array:
     if shared and array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0:
         offset = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
         placed: Array = np.ndarray(array.shape, array.dtype, base, offset)
+        placed.flags.writeable = False
         return placed
     room = np.empty(array.nbytes + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT

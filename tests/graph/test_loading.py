@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.emulation import frozen, placeholder, same_bits
 
+from conformance.graph.constants import on_own_pages
 from conformance.graph.execution import GraphRunner
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.loading import importable, tensor_of
@@ -52,6 +53,23 @@ def test_an_array_in_a_file_is_read_where_it_lies(tmp_path, dtype, start):
     del array, mapped, tensor
     gc.collect()
     assert alive() is None
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.float16, np.float32])
+def test_an_array_on_its_own_pages_is_there_once(kind):
+    array = (np.arange(2**17) % 100).astype(kind).reshape(2, -1)
+    placed = on_own_pages(array)
+    assert same_bits(placed, array)
+    tensor = tensor_of(placed)
+    assert np.shares_memory(np.asarray(memoryview(tensor)), placed)
+    with pytest.raises(ValueError, match="read-only"):
+        placed[0, 0] = 1
+    alive = weakref.ref(tensor)
+    del placed, tensor
+    gc.collect()
+    assert alive() is None
+    small = np.arange(9)
+    assert on_own_pages(small) is small
 
 
 def test_an_array_that_is_not_row_by_row():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from conformance.graph.constants import same_numbers, stored
+from conformance.graph.constants import on_own_pages, same_numbers, stored
 from conformance.graph.editing import plain
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def made_of(array: Array, how: Hashable, make: Callable[[Array], T]) -> T:
     owner, numbers = same_numbers(array)
     key = (*numbers, how)
     if key not in _MADE:
-        made = make(array)
+        made: Any = make(array)
+        made = on_own_pages(made) if isinstance(made, np.ndarray) else made
         assert made is not owner, "what keeps an array alive cannot go with it"
         _MADE[key] = made
         weakref.finalize(owner, _MADE.pop, key, None)

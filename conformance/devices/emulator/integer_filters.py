@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.devices.emulator.constants import made_of
+from conformance.graph.constants import on_own_pages
 from conformance.numerics.fixed_point import quantize
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _of_two_digits(integers: Array, groups_of_outputs: int) -> DigitFilter | Non
     *window, outputs = integers.shape
     grouped = [digit.reshape(*window, groups_of_outputs, 1, -1) for digit in (low, high)]
     digits = np.concatenate(grouped, -2).reshape(*window, 2 * outputs)
-    return DigitFilter(digits, _largest_sum_of_two(digits), negated)
+    return DigitFilter(on_own_pages(digits), _largest_sum_of_two(digits), negated)
 
 
 def _largest_sum_of_two(digits: Array) -> int:

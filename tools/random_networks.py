@@ -110,7 +110,7 @@ class Batch:
         return enclosure(part, feeds, self.precision, self.scales, factor)
 
     def judged(self, title: str, switches: str) -> Iterator[Judged]:
-        """Yield what becomes of networks on a device that is right at them: stock TensorFlow at those in floats."""
+        """Yield what becomes of networks on a device that is right at them; stock TensorFlow is at floats."""
         graph = self._right(switches) if switches else self._floats()
         if graph is None:
             return

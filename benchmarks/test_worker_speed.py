@@ -28,10 +28,11 @@ from conformance.graph.cut import cut
 from conformance.graph.editing import placeholder, plain
 from conformance.graph.frozen import FrozenGraph
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.options import BY_NAME, resolved
+from conformance.options import BY_NAME
 from conformance.precision import PRECISIONS
 from conformance.quantization.files import read_scales
 from conformance.quantization.parameter_file import QuantizationScales
+from conformance.settings import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

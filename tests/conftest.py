@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from conformance import cli
-from conformance.options import OPTIONS, read_settings
+from conformance.options import OPTIONS
 from conformance.runs.environment import JudgedNetwork
+from conformance.settings import read_settings
 
 TESTS = Path(__file__).resolve().parent
 SLOW = (

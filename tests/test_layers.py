@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1] / "conformance"
 
 LAYERS = (
     ("breadcrumbs", "cached_methods", "clock", "errors", "locations", "machine", "progress", "tables"),
-    ("exit_guard", "shard"),
-    ("files", "golden_places", "npy", "options", "precision"),
+    ("exit_guard", "options", "shard"),
+    ("files", "golden_places", "npy", "precision", "settings"),
     ("numerics",),
     ("graph", "judging"),
     ("quantization", "freezing"),

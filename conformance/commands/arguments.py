@@ -15,8 +15,9 @@ from conformance.errors import UsageError
 from conformance.freezing.finding import is_saved_model
 from conformance.network_file import FILE
 from conformance.networks import Network, find_network, network_at
-from conformance.options import BY_NAME, Kind, Option, given_twice, resolved
+from conformance.options import BY_NAME, Kind, Option
 from conformance.precision import PRECISIONS, parse_precision
+from conformance.settings import given_twice, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def with_environment(options: argparse.Namespace, environment: Mapping[str, str]
     ``given`` of the result holds the names of those that the command line said itself.
 
     Raises:
-        UsageError: see :func:`conformance.options.resolved`.
+        UsageError: see :func:`conformance.settings.resolved`.
     """
     values = dict(vars(options))
     values.pop("seen", None)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from conformance.options import Settings
     from conformance.runs.journal import Journal
+    from conformance.settings import Settings
 
 GATE = pytest.StashKey[Gate]()
 FILE = "gate.json"

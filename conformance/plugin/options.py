@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.errors import UsageError
-from conformance.options import REPEATED, SUITE, Kind, Option, Settings, given_twice, read_settings
+from conformance.options import REPEATED, SUITE, Kind, Option
+from conformance.settings import Settings, given_twice, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

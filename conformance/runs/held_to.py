@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from conformance.expected.attainable import AttainableFile
     from conformance.expected.expectations import Expectations
-    from conformance.options import Settings
+    from conformance.settings import Settings
 
 
 BOUNDS = "bounds"

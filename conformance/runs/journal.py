@@ -12,10 +12,10 @@ import msgspec
 from conformance import clock, locations
 from conformance.devices.base import DeviceInfo
 from conformance.errors import EXIT_ACCURACY, EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError
-from conformance.options import Settings
 from conformance.runs.directory import RunDirectory, default_run_path
 from conformance.runs.environment import MAIN, EndOfRun, UsedDevice, added, differences, gather_environment
 from conformance.runs.records import judged, stale_waivers
+from conformance.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from conformance.options import Settings
+    from conformance.settings import Settings
 
 ALL = "all"
 """The word for every network below ``fixtures/networks``."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from conformance.judging.cases import Mode
     from conformance.judging.waivers import Waiver
     from conformance.networks import Network
-    from conformance.options import Settings
     from conformance.runs.plan import NetworkPlan
+    from conformance.settings import Settings
 
 
 def waivers_of(plan: NetworkPlan, info: DeviceInfo) -> list[Waiver]:

@@ -11,8 +11,9 @@ from support.toy_network import KeptNetwork
 from conformance import locations
 from conformance.expected.expectations import Expectations
 from conformance.judging.bounds import read_margins
-from conformance.options import OPTIONS, read_settings
+from conformance.options import OPTIONS
 from conformance.runs.held_to import held_to
+from conformance.settings import read_settings
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from support.refusals import refused
 
 from conformance import locations
 from conformance.errors import UsageError
-from conformance.options import BY_NAME, OPTIONS, PREFIX, SUITE, Kind, read_settings, resolved
+from conformance.options import BY_NAME, OPTIONS, PREFIX, SUITE, Kind
+from conformance.settings import read_settings, resolved
 
 HERE = Path("/somewhere")
 

@@ -12,6 +12,8 @@ import msgspec
 
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 """Date and time in a file, with its time zone: without one, two could not be compared."""
+LONGEST_SECONDS = 1e9
+"""More than any run takes, and less than infinity."""
 
 
 def now() -> dt.datetime:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import math
 import statistics
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from conformance.clock import LONGEST_SECONDS
 from conformance.errors import UsageError
 from conformance.files import read_bytes, read_json, sha256
 from conformance.runs.directory import ENVIRONMENT, RECORDS, TIMES, decode_records, read_environment
@@ -33,6 +33,12 @@ class _Rounds(msgspec.Struct, kw_only=True):
     data: Annotated[list[float], msgspec.Meta(min_length=1)]
 
 
+class _Roofline(msgspec.Struct, kw_only=True):
+    """Of the roofline, the device seconds below which no time can be."""
+
+    bound_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SECONDS)] | None = None
+
+
 class _What(msgspec.Struct, kw_only=True):
     """What the suite says of a timing."""
 
@@ -42,7 +48,7 @@ class _What(msgspec.Struct, kw_only=True):
     serial: str | None = None
     worker: str = ""
     shard: str = ""
-    roofline: dict[str, Any] | None = None
+    roofline: _Roofline | None = None
 
 
 class _Benchmark(msgspec.Struct, kw_only=True):
@@ -61,7 +67,7 @@ class Timing:
     Attributes:
         network, precision: what was timed.
         card: serial number of the device; '' where it has none.
-        rounds: device seconds of every round, finite and above 0.
+        rounds: device seconds of every round, above 0.
         least: seconds below which no time of the device's own model can be; None where that is not known.
     """
 
@@ -133,12 +139,12 @@ class StoredRun:
     def _timing(self, benchmark: _Benchmark, file: Path) -> Timing:
         said, rounds = benchmark.extra_info, benchmark.stats.data
         for seconds in rounds:
-            if not (math.isfinite(seconds) and seconds > 0):
+            if not 0 < seconds <= LONGEST_SECONDS:
                 raise UsageError(
                     f"file of times {file} has {seconds} seconds for {said.network} at {said.precision}, "
                     f"which is no time; {REPEAT}"
                 )
-        least = (said.roofline or {}).get("bound_seconds")
+        least = said.roofline.bound_seconds if said.roofline else None
         return Timing(said.network, said.precision, self._card(said), tuple(rounds), least)
 
     def _card(self, said: _What) -> str:

@@ -1,6 +1,7 @@
 """The page of a run: its verdict, what went wrong, the rest in proportion; whatever a node is called."""
 
 import base64
+import json
 import re
 
 import msgspec
@@ -13,6 +14,7 @@ from conformance.errors import UsageError
 from conformance.html.along import errors_of
 from conformance.html.run_cases import Cell, findings, matrix, once
 from conformance.html.run_page import run_page
+from conformance.runs.directory import TIMES
 from conformance.runs.environment import JudgedFrom, UsedDevice
 
 MEGABYTE = 1_000_000
@@ -262,9 +264,20 @@ def test_an_emulator_says_simulated(tmp_path, parsed):
     assert "the times are the emulator's on this computer, not a card's" in made.words
 
 
-def test_a_time_that_is_none_is_one_sentence(tmp_path):
-    run = write_run(tmp_path / "run", [own("a")], timed={("n", "int8-fp16"): [0.1, 0.0]})
-    with pytest.raises(UsageError, match=r"has 0.0 seconds for n at int8-fp16, which is no time"):
+@pytest.mark.parametrize("time", [0.0, -1.0, 1e300])
+def test_a_time_that_is_none_is_one_sentence(tmp_path, time):
+    run = write_run(tmp_path / "run", [own("a")], timed={("n", "int8-fp16"): [0.1, time]})
+    with pytest.raises(UsageError, match=rf"has {re.escape(str(time))} seconds for n at int8-fp16, which"):
+        run_page(run)
+
+
+@pytest.mark.parametrize("least", [-1.0, 1e300, "soon"])
+def test_a_least_time_that_is_none_is_one_sentence(tmp_path, least):
+    run = write_run(tmp_path / "run", [own("a")], timed={("n", "int8-fp16"): [0.1]})
+    times = json.loads((run / TIMES).read_text())
+    times["benchmarks"][0]["extra_info"]["roofline"] = {"bound_seconds": least}
+    (run / TIMES).write_text(json.dumps(times))
+    with pytest.raises(UsageError, match=r"bound_seconds"):
         run_page(run)
 
 

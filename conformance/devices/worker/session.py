@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 import numpy as np
 
+from conformance.clock import LONGEST_SECONDS
 from conformance.devices.base import Unsupported
 from conformance.devices.worker.arena import not_shared
 from conformance.errors import DeviceError, UsageError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 NUMBERS = itertools.count(1)
-LONGEST_SECONDS = 1e9
-"""More than any run takes, and less than infinity."""
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import functools
 import importlib.abc
 import importlib.machinery
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -91,6 +92,9 @@ def watch_files(pattern, count):
 
 
 if os.environ.get("FAULT_POINT"):
+    signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # which is ignored under nohup, as the tests themselves may be
     kind, where, number = os.environ["FAULT_POINT"].split()
     {"call": watch_calls, "file": watch_files}[kind](where, int(number))
 

@@ -92,9 +92,7 @@ def watch_files(pattern, count):
 
 
 if os.environ.get("FAULT_POINT"):
-    signal.signal(
-        signal.SIGHUP, signal.SIG_DFL
-    )  # which is ignored under nohup, as the tests themselves may be
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
     kind, where, number = os.environ["FAULT_POINT"].split()
     {"call": watch_calls, "file": watch_files}[kind](where, int(number))
 

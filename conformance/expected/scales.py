@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from conformance import locations
 from conformance.errors import InfrastructureError, UsageError
 from conformance.precision import FIXED_BITS
-from conformance.quantization.calibrated import note_calibrated, origin_of
+from conformance.quantization.calibrated import origin_of, write_calibrated
 from conformance.quantization.calibration import (
     calibrate,
     calibrated_tensors,
     largest_magnitudes,
     quantized_tensors,
 )
-from conformance.quantization.files import read_scales, read_whole, scales_path, write_scales
+from conformance.quantization.files import read_scales, read_whole, scales_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,16 +120,15 @@ def make_scales(network: Network, directory: Path, widths: Sequence[FixedBits]) 
     largest = largest_magnitudes(network.graph, map(network.feeds, range(network.samples)))
     scales = {bits: calibrate(largest, bits) for bits in widths}
     try:
-        changed = {bits: _written(network, directory, made) for bits, made in scales.items()}
+        changed = {
+            bits: write_calibrated(
+                made, directory, graph_sha256=network.graph.sha256, input_sha256=network.input_sha256
+            )
+            for bits, made in scales.items()
+        }
         return MadeScales(changed, largest.told)
     except OSError as error:
         raise InfrastructureError(
             f"scales of {network.name} cannot be written to {directory}: {error.strerror or error}; copy the "
             "network to a place that can be written"
         ) from error
-
-
-def _written(network: Network, directory: Path, scales: QuantizationScales) -> bool:
-    changed = write_scales(scales_path(directory, scales.bits), scales)
-    note_calibrated(scales, directory, graph_sha256=network.graph.sha256, input_sha256=network.input_sha256)
-    return changed

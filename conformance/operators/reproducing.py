@@ -12,8 +12,7 @@ from conformance.network_file import FILE
 from conformance.npy import write_npy
 from conformance.operators.batch import BatchNetwork, BatchStore
 from conformance.precision import FIXED_BITS
-from conformance.quantization.calibrated import note_calibrated
-from conformance.quantization.files import scales_path, write_scales
+from conformance.quantization.calibrated import write_calibrated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +50,8 @@ def write_reproduction(cases: Sequence[OperatorCase], precision: Precision, dire
 
     written = Network(target)
     for bits in FIXED_BITS if network.magnitudes else ():
-        scales = network.scales(bits)
-        write_scales(scales_path(target, bits), scales)
-        note_calibrated(scales, target, graph_sha256=written.graph.sha256, input_sha256=written.input_sha256)
+        digests = {"graph_sha256": written.graph.sha256, "input_sha256": written.input_sha256}
+        write_calibrated(network.scales(bits), target, **digests)
     return target
 
 

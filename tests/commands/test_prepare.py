@@ -243,10 +243,10 @@ def test_a_place_that_cannot_be_written(prepared, kept):
 def test_a_network_whose_scales_cannot_be_written(prepared, kept, monkeypatch):
     (kept.directory / "int8.quant.txt").unlink()
 
-    def refused(*_):
+    def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("conformance.expected.scales.write_scales", refused)
+    monkeypatch.setattr("conformance.expected.scales.write_calibrated", refused)
     code, _, text = prepared(kept)
     assert code == 3
     assert f"scales of small cannot be written to {kept.directory}: Permission denied; copy the" in text

@@ -70,14 +70,19 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
             temporary.replace(path)  # as long as it is locked, nobody takes it for one that was left
+        _delete_left(_half(path))  # whose writer may have been dying at first
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
+def _half(path: Path) -> Path:
+    return path.parent / f".{path.name}.part"
+
+
 def _opened_half(path: Path) -> tuple[Path, int]:
     """Return a new temporary file for ``path``, and its descriptor, which is locked while it is written."""
-    temporary = path.parent / f".{path.name}.part"
+    temporary = _half(path)
     _delete_left(temporary)
     while True:
         with contextlib.suppress(FileExistsError):

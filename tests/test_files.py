@@ -1,5 +1,6 @@
 """Directories are claimed only when empty; tables have one entry per line, and are read back as they were."""
 
+import fcntl
 import json
 import os
 import stat
@@ -149,6 +150,19 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_pa
     write_text_atomically(path, "whole")
     assert {found.name for found in tmp_path.iterdir()} == {path.name, other.name}
     assert path.read_text() == "whole"
+
+
+def test_a_write_deletes_what_a_process_left_that_was_still_dying_when_it_began(tmp_path):
+    path, left = tmp_path / "table.json", tmp_path / ".table.json.part"
+    with left.open("w") as dying:
+        fcntl.flock(dying, fcntl.LOCK_EX)
+
+        def meanwhile(file):
+            file.write(b"whole")
+            dying.close()
+
+        write_atomically(path, meanwhile)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_write_leaves_alone_what_another_one_has_half_written(tmp_path):

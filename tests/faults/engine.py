@@ -92,13 +92,16 @@ class Places:
 
 
 def processes_of(tag: str) -> list[int]:
-    """Return the living processes that have inherited a tag, whoever their parents are by now."""
-    found, sign = [], f"{TAG}={tag}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
+    """Return the living processes that have inherited a tag, whoever their parents are by now.
+
+    One lives as long as any of its threads, which may still hold files when its first thread has ended.
+    """
+    found, sign = set(), f"{TAG}={tag}".encode()
+    for thread in Path("/proc").glob("[0-9]*/task/[0-9]*"):
         with contextlib.suppress(OSError):
-            if sign in (entry / "environ").read_bytes() and _state(int(entry.name)) != "Z":
-                found.append(int(entry.name))
-    return found
+            if sign in (thread / "environ").read_bytes():
+                found.add(int(thread.parts[2]))
+    return sorted(found)
 
 
 def _state(pid: int) -> str:

@@ -179,6 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--together", action="store_true", help="on a few devices that are each right by several other ways"
     )
     options = parser.parse_args(arguments)
+    if options.count < 1:
+        parser.error(f"--count={options.count}: nothing would be judged; give 1 or more")
     devices = TOGETHER if options.together else DEVICES
     found: dict[tuple[str, str], list[Judged]] = {}
     for batch in batches(options.count, options.seed, PRECISIONS):

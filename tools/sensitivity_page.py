@@ -5,7 +5,7 @@
     python tools/sensitivity_page.py --only=faults --docs  # one half, put into the page
 
 It runs ``mlu-conformance sensitivity`` and sums up what that says of each node. Exit code 1 if a right device
-raised a false alarm.
+raised a false alarm; that of the command if it failed.
 """
 
 from __future__ import annotations
@@ -146,19 +146,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{', '.join(sorted(unknown))}: measured are {', '.join(NETWORKS)}")
     if options.docs and options.networks:
         parser.error("--docs is for all networks together; name none")
-    names, sections = options.networks or NETWORKS, {}
-    if options.only != "false-alarms":
+    try:
+        return _written(options.networks or NETWORKS, options.only, docs=options.docs)
+    except subprocess.CalledProcessError as error:
+        return int(error.returncode)  # it has said why
+
+
+def _written(names: Sequence[str], only: str | None, *, docs: bool) -> int:
+    """Print the tables of some networks, and put them into the page if asked; 1 if there are false alarms."""
+    sections = {}
+    if only != "false-alarms":
         told = [asked(name, "faults") for name in names]
         sections |= {"fixed-point": caught(told), "would-pass": passing(told)}
-    counted = [] if options.only == "faults" else [asked(name, "false-alarms") for name in names]
+    counted = [] if only == "faults" else [asked(name, "false-alarms") for name in names]
     if counted:
         sections["false-alarms"] = alarms(counted)
     for name, rows in sections.items():
-        if options.docs:
+        if docs:
             write_section(PAGE, name, table(rows))
         print("\n".join(["", *table(rows)]))
-    false = any(alarm.false for entry in counted for alarm in entry.false_alarms)
-    return EXIT_ACCURACY if false else EXIT_FINE
+    clean = all(entry.false_alarms for entry in counted)  # nothing judged is no pass
+    clean &= not any(alarm.false for entry in counted for alarm in entry.false_alarms)
+    return EXIT_FINE if clean else EXIT_ACCURACY
 
 
 if __name__ == "__main__":

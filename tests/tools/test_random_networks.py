@@ -29,6 +29,12 @@ def test_a_device_that_is_wrong_is_told_with_the_seed_that_shows_it(tool, monkey
     assert not out.splitlines()[-1].endswith(" 0 false alarms")
 
 
+def test_nothing_judged_is_no_pass(tool, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["--count=0"])
+    assert "nothing would be judged" in capsys.readouterr().err
+
+
 def test_every_right_device_is_tried_and_every_switch_of_them_together(tool):
     assert len(tool.DEVICES) >= 16
     assert set(tool.OTHER_WAYS) < set(tool.DEVICES)

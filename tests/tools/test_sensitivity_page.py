@@ -58,6 +58,17 @@ def test_a_false_alarm_is_a_failure(tool, monkeypatch, capsys, false, code):
     assert f"| 3 | 3 | {len(false)} | 0.5 |" in capsys.readouterr().out
 
 
+def test_nothing_judged_is_a_failure(tool, monkeypatch):
+    monkeypatch.setattr(tool, "asked", lambda *_: told(tool, [node("a")]))
+    assert tool.main(["mobilenet"]) == 1
+
+
+def test_a_command_that_fails_ends_it_with_its_code(tool, monkeypatch, capfd):
+    monkeypatch.setenv("MLU_CONFORMANCE_NODE", "misspelt")
+    assert tool.main(["mobilenet"]) == 4
+    assert "environment variable MLU_CONFORMANCE_NODE means nothing" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["mobilnet"], ["--docs", "lstm"]])
 def test_a_wrong_call_is_one_sentence(tool, capsys, words):
     with pytest.raises(SystemExit, match="2"):

@@ -158,7 +158,7 @@ class Rounding:
         return [self.library.call(name, kernel, inputs, signature, out, float_bits=bits, out=out, **settings)]
 
     def narrowed(self, name: str, source: str) -> tuple[list[Node], str]:
-        """Return a float tensor as a float32, which holds all that is stored, and the nodes that make it one.
+        """Return nodes that make a float tensor a float32, which holds all that is stored, and that tensor.
 
         So kernels that read it are compiled once, whatever the arithmetic's type.
         """

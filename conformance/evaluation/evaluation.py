@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +25,7 @@ from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from conformance.devices.base import Device, DeviceLost
     from conformance.evaluation.device_runs import Attempt
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from conformance.precision import Precision
 
 Array = np.ndarray[Any, Any]
+Digest: TypeAlias = "Future[list[str]]"
+"""SHA-256 of a result, which a thread works out while others are compared."""
 Values: TypeAlias = "Mapping[tuple[str, int], Array]"
 """By node and sample."""
 NOTHING_FED: Values = MappingProxyType({})
@@ -246,16 +250,21 @@ class Evaluation:
             return ""
         return self.expected.overflow.unjudged(case.node, parse_precision(case.precision))
 
+    def _compared(self, case: Case, sample: int, result: Any, digest: Digest) -> Comparison:
+        """Return what a result is held to and how far it is from that; meanwhile it is hashed."""
+        found = self.expected.compare(case.node, sample, result)
+        if case.mode == "own":
+            found = self.expected.held(found, case, sample, result, digest.result())
+        return found
+
     def _changed(
-        self, case: Case, sample: int, turn: int, result: Any, digest: list[str]
+        self, case: Case, sample: int, turn: int, result: Any, digest: Digest, first: list[str]
     ) -> list[Comparison]:
         """Return what is wrong with the result of another run of a sample: nothing if bits are the same."""
         with self.stopwatch.during("judge"):
-            if (another := sha256_of(result)) == digest:
+            if digest.result() == first:
                 return []
-            found = self.expected.compare(case.node, sample, result)
-            if case.mode == "own":
-                found = self.expected.held(found, case, sample, result, another)
+            found = self._compared(case, sample, result, digest)
             said = f"{found.where} is unstable: run {turn + 1} of {self._repeat} gave other bits"
             return [dataclasses.replace(found, reasons=[*found.reasons, said])]
 
@@ -277,24 +286,20 @@ class Evaluation:
         run = self.run(graph, fetches, precision)
         if keep:
             self._kept[precision] = run
-        with run.watched() if keep else run:
+        with run.watched() if keep else run, ThreadPoolExecutor(1, "hashing") as hashing:
             for sample, turn in itertools.product(self.samples, range(self._repeat)):
                 results = run(self._feeds(graph, sample, values))
+                digests = {node: hashing.submit(sha256_of, results.get(node)) for node in cases}
                 for node, case in cases.items():
+                    result, digest = results.pop(node, None), digests.pop(node)
                     if turn:
-                        result = results.pop(node, None)
-                        compared[node] += self._changed(case, sample, turn, result, hashes[node][-1:])
+                        compared[node] += self._changed(case, sample, turn, result, digest, hashes[node][-1:])
                         continue
-                    result = results.pop(node, None)
                     with self.stopwatch.during("write"):
                         self.watch(case, sample, result)
                     with self.stopwatch.during("judge"):
-                        digest = sha256_of(result)
-                        found = self.expected.compare(node, sample, result)
-                        if mode == "own":
-                            found = self.expected.held(found, case, sample, result, digest)
-                        compared[node].append(found)
-                        hashes[node] += digest
+                        compared[node].append(self._compared(case, sample, result, digest))
+                        hashes[node] += digest.result()
         self.learn(run)
         problems = run.problems(fetches)
         unmodelled = not_modelled(graph, fetches, run.unmodelled, str(precision))

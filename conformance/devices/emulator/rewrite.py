@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from conformance.devices.emulator.composed_operators import compositions_of
 from conformance.devices.emulator.constants import Constants, made_of
+from conformance.devices.emulator.copies import without_copies
 from conformance.devices.emulator.fixed_point import FixedPoint
 from conformance.devices.emulator.library import Library
 from conformance.devices.emulator.partial_sums import PartialSums
@@ -213,6 +214,7 @@ class _Rewriter:
         self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host, self.in_loops = on_host, in_loops
         self.kept_by_host = entering(self.graph, on_host)
+        self.same_as: dict[str, str] = {}
         self.has_frames = any(node.op == "Enter" for node in self.graph.nodes.values())
         self.unmodelled: list[str] = list(narrow)
         self.between_casts = {f"{name}{IN_FLOAT32}": name for name in narrow}
@@ -221,6 +223,7 @@ class _Rewriter:
     def rewritten(self) -> EmulatedGraph:
         """Return the whole graph, rewritten."""
         nodes = [part for node in self.graph.nodes.values() for part in self._in_frame(node)]
+        nodes, self.same_as = without_copies(nodes, self.graph, self.constants.arrays)
         nodes = [copied(node, inputs=[self._source(tensor, node) for tensor in node.input]) for node in nodes]
         guards = self._guards()
         library = self.library.with_definitions(self.graph.library)
@@ -330,7 +333,8 @@ class _Rewriter:
     def _source(self, tensor: str, reader: Node) -> str:
         renamed = self.rounding.renamed.get(tensor, tensor)
         rounds = reader.name == renamed or reader.name.startswith(f"{renamed}/")
-        return tensor if rounds else renamed
+        source = tensor if rounds else renamed
+        return self.same_as.get(source, source)
 
     of_emulation: ClassVar[Mapping[Emulation | None, Callable[[_Rewriter, Node], list[Node]]]] = {
         "fixed point": _in_fixed_point,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from conformance.expected.enclosing.tensors import Enclosed, FloatType, Tensor, zeros_for
+from conformance.expected.enclosing.tensors import FloatType, Tensor, zeros_for
 from conformance.graph.lazy_tensorflow import tensorflow
 from conformance.graph.operators import known
 
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     Pass = Callable[[Tensor], Tensor]
 
 
-def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, like: Tensor) -> Tensor | None:
+def stored_between(
+    node: Node,
+    data: Tensor,
+    received: Tensor | None,
+    rest: Sequence[Tensor],
+    kind: FloatType,
+    *,
+    like: Tensor,
+) -> Tensor | None:
     """Return the radius of a sum whose terms are off, and that is stored between axes, whichever is first.
 
     A mean is stored as a sum, and once more when it was divided, as the card's is. Nothing was seen of the
@@ -29,7 +37,9 @@ def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, l
 
     Args:
         node: a sum or a mean, over axes or a window.
-        inputs: the tensor, and perhaps axes.
+        data: its terms.
+        received: their radius; None where every right device has these very terms.
+        rest: what else the node reads: its axes.
         kind: the float type.
         like: the result.
 
@@ -37,13 +47,13 @@ def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, l
         The radius before the result is stored; None where but one axis is reduced, or a window.
     """
     tf = tensorflow()
-    if known(node.op).reduces == "window" or len(passes := _passes(node, inputs)) < 2:
+    if known(node.op).reduces == "window" or len(passes := _passes(node, data, rest)) < 2:
         return None
+    start = zeros_for(received, data)
     roundings = 2 if known(node.op).running_sum == "mean" else 1
     radii = []
     for order in (passes, passes[::-1]):
-        value = inputs[0].value
-        radius = zeros_for(inputs[0].stored(kind), value)
+        value, radius = data, start
         for reduce in order[:-1]:
             value, radius = reduce(value), reduce(radius)
             radius += roundings * kind.half_unit(tf.abs(value) + radius)
@@ -51,10 +61,10 @@ def stored_between(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, l
     return tf.maximum(*radii)
 
 
-def _passes(node: Node, inputs: Sequence[Enclosed]) -> list[Pass]:
+def _passes(node: Node, data: Tensor, rest: Sequence[Tensor]) -> list[Pass]:
     """Return what reduces each axis by itself, the first axis first."""
     tf = tensorflow()
     reduce = tf.reduce_mean if known(node.op).running_sum == "mean" else tf.reduce_sum
-    rank = len(inputs[0].value.shape)
-    axes = sorted({int(axis) % rank for axis in inputs[1].value.numpy().reshape(-1)})
+    rank = len(data.shape)
+    axes = sorted({int(axis) % rank for axis in rest[0].numpy().reshape(-1)})
     return [functools.partial(reduce, axis=axis, keepdims=True) for axis in axes]

@@ -172,9 +172,8 @@ class _Enclosing:
         tensor = tf.constant(array)
         if not tensor.dtype.is_floating:
             return Enclosed(tensor)
-        wide = tf.cast(tensor, tf.float64)
         if self._kind.bits != HALF:
-            return Enclosed(wide)
+            return Enclosed(tf.cast(tensor, tf.float64))
         nearest = tf.cast(tf.cast(tensor, tf.float16), tf.float64)
         apart = _apart_at_ties(np.asarray(array, np.float32, order="C"))  # a scalar stays one
         return Enclosed(nearest, None if apart is None else tf.constant(apart))

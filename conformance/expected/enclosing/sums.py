@@ -46,10 +46,13 @@ def summed(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     (magnitude,) = applied(node, [tf.abs(data.value), *rest])
     relative = factor * tf.sqrt(_terms(node, data.value, value)) * FLOAT32 + OPERATION_ERROR
     received = data.stored(kind)
-    inherited = None if received is None else applied(node, [zeros_for(received, data.value), *rest])[0]
+    between = None
     if kind.bits == HALF:  # in float32, the allowance for sums covers it
-        between = stored_between(node, inputs, kind, like=value)
-        inherited = inherited if between is None else between
+        between = stored_between(node, data.value, received, rest, kind, like=value)
+    if between is not None or received is None:
+        inherited = between
+    else:
+        (inherited,) = applied(node, [zeros_for(received, data.value), *rest])
     divided = kind.half_unit(value) if known(node.op).running_sum == "mean" else None
     return [Enclosed(value, added(inherited, relative * magnitude, divided), pending=True)]
 

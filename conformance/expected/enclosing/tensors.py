@@ -99,7 +99,10 @@ def is_float(tensor: Tensor) -> bool:
 
 def zeros_for(radius: Tensor | None, value: Tensor) -> Tensor:
     """Return a radius as a tensor of the shape of ``value``."""
-    return tensorflow().zeros_like(value) if radius is None else radius + tensorflow().zeros_like(value)
+    if radius is not None and radius.shape == value.shape:
+        return radius
+    zeros = tensorflow().zeros_like(value)
+    return zeros if radius is None else radius + zeros
 
 
 def applied(node: Node, inputs: Sequence[Tensor], op: str | None = None) -> list[Tensor]:

@@ -108,6 +108,9 @@ def rescale_digits(
 def _by_digit(sums: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """Return the sums with the filter's low digits and with its high ones."""
     tf = tensorflow()
+    if groups == 1:
+        low, high = tf.split(sums, 2, axis=-1)
+        return low, high
     shape = tf.unstack(tf.shape(sums))
     grouped = tf.reshape(sums, [*shape[:-1], groups, 2, shape[-1] // (2 * groups)])
     low, high = (tf.reshape(grouped[..., digit, :], [*shape[:-1], shape[-1] // 2]) for digit in (0, 1))

@@ -41,26 +41,21 @@ def round_to_half(x: Tensor, profile: Profile) -> Tensor:
     2^-24 throughout. Same law as :func:`conformance.numerics.half.round_to_half`.
     """
     tf = tensorflow()
-    magnitude = _magnitude(x)
-    normal = _drop_mantissa_bits(magnitude, profile.half_rounding)
-    rounded = tf.where(
-        magnitude < HALF_NORMAL, _whole_steps(magnitude, profile.half_rounding) * HALF_TINY, normal
-    )
-    if profile.half_tiny == "smallest":
-        rounded = tf.where(_is_tiny(x), tf.cast(HALF_TINY, x.dtype), rounded)
+    bits = _bits(x)
+    sign, magnitude_bits = bits & bits.dtype.min, bits & bits.dtype.max
+    magnitude = tf.bitcast(magnitude_bits, x.dtype)
+    normal = _drop_mantissa_bits(magnitude_bits, x.dtype, profile.half_rounding)
+    steps = _whole_steps(magnitude, profile.half_rounding) * HALF_TINY
+    rounded = tf.where(magnitude < HALF_NORMAL, steps, normal)
+    if profile.half_tiny == "smallest":  # by its bits: TensorFlow's threads read subnormal floats as zero
+        rounded = tf.where(magnitude_bits > 0, tf.maximum(rounded, HALF_TINY), rounded)
     rounded = tf.where(rounded >= HALF_OVERFLOW, tf.cast(_overflow(profile), x.dtype), rounded)
-    return _with_sign_of(x, tf.where(tf.not_equal(x, x), x, rounded))
+    return tf.bitcast(_bits(tf.where(tf.not_equal(x, x), x, rounded)) | sign, x.dtype)
 
 
 def _bits(x: Tensor) -> Tensor:
     tf = tensorflow()
     return tf.bitcast(x, tf.int32 if x.dtype == tf.float32 else tf.int64)
-
-
-def _magnitude(x: Tensor) -> Tensor:
-    """Return |x|, by its bits."""
-    bits = _bits(x)
-    return tensorflow().bitcast(bits & bits.dtype.max, x.dtype)
 
 
 def _nearest(x: Tensor, away: Callable[[Tensor], Tensor]) -> Tensor:
@@ -85,35 +80,25 @@ def _whole_steps(magnitude: Tensor, rounding: str) -> Tensor:
     return _nearest(steps, lambda above: tf.cast(tf.equal(above, 0.5), steps.dtype))
 
 
-def _is_tiny(x: Tensor) -> Tensor:
-    """Return where 0 < |x| < 2^-24, by its bits: TensorFlow's threads read subnormal floats as zero."""
-    tf = tensorflow()
-    bits = _bits(x)
-    magnitude = bits & bits.dtype.max
-    return (magnitude > 0) & (magnitude < tf.bitcast(tf.constant(HALF_TINY, x.dtype), bits.dtype))
-
-
 def _overflow(profile: Profile) -> float:
     return HALF_MAX if profile.half_overflow == "saturate" else float("inf")
 
 
-def _with_sign_of(x: Tensor, magnitude: Tensor) -> Tensor:
-    """Return ``magnitude`` with the sign bit of ``x``, zeros included."""
-    bits = _bits(x)
-    integer = bits.dtype
-    return tensorflow().bitcast(_bits(magnitude) & integer.max | bits & integer.min, x.dtype)
+def _drop_mantissa_bits(bits: Tensor, dtype: Any, rounding: str) -> Tensor:
+    """Round floats to 11 significant bits; to nearest by adding half a step (less one for even) first.
 
-
-def _drop_mantissa_bits(x: Tensor, rounding: str) -> Tensor:
-    """Round floats to 11 significant bits; to nearest by adding half a step (less one for even) first."""
+    Args:
+        bits: of floats, whatever their sign.
+        dtype: of the floats.
+        rounding: a value of the switch ``half_rounding``.
+    """
     tf = tensorflow()
-    integer, extra = (tf.int32, 13) if x.dtype == tf.float32 else (tf.int64, 42)
-    bits = tf.bitcast(x, integer)
+    integer, extra = bits.dtype, 13 if dtype == tf.float32 else 42
     half_step = tf.constant(0 if rounding == "toward-zero" else 1 << (extra - 1), integer)
     if rounding == "ties-even":
         odd = tf.bitwise.right_shift(bits, tf.constant(extra, integer)) & 1
         half_step = half_step - 1 + odd
-    return tf.bitcast((bits + half_step) & tf.constant(-(1 << extra), integer), x.dtype)
+    return tf.bitcast((bits + half_step) & tf.constant(-(1 << extra), integer), dtype)
 
 
 UNROUNDED = 64
@@ -227,7 +212,8 @@ def _round_sum_of_halves(x: Tensor, profile: Profile) -> Tensor:
     Halves are multiples of 2^-24, and so is their sum: below the normal halves it is a half already.
     """
     tf = tensorflow()
-    return tf.clip_by_value(_drop_mantissa_bits(x, profile.half_rounding), -HALF_MAX, HALF_MAX)
+    rounded = _drop_mantissa_bits(_bits(x), x.dtype, profile.half_rounding)
+    return tf.clip_by_value(rounded, -HALF_MAX, HALF_MAX)
 
 
 def running_sum(terms: Tensor, kind: str, profile: Profile) -> Tensor:

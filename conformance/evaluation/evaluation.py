@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
@@ -97,21 +98,29 @@ class Evaluation:
     @cached_method
     def own(self, precision: Precision) -> dict[str, Finding]:
         """Judge the own error of every node: one run of the graph cut at all key nodes."""
-        shapes = self.expected.shapes
-        self.store.ensure([*shapes, *self.nodes])
+        self.store.ensure([*self.expected.shapes, *self.nodes])
         self.expected.need(self.nodes)
-        graph = cut(self.network.graph, shapes, self.nodes)
-        return self._found(precision, "own", graph, self.nodes, self.expected.judge)
+        return self._found(precision, "own", self._cut, self.nodes, self.expected.judge)
+
+    @functools.cached_property
+    def _cut(self) -> FrozenGraph:
+        """The graph cut at all key nodes."""
+        return cut(self.network.graph, self.expected.shapes, self.nodes)
+
+    @functools.cached_property
+    def _whole(self) -> FrozenGraph:
+        """The graph as far as judged nodes need it."""
+        return self.network.graph.prune(self.nodes)
 
     @cached_method
     def chained(self, precision: Precision) -> dict[str, Finding]:
         """Measure the error of every node in the whole network, fusion broken at these nodes."""
         self.store.ensure(self.nodes)
-        outputs, graph = self.expected.outputs, self.network.graph.prune(self.nodes)
+        outputs = self.expected.outputs
         return self._found(
             precision,
             "chained",
-            graph,
+            self._whole,
             self.nodes,
             lambda node, _, compared: _measured(compared, outputs.get(node)),
         )

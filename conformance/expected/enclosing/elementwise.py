@@ -71,6 +71,8 @@ def computed(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[En
     """Return what an elementwise operator makes: what its operands are off by, and its own rounding."""
     (value,) = applied(node, [item.value for item in inputs])
     values, radii = [item.value for item in inputs], [item.stored(kind) for item in inputs]
+    if node.op == "SquaredDifference":
+        return [Enclosed(value, _of_squared_difference(values, value, radii, kind), pending=True)]
     if node.op in ADDING:
         inherited = added(*radii)
     elif node.op in BINARY:
@@ -88,12 +90,18 @@ def _own(node: Node, values: Sequence[Tensor], value: Tensor, kind: FloatType) -
     magnitude = tf.abs(value)
     if node.op in DIVIDING:  # by the reciprocal, which is stored
         return magnitude * (OPERATION_ERROR + kind.roundoff)
-    if node.op == "SquaredDifference":  # by a difference that is stored
-        difference = values[0] - values[1]
-        return magnitude * OPERATION_ERROR + 2 * tf.abs(difference) * kind.half_unit(difference)
     if node.op == "AddN":  # one after the other: each partial sum is rounded, and the next may cancel it
         return tf.add_n([tf.abs(operand) for operand in values]) * (len(values) - 1) * OPERATION_ERROR
     return magnitude * OPERATION_ERROR
+
+
+def _of_squared_difference(
+    values: Sequence[Tensor], value: Tensor, radii: Sequence[Tensor | None], kind: FloatType
+) -> Tensor:
+    """Return the radius of (x - y)², whose difference may be stored, before its result is."""
+    distance, radius = tensorflow().abs(values[0] - values[1]), added(*radii)
+    own = value * OPERATION_ERROR + 2 * distance * kind.half_unit(distance)
+    return own if radius is None else own + radius * (2 * distance + radius)
 
 
 def _function(
@@ -147,13 +155,6 @@ def _product(values: Sequence[Tensor], radii: Sequence[Tensor | None]) -> Tensor
     return added(by_left, by_right, both)
 
 
-def _square_of_difference(values: Sequence[Tensor], radii: Sequence[Tensor | None]) -> Tensor | None:
-    radius = added(*radii)
-    if radius is None:
-        return None
-    return 2 * tensorflow().abs(values[0] - values[1]) * radius + radius * radius
-
-
 def _quotient(values: Sequence[Tensor], radii: Sequence[Tensor | None]) -> Tensor | None:
     tf = tensorflow()
     if radii[0] is None and radii[1] is None:
@@ -177,7 +178,6 @@ def _quotient_or_zero(values: Sequence[Tensor], radii: Sequence[Tensor | None]) 
 
 BINARY = {
     "Mul": _product,
-    "SquaredDifference": _square_of_difference,
     "RealDiv": _quotient,
     "Div": _quotient,
     "DivNoNan": _quotient_or_zero,

@@ -13,7 +13,7 @@ from conformance.errors import ConformanceError, InfrastructureError, UsageError
 from conformance.graph.dataflow import placeholder_type
 from conformance.graph.frozen import full_name
 from conformance.graph.lazy_tensorflow import tensorflow
-from conformance.graph.loading import captured, importable, tensor_on
+from conformance.graph.loading import captured, importable, tensor_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,9 +130,7 @@ def _placed(name: str, value: Array, spec: Any) -> Any:
     if not spec.shape.is_compatible_with(np.shape(value)):
         raise UsageError(f"input {name!r} has shape {np.shape(value)}, but the graph wants {spec.shape}")
     try:
-        array = np.asarray(value, spec.dtype.as_numpy_dtype)
-        known = array.dtype.kind in "fiub" and not array.flags.writeable
-        return tensor_on(array) if known else tensorflow().constant(array)
+        return tensor_from(np.asarray(value, spec.dtype.as_numpy_dtype))
     except (TypeError, ValueError) as error:
         raise UsageError(f"input {name!r} cannot be fed as {spec.dtype.name}: {error}") from error
 

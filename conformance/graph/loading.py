@@ -55,6 +55,12 @@ def tensor_on(array: Array) -> Tensor:
     return tensorflow().constant(_AsItLies(array))
 
 
+def tensor_from(array: Array) -> Tensor:
+    """Return an array as a tensor, on the same memory where nothing changes it."""
+    lasting = array.dtype.kind in "fiub" and not array.flags.writeable
+    return tensor_on(array) if lasting else tensorflow().constant(array)
+
+
 class _AsItLies:
     """An aligned array that TensorFlow reads where it lies; what it knows as an array it copies first."""
 

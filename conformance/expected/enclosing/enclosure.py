@@ -18,6 +18,7 @@ from conformance.graph.dataflow import topological
 from conformance.graph.execution import array_of_tensor
 from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
 from conformance.graph.lazy_tensorflow import tensorflow
+from conformance.graph.loading import tensor_from
 from conformance.graph.operators import CONTROL_FLOW, ELEMENTWISE, EXACT, FIXED_POINT, MOVEMENT, known
 from conformance.graph.retype import attribute
 
@@ -169,7 +170,7 @@ class _Enclosing:
     def _stored(self, array: Array) -> Enclosed:
         """Return a fed tensor as right devices store it: ties go either way, what is tiny may be zero."""
         tf = tensorflow()
-        tensor = tf.constant(array)
+        tensor = tensor_from(np.asarray(array))
         if not tensor.dtype.is_floating:
             return Enclosed(tensor)
         if self._kind.bits != HALF:

@@ -155,17 +155,18 @@ class FrozenGraph:
 
     def _needed(self, wanted: Iterable[str]) -> list[str]:
         """Return the nodes that the nodes ``wanted`` need, themselves included."""
-        needed: dict[str, None] = {}
-        pending = [producer(name) for name in wanted]
+        needed = dict.fromkeys(self.require(name).name for name in wanted)
+        pending = list(needed)
         while pending:
             name = pending.pop()
-            if name in needed:
-                continue
-            needed[name] = None
-            for tensor in self.require(name).input:
-                if producer(tensor) not in self.nodes:
+            for tensor in self.nodes[name].input:
+                source = producer(tensor)
+                if source in needed:
+                    continue
+                if source not in self.nodes:
                     raise UsageError(f"node {name!r} in {self.source} reads {tensor!r}, which is missing")
-                pending.append(producer(tensor))
+                needed[source] = None
+                pending.append(source)
         return list(needed)
 
     def require(self, name: str) -> Node:

@@ -179,7 +179,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--rounds",
-        "how often the fused network is timed at each precision (default: 3 on an emulator, 20 on a card)",
+        "how often the fused network is timed at each precision (default: 5 on an emulator, 20 on a card)",
         kind=Kind.COUNT,
         value="N",
     ),

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from conformance.judging.comparison import Comparison
     from conformance.precision import Precision
 
-EMULATED_ROUNDS, CARD_ROUNDS = 3, 20
-"""Timed runs per precision where the user says nothing: a card's take milliseconds, an emulator's seconds.
-
-What an emulator takes says nothing about a card."""
+EMULATED_ROUNDS, CARD_ROUNDS = 5, 20
+"""Timed runs per precision where the user says nothing: a card's take milliseconds, an emulator's seconds."""
 
 
 def rounds_of(asked: int | None, *, simulated: bool) -> int:

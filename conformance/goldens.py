@@ -14,7 +14,6 @@ import platform
 import re
 import shlex
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -39,7 +38,7 @@ from conformance.graph.random_operators import refuse_random_numbers
 from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
 from conformance.graph.structure import Structure
-from conformance.machine import cpu_model, usable_cores
+from conformance.machine import cpu_model
 from conformance.npy import map_npy, write_npy
 
 if TYPE_CHECKING:
@@ -193,13 +192,10 @@ class GoldenStore:
         unseen = [
             node for node in wanted if any((node.name, sample) not in self._mapped for sample in samples)
         ]
-        with ThreadPoolExecutor(usable_cores(), "verifying") as pool:
-            for index, _ in enumerate(pool.map(self._verify, unseen)):
-                self.progress(index + 1, len(unseen), f"verifying goldens of {self.network.name}")
-
-    def _verify(self, node: GoldenNode) -> None:
-        for sample in range(self.network.samples):
-            self.get(node.name, sample)
+        for index, node in enumerate(unseen):
+            for sample in samples:
+                self.get(node.name, sample)
+            self.progress(index + 1, len(unseen), f"verifying goldens of {self.network.name}")
 
     def check(self, name: str, sample: int, value: Array) -> None:
         """Demand that a freshly computed tensor is the manifest's, but for last bits.

@@ -63,6 +63,32 @@ def test_one_session_and_one_run_per_sample_judge_every_node():
     assert set(device.fed[0]) == set(graph.inputs)
 
 
+def test_what_gives_the_same_bits_at_two_widths_is_compared_once(monkeypatch):
+    evaluation = evaluate(right_device())
+    compared = []
+    compare = evaluation.expected.compare
+    monkeypatch.setattr(
+        evaluation.expected, "compare", lambda node, *rest: compared.append(node) or compare(node, *rest)
+    )
+    findings = [evaluation.own(parse_precision(name)) for name in ("int8-fp32", "int16-fp32")]
+    samples = len(evaluation.samples)
+    for node in evaluation.nodes:
+        same = findings[0][node].sha256 == findings[1][node].sha256
+        assert compared.count(node) == (samples if same else 2 * samples)
+        assert all(found[node].verdict.outcome == "conforms" for found in findings)
+    assert len(compared) < 2 * samples * len(evaluation.nodes)
+
+
+def test_results_of_the_same_bytes_are_told_apart_by_their_form():
+    wider = WatchedDevice(lambda results: {name: value[..., None] for name, value in results.items()})
+    evaluation = evaluate(wider)
+    first = evaluation.own(parse_precision("int8-fp32"))
+    wider._change = lambda results: results
+    second = evaluation.own(parse_precision("int16-fp32"))
+    assert {found.verdict.outcome for found in first.values()} == {"deviates"}
+    assert {found.verdict.outcome for found in second.values()} == {"conforms"}
+
+
 def test_own_errors_are_fed_with_goldens():
     device = WatchedDevice()
     evaluation = evaluate(device)

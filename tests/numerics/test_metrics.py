@@ -282,9 +282,23 @@ def test_cut_into_many_blocks(monkeypatch, shape):
         assert sums.largest == math.sqrt(expected.max())
 
 
-def test_of_equal_largest_errors_the_first_counts_in_any_cut(monkeypatch):
-    monkeypatch.setattr(difference, "BLOCK", 16)
-    monkeypatch.setattr(difference, "_WIDTH", 4)
+@pytest.mark.parametrize("shape", [(70001, 1), (4096, 64), (33000, 7), (1000, 1024), (3, 70000)])
+@pytest.mark.parametrize("odd", [0.0, 1e30, np.inf, np.nan])
+def test_the_pieces_of_a_block_change_no_bit(monkeypatch, shape, odd):
+    golden, result = image(shape=shape), image(1, shape=shape)
+    result.reshape(-1)[[0, result.size // 2, -1]] += np.float32(odd)
+    (whole,) = difference.difference_sums([(golden, result)])
+    for piece in (1 << 13, 1 << 14, 1 << 18):
+        monkeypatch.setattr(difference, "_PIECE", piece)
+        (sums,) = difference.difference_sums([(golden, result)])
+        for found, expected in zip(sums, whole, strict=True):
+            assert np.array_equal(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("piece", [4, 1 << 16])
+def test_of_equal_largest_errors_the_first_counts_in_any_cut(monkeypatch, piece):
+    for name, value in (("BLOCK", 16), ("_WIDTH", 4), ("_PIECE", piece), ("_LANES", 1), ("_DOT", 4)):
+        monkeypatch.setattr(difference, name, value)
     golden = np.zeros((8, 12), np.float32)
     for first in range(96):
         result = golden.copy()

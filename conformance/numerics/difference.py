@@ -44,6 +44,9 @@ _WIDTH = 1 << 13
 
 _MOST_THREADS = 8
 
+_SILENT: dict[str, Any] = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
+"""Sums that are not finite say themselves what is wrong."""
+
 
 class DifferenceSums(NamedTuple):
     """Sums over a golden a and the difference d of the result from it, in float64.
@@ -78,6 +81,7 @@ class _Block(NamedTuple):
     first_channel: int
 
 
+@np.errstate(**_SILENT)
 def difference_sums(
     pairs: Sequence[tuple[Floats, Floats]], threads: int | None = None
 ) -> list[DifferenceSums]:
@@ -156,14 +160,14 @@ def _on_threads(blocks: list[_Block], threads: int) -> list[DifferenceSums]:
     return [part for part in sums if part is not None]
 
 
+@np.errstate(**_SILENT)  # of the calling thread alone
 def _work_off(waiting: deque[tuple[int, _Block]], sums: list[DifferenceSums | None]) -> None:
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        while True:
-            try:
-                index, block = waiting.popleft()
-            except IndexError:
-                return
-            sums[index] = _block_sums(block)
+    while True:
+        try:
+            index, block = waiting.popleft()
+        except IndexError:
+            return
+        sums[index] = _block_sums(block)
 
 
 @functools.cache

@@ -42,7 +42,7 @@ def drawn(sheet: Sheet) -> Image:
 
 def save(picture: Image, path: Path) -> None:
     """Write a PNG, whole or not at all."""
-    write_atomically(path, lambda file: picture.save(file, format="PNG", optimize=True))
+    write_atomically(path, lambda file: picture.save(file, format="PNG"))
 
 
 def _draw(picture: Image, draw: ImageDraw, thing: Placed) -> None:

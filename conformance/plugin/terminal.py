@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from conformance.devices.base import DeviceInfo
     from conformance.runs.journal import Journal
+
+HYPOTHESIS = "hypothesispytest"
+"""The plugin's name."""
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -63,6 +67,12 @@ def describe(info: DeviceInfo) -> str:
     profile = [f"profile {info.profile}"] if info.profile else []
     reality = "SIMULATED" if info.simulated else "hardware"
     return ", ".join([f"{info.kind} ({info.model}, {reality})", *profile, *versions])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Drop Hypothesis' plugin where no test used it: it would import all of Hypothesis for its summary."""
+    if "hypothesis" not in sys.modules:
+        session.config.pluginmanager.unregister(name=HYPOTHESIS)
 
 
 @pytest.hookimpl(tryfirst=True)

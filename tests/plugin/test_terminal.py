@@ -87,3 +87,19 @@ def test_the_suites_own_tests_need_no_device(tmp_path):
     done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "device" not in done.stdout.replace("test_a_", "")
+
+
+def test_a_run_without_property_tests_imports_no_hypothesis(network, tmp_path):
+    code = (
+        "import sys, pytest; code = pytest.main(sys.argv[1:]); sys.exit(code or 'hypothesis' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "conformance/suite", "-m", "mlu and fused and int8 and fp32"]
+    options = [f"--network-path={network.directory}", f"--golden-dir={network.goldens}"]
+    done = subprocess.run(
+        [*command, *options, f"--run-dir={tmp_path / 'run'}", "--profile=ideal", "-pno:cacheprovider"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

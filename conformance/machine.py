@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tensorflow-macos")
@@ -48,6 +50,16 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def helper_threads(name: str, most: int) -> ThreadPoolExecutor:
+    """Return threads of this process that wait for work, the same ones for the same name."""
+    return ThreadPoolExecutor(most, thread_name_prefix=name)
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool but none of its threads
+    os.register_at_fork(after_in_child=helper_threads.cache_clear)
 
 
 def installed_version(*distributions: str) -> str | None:

@@ -192,6 +192,16 @@ class TellsState(Protocol):
         ...
 
 
+@runtime_checkable
+class RunsAhead(Protocol):
+    """A device that may open and run a session in a thread while the results of its last run are read.
+
+    Those results must stay as they are meanwhile. One run goes on at a time.
+    """
+
+    runs_ahead: bool
+
+
 class SessionBase:
     """A session to inherit from: a context manager that has nothing to say of its runs."""
 

@@ -43,6 +43,8 @@ class CpuSession(SessionBase):
 class CpuDevice:
     """TensorFlow in float32, whatever the precision: more exact than that can be, so it does not conform."""
 
+    runs_ahead = True
+
     def info(self) -> DeviceInfo:
         """Return what the device is."""
         framework = f"tensorflow {tensorflow_version()}"

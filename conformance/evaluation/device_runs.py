@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from conformance.judging.findings import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from conformance.devices.base import Session
 
@@ -78,6 +80,7 @@ class DeviceRun(Attempt):
     def __init__(self, opening: Callable[[], Session], stopwatch: Stopwatch | None = None) -> None:
         self._opening, self._stopwatch = opening, stopwatch or Stopwatch()
         self._session: Session | None = None
+        self._begun: Future[dict[str, Any]] | Callable[[], dict[str, Any]] | None = None
         self._problems: dict[str, Problem] = {}
         self.notes: tuple[str, ...] = ()
         self.unmodelled: tuple[str, ...] = ()
@@ -101,6 +104,25 @@ class DeviceRun(Attempt):
         self._listen(session)
         return results
 
+    def start(self, feeds: Callable[[], Mapping[str, Array]], beside: Executor | None) -> None:
+        """Begin a run; :meth:`take` returns what it gives.
+
+        Args:
+            feeds: gives what the run is fed with.
+            beside: where it goes on meanwhile; None: it waits for :meth:`take`.
+        """
+
+        def job() -> dict[str, Any]:
+            return self(feeds())
+
+        self._begun = job if beside is None else beside.submit(job)
+
+    def take(self) -> dict[str, Any]:
+        """Return what the run that was begun gives; raise what it raised."""
+        assert self._begun is not None, "a run must be begun before its results are taken"
+        begun, self._begun = self._begun, None
+        return begun.result() if isinstance(begun, Future) else begun()
+
     def problems(self, fetches: Sequence[str]) -> dict[str, Problem]:
         """Return why fetches gave no result, by name: all of them after an error."""
         return self._problems if self.problem is None else dict.fromkeys(fetches, self.problem)
@@ -117,7 +139,10 @@ class DeviceRun(Attempt):
         return kept
 
     def close(self) -> None:
-        """Close the session, if one is open; what is raised is kept."""
+        """Close the session, if one is open, after a run that goes on; what is raised is kept."""
+        with self.watched():
+            if isinstance(self._begun, Future):
+                self.take()
         with self.watched():
             self._close()
 

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import itertools
 from concurrent.futures import ThreadPoolExecutor
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
 
 from conformance.cached_methods import cached_method
-from conformance.evaluation.device_runs import DeviceRun, sha256_of
+from conformance.evaluation.device_runs import sha256_of
 from conformance.evaluation.modelling import not_modelled
+from conformance.evaluation.sessions import NOTHING_FED, Sessions, Task
 from conformance.evaluation.stopwatch import Stopwatch
-from conformance.expected.golden_feeds import golden_feeds
-from conformance.graph.cut import cut, cut_input
+from conformance.graph.cut import cut
 from conformance.judging.bounds import ErrorValues
 from conformance.judging.findings import Finding
 from conformance.judging.verdicts import judge_comparisons, reached
 from conformance.precision import parse_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from conformance.devices.base import Device, DeviceLost
-    from conformance.evaluation.device_runs import Attempt
+    from conformance.evaluation.device_runs import Attempt, DeviceRun
+    from conformance.evaluation.sessions import Asked, Sampling, Values
     from conformance.expected.expectations import Expectations
     from conformance.graph.frozen import FrozenGraph
     from conformance.judging.cases import Case, Mode
@@ -41,9 +39,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Digest: TypeAlias = "Future[list[str]]"
 """SHA-256 of a result, which a thread works out while others are compared."""
-Values: TypeAlias = "Mapping[tuple[str, int], Array]"
-"""By node and sample."""
-NOTHING_FED: Values = MappingProxyType({})
+MOSTLY = 2 / 3
+"""The share of a sample's results that is judged before the next run begins, so that few are in memory."""
 NO_BOUND = ErrorValues(2.0, *(float(np.finfo(np.float64).max),) * 3)
 """What every error is within: for errors that are measured, not judged."""
 
@@ -51,8 +48,8 @@ NO_BOUND = ErrorValues(2.0, *(float(np.finfo(np.float64).max),) * 3)
 class Evaluation:
     """A device on a network, held to what is expected of it.
 
-    Every method runs the device at most once per precision; results are judged sample by sample, so that
-    only one sample's tensors are in memory.
+    Every method runs the device at most once per precision. Results are judged sample by sample: only one
+    sample's tensors are in memory, or two where the device runs ahead.
 
     Args:
         device: what is judged.
@@ -92,6 +89,15 @@ class Evaluation:
         self.lost: DeviceLost | None = None
         self.incidents: list[str] = []
         self._keep_fused, self._repeat = keep_fused, repeat
+        self._sessions = Sessions(
+            device,
+            expected,
+            self.nodes,
+            fuse=fuse,
+            samples=self.samples,
+            stopwatch=self.stopwatch,
+            repeat=repeat,
+        )
         self._kept: dict[Precision, DeviceRun] = {}
         self._known: dict[tuple[object, ...], Comparison] = {}
 
@@ -100,17 +106,8 @@ class Evaluation:
         """Judge the own error of every node: one run of the graph cut at all key nodes."""
         self.store.ensure([*self.expected.shapes, *self.nodes])
         self.expected.need(self.nodes)
-        return self._found(precision, "own", self._cut, self.nodes, self.expected.judge)
-
-    @functools.cached_property
-    def _cut(self) -> FrozenGraph:
-        """The graph cut at all key nodes."""
-        return cut(self.network.graph, self.expected.shapes, self.nodes)
-
-    @functools.cached_property
-    def _whole(self) -> FrozenGraph:
-        """The graph as far as judged nodes need it."""
-        return self.network.graph.prune(self.nodes)
+        sampling = self._sessions.asked("own", precision)
+        return self._found("own", sampling, self.expected.judge)
 
     @cached_method
     def chained(self, precision: Precision) -> dict[str, Finding]:
@@ -118,10 +115,8 @@ class Evaluation:
         self.store.ensure(self.nodes)
         outputs = self.expected.outputs
         return self._found(
-            precision,
             "chained",
-            self._whole,
-            self.nodes,
+            self._sessions.asked("chained", precision),
             lambda node, _, compared: _measured(compared, outputs.get(node)),
         )
 
@@ -129,14 +124,23 @@ class Evaluation:
     def fused(self, precision: Precision) -> dict[str, Finding]:
         """Judge the outputs of the fused network: against its acceptance, and against right devices."""
         self.rest()
-        return self._accepted(precision, self.network.graph, (), keep=self._keep_fused, held=True)
+        self.store.ensure(self.expected.outputs)
+        sampling = self._sessions.asked("fused", precision)
+        return self._accepted(sampling, keep=self._keep_fused, held=True)
+
+    def foresee(self, order: Iterable[Asked | None]) -> None:
+        """Say in which order :meth:`own`, :meth:`chained` and :meth:`fused` will be called.
+
+        Args:
+            order: mode and precision of each call; None for what else runs the device, and wants it alone.
+        """
+        self._sessions.foresee(order)
 
     @contextlib.contextmanager
     def fused_run(self, precision: Precision) -> Iterator[DeviceRun]:
         """Lend the run of the fused network, the judged one if it is open still, and close it in the end."""
-        graph, outputs = self.network.graph, list(self.expected.outputs)
-        self.store.ensure(outputs)
-        run = self._kept.pop(precision, None) or self.run(graph, outputs, precision)
+        self.store.ensure(self.expected.outputs)
+        run = self._kept.pop(precision, None) or self._sessions.run(self._sessions.task("fused", precision))
         with run:
             yield run
         self.learn(run)
@@ -151,6 +155,13 @@ class Evaluation:
             if run.error is not before:
                 self.incidents.append(f"the device broke while it closed a session: {run.error}")
 
+    def close(self) -> None:
+        """Close what stayed open, and what was begun and never asked for."""
+        self.rest()
+        for run in self._sessions.take_begun():
+            run.close()
+            self.learn(run)
+
     def restored(
         self, precision: Precision, nodes: Collection[str], broken: Sequence[str] = ()
     ) -> dict[str, Finding]:
@@ -164,7 +175,7 @@ class Evaluation:
         fetches = tuple(dict.fromkeys([*self.expected.outputs, *broken]))
         self.store.ensure([*fetches, *nodes])
         shapes = {name: self.store.node(name).samples[0].shape for name in nodes}
-        return self._accepted(precision, cut(self.network.graph, shapes, fetches), broken)
+        return self._accepted(self._task(cut(self.network.graph, shapes, fetches), precision, broken))
 
     def spliced(self, precision: Precision, values: Values) -> dict[str, Finding]:
         """Judge the outputs of a network in which some nodes' readers read other values.
@@ -175,7 +186,7 @@ class Evaluation:
         """
         shapes = {node: value.shape for (node, _), value in values.items()}
         graph = cut(self.network.graph, shapes, list(self.expected.outputs))
-        return self._accepted(precision, graph, (), values=values)
+        return self._accepted(self._task(graph, precision, values=values))
 
     def computed(
         self, precision: Precision, graph: FrozenGraph, fetches: Sequence[str], values: Values
@@ -188,60 +199,43 @@ class Evaluation:
             fetches: what is computed.
             values: what is fed there, by node and sample.
         """
-        results = []
-        with self.run(graph, fetches, precision) as run:
-            for sample in self.samples:
-                results.append(run(self._feeds(graph, sample, values)))  # noqa: PERF401 - what came is kept
+        sampling, results = self._sessions.of(Task(graph, tuple(fetches), precision, values), repeat=1), []
+        with sampling.run as run:
+            for _, _, result in sampling.results():
+                results.append(result)
         self.learn(run)
         return results
 
-    def _feeds(self, graph: FrozenGraph, sample: int, values: Values) -> dict[str, Array]:
-        """Return what a cut graph is fed with: these values, goldens elsewhere."""
-        given = {cut_input(node): value for (node, at), value in values.items() if at == sample}
-        others = [name for name in graph.inputs if name not in given]
-        fed = {name: given[name] for name in graph.inputs if name in given}
-        return golden_feeds(self.store, others, sample) | fed
-
     def rewritten(self, precision: Precision, graph: FrozenGraph) -> dict[str, Finding]:
         """Judge the outputs of a network that is written otherwise, with the same names and scales."""
-        return self._accepted(precision, graph, ())
+        return self._accepted(self._task(graph, precision))
 
-    def _accepted(
+    def _task(
         self,
-        precision: Precision,
         graph: FrozenGraph,
-        broken: Sequence[str],
-        *,
-        keep: bool = False,
-        held: bool = False,
+        precision: Precision,
+        broken: Sequence[str] = (),
         values: Values = NOTHING_FED,
-    ) -> dict[str, Finding]:
-        """Judge the outputs of a graph against the acceptance; ``broken`` is fetched besides.
+    ) -> Sampling:
+        """Return a session of the outputs of some graph; ``broken`` is fetched besides."""
+        fetches = tuple(dict.fromkeys([*self.expected.outputs, *broken]))
+        self.store.ensure(fetches)
+        return self._sessions.of(Task(graph, fetches, precision, values))
+
+    def _accepted(self, sampling: Sampling, *, keep: bool = False, held: bool = False) -> dict[str, Finding]:
+        """Judge the outputs of a network against the acceptance.
 
         Where ``held``, against what right devices reach, too.
         """
         outputs, accept = self.expected.outputs, self.expected.accept
-        held_at = precision if held else None
-        fetches, first = tuple(dict.fromkeys([*outputs, *broken])), next(iter(outputs))
-        self.store.ensure(fetches)
+        held_at, first = sampling.task.precision if held else None, next(iter(outputs))
         found = self._found(
-            precision,
             "fused",
-            graph,
-            fetches,
+            sampling,
             lambda node, _, compared: accept(node if node in outputs else first, compared, held_at),
             keep=keep,
-            values=values,
         )
         return {name: found[name] for name in outputs}
-
-    def run(self, graph: FrozenGraph, fetches: Sequence[str], precision: Precision) -> DeviceRun:
-        """Return a run of the device on a graph; nothing is compiled yet."""
-        scales = self.expected.scales(precision.fixed_bits)
-        return DeviceRun(
-            lambda: self.device.open(graph, fetches, precision=precision, scales=scales, fuse=self.fuse),
-            self.stopwatch,
-        )
 
     def learn(self, run: Attempt) -> None:
         """Remember of what was asked what concerns the whole device: that it is lost, and incidents."""
@@ -287,28 +281,26 @@ class Evaluation:
 
     def _found(
         self,
-        precision: Precision,
         mode: Mode,
-        graph: FrozenGraph,
-        fetches: Sequence[str],
+        sampling: Sampling,
         judge: Callable[[str, Precision, Sequence[Comparison]], Verdict],
         *,
         keep: bool = False,
-        values: Values = NOTHING_FED,
     ) -> dict[str, Finding]:
         """Run all samples and judge every fetch; what the device does wrong becomes findings, not errors."""
-        cases = {node: self.expected.case(node, precision, mode) for node in fetches}
-        compared: dict[str, list[Comparison]] = {node: [] for node in fetches}
-        hashes: dict[str, list[str]] = {node: [] for node in fetches}
-        run = self.run(graph, fetches, precision)
+        run, task = sampling.run, sampling.task
+        cases = {node: self.expected.case(node, task.precision, mode) for node in task.fetches}
+        compared: dict[str, list[Comparison]] = {node: [] for node in cases}
+        hashes: dict[str, list[str]] = {node: [] for node in cases}
         if keep:
-            self._kept[precision] = run
+            self._kept[task.precision] = run
         with run.watched() if keep else run, ThreadPoolExecutor(1, "hashing") as hashing:
-            for sample, turn in itertools.product(self.samples, range(self._repeat)):
-                results = run(self._feeds(graph, sample, values))
+            for sample, turn, results in sampling.results():
                 digests = {node: hashing.submit(sha256_of, results.get(node)) for node in cases}
-                for node, case in cases.items():
+                for index, (node, case) in enumerate(cases.items(), 1):
                     result, digest = results.pop(node, None), digests.pop(node)
+                    if index > MOSTLY * len(cases):
+                        sampling.go_on()
                     if turn:
                         compared[node] += self._changed(case, sample, turn, result, digest, hashes[node][-1:])
                         continue
@@ -318,15 +310,15 @@ class Evaluation:
                         compared[node].append(self._compared(case, sample, result, digest))
                         hashes[node] += digest.result()
         self.learn(run)
-        problems = run.problems(fetches)
-        unmodelled = not_modelled(graph, fetches, run.unmodelled, str(precision))
+        problems = run.problems(task.fetches)
+        unmodelled = not_modelled(task.graph, task.fetches, run.unmodelled, str(task.precision))
         return {
             node: Finding.of(case, problems[node])
             if node in problems
             else Finding(
                 case,
                 "measured" if mode == "chained" else "judged",
-                judge(node, precision, compared[node]),
+                judge(node, task.precision, compared[node]),
                 sha256=tuple(hashes[node]),
                 seconds=run.seconds,
                 notes=run.notes,

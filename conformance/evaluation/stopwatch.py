@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 class Stopwatch:
-    """Adds up time by phase; while a phase lasts inside another, only the inner one counts.
+    """Adds up time by phase, each moment once.
+
+    While a phase lasts inside another, only the inner one counts. Of several threads' phases at the same time
+    ``device`` counts; without that, the one of the thread that made the stopwatch, if it is in any.
 
     Args:
         clock: gives seconds; by default, those on the wall.
@@ -35,24 +40,35 @@ class Stopwatch:
         self._clock = clock
         self.seconds: dict[Phase, float] = dict.fromkeys(PHASES, 0.0)
         self.runs = 0
-        self._phases: list[Phase] = []
+        self._lock, self._owner = threading.Lock(), threading.get_ident()
+        self._phases: defaultdict[int, list[Phase]] = defaultdict(list)
         self._since = 0.0
 
     @contextlib.contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
         """Count time as spent in a phase, as long as the block lasts."""
-        self._switch()
-        self._phases.append(phase)
-        self.runs += phase == "device"
+        phases = self._phases[threading.get_ident()]
+        with self._switch():
+            phases.append(phase)
+            self.runs += phase == "device"
         try:
             yield
         finally:
-            self._switch()
-            self._phases.pop()
+            with self._switch():
+                phases.pop()
 
-    def _switch(self) -> None:
-        """Give the time since the last switch to the phase that lasted."""
-        now = self._clock()
-        if self._phases:
-            self.seconds[self._phases[-1]] += now - self._since
-        self._since = now
+    @contextlib.contextmanager
+    def _switch(self) -> Iterator[None]:
+        """Give the time since the last switch to the phase that lasted; the next one begins in the block."""
+        with self._lock:
+            now = self._clock()
+            if (lasted := self._current()) is not None:
+                self.seconds[lasted] += now - self._since
+            self._since = now
+            yield
+
+    def _current(self) -> Phase | None:
+        inner = {thread: phases[-1] for thread, phases in self._phases.items() if phases}
+        if "device" in inner.values():
+            return "device"
+        return inner.get(self._owner, next(iter(inner.values()), None))

@@ -7,17 +7,14 @@ only while it works inside a call; calls are therefore made on as many elements 
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from conformance.machine import usable_cores
+from conformance.machine import helper_threads, usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,8 +148,9 @@ def _on_threads(blocks: list[_Block], threads: int) -> list[DifferenceSums]:
     """Work through the blocks on the calling thread and, when there are several, on helpers beside it."""
     sums: list[DifferenceSums | None] = [None] * len(blocks)
     waiting = deque(enumerate(blocks))
+    pool = helper_threads("metrics", _MOST_THREADS - 1)
     helpers = [
-        _pool().submit(_work_off, waiting, sums) for _ in range(min(threads, len(blocks), _MOST_THREADS) - 1)
+        pool.submit(_work_off, waiting, sums) for _ in range(min(threads, len(blocks), _MOST_THREADS) - 1)
     ]
     _work_off(waiting, sums)
     for helper in helpers:
@@ -168,15 +166,6 @@ def _work_off(waiting: deque[tuple[int, _Block]], sums: list[DifferenceSums | No
         except IndexError:
             return
         sums[index] = _block_sums(block)
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MOST_THREADS - 1, thread_name_prefix="metrics")
-
-
-if hasattr(os, "register_at_fork"):  # a forked child has the pool but none of its threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class _Buffers(threading.local):

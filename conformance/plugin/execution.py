@@ -287,7 +287,8 @@ class Run:
 
     def close(self) -> None:
         """Close the device; one that cannot be closed is an incident."""
-        self.rest()
+        for evaluation in self.evaluations.values():
+            evaluation.close()
         self._states["after"] = self._state()
         try:
             self.device.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from conformance.runs.shards import batch_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from conformance.evaluation.sessions import Asked
+    from conformance.judging.cases import Mode
     from conformance.precision import Precision
 
 PLAN = pytest.StashKey[Plan]()
@@ -29,7 +32,7 @@ OPERATOR = ("network", "precision", "operator")
 PRECISION_MARKERS = ("int8", "int16", "fp16", "fp32")
 ORDER = ("own", "chained", "fused", "calibration", "benchmark")
 """Kinds of suite tests by marker; what is timed is of two kinds, the last of which names it."""
-MODES = ("own", "chained", "fused", "calibration")
+MODES: tuple[Mode, ...] = ("own", "chained", "fused", "calibration")
 """Kinds of groups by marker, in the order in which a network's run: the finest judgement first. One network
 comes after the other; what is timed comes right after the fused network of its precision was judged."""
 
@@ -155,9 +158,9 @@ def batch_of(item: pytest.Item) -> str:
     return _named(item, ORDER)
 
 
-def mode_of(item: pytest.Item) -> str:
-    """Return the mode in which a test judges, '' if it says none."""
-    return next((mode for mode in MODES if item.get_closest_marker(mode)), "")
+def mode_of(item: pytest.Item) -> Mode | None:
+    """Return the mode in which a test judges, None if it says none."""
+    return next((mode for mode in MODES if item.get_closest_marker(mode)), None)
 
 
 def _named(item: pytest.Item, kinds: Sequence[str]) -> str:
@@ -175,6 +178,23 @@ def network_of(item: pytest.Item) -> str:
     """Return the network of a suite test's case, '' for other tests."""
     callspec = getattr(item, "callspec", None)
     return str(callspec.params.get("network", "")) if of_suite(item) and callspec else ""
+
+
+def sessions_of(items: Iterable[pytest.Item], network: str) -> list[Asked | None]:
+    """Return mode and precision of the sessions that tests of a network ask for, in order.
+
+    None stands for each that judges no nodes: it times the device, or calibrates.
+    """
+    tests = [item for item in items if network_of(item) == network]
+    return [_session_of(next(batch)) for _, batch in itertools.groupby(tests, batch_of)]
+
+
+def _session_of(item: pytest.Item) -> Asked | None:
+    callspec = getattr(item, "callspec", None)
+    mode, timed = mode_of(item), item.get_closest_marker("benchmark") is not None
+    if timed or mode is None or callspec is None or "precision" not in callspec.params:
+        return None
+    return mode, callspec.params["precision"]
 
 
 def _rank(item: pytest.Item) -> int:

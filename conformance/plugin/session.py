@@ -17,7 +17,7 @@ from conformance.plugin.gating import check_baseline, gate_run
 from conformance.plugin.options import SETTINGS
 from conformance.plugin.pictures import TABLES, draw
 from conformance.plugin.processes import is_worker
-from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of
+from conformance.plugin.selection import asks_for_suite, group_of, of_suite, plan_of, sessions_of
 from conformance.plugin.sharding import SHARD
 from conformance.plugin.stopping import stop
 from conformance.plugin.worker import WORKER
@@ -27,6 +27,8 @@ from conformance.runs.held_to import held_to
 from conformance.runs.journal import Journal, run_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conformance.runs.plan import Plan
 
 STARTED = pytest.StashKey[float]()
@@ -71,16 +73,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 raise UsageError("--probe probes one device, but -n starts several; drop one of them")
             config.stash[CONTROLLER].begin(plan, session.items, config.stash[STARTED])
         else:
-            _start(config, plan)
+            _start(config, plan, session.items)
         plan.show_progress(lambda *_: None)  # from here on every line would land in the output of some test
     except (ConformanceError, OSError) as error:
         stop(error, config)
 
 
-def _start(config: pytest.Config, plan: Plan) -> None:
+def _start(config: pytest.Config, plan: Plan, items: Sequence[pytest.Item]) -> None:
     """Open device and directory; the directory last, so that none is left by a run that could not start."""
     device, expectations = device_of(config), expectations_of(plan)
     run = Run(plan, device, expectations)
+    for name, evaluation in run.evaluations.items():
+        evaluation.foresee(sessions_of(items, name))
     check(plan, expectations)
     digests = held_to(plan.settings, expectations, plan.operators)
     check_baseline(plan.settings, digests)

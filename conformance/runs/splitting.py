@@ -52,13 +52,13 @@ def split(costs: Mapping[str, int], total: int) -> dict[str, int]:
 
 
 def group_cost(
-    plan: NetworkPlan, mode: str, fixed_bits: int, *, timed: bool, rounds: int | None = None
+    plan: NetworkPlan, mode: str | None, fixed_bits: int, *, timed: bool, rounds: int | None = None
 ) -> int:
     """Return what it costs to judge a group.
 
     Args:
         plan: the network.
-        mode: of the group.
+        mode: of the group, if it has one.
         fixed_bits: width of its fixed-point numbers; wide ones are computed in two halves.
         timed: whether the fused network is timed, too.
         rounds: how often, where the user says so.

@@ -249,8 +249,7 @@ def test_what_a_session_says_in_a_way_that_nobody_understands_is_a_problem_of_it
 )
 def test_layer_by_layer_is_so_in_every_mode(fuse, words):
     device = WatchedDevice()
-    evaluation = evaluate(device)
-    evaluation.fuse = fuse
+    evaluation = evaluate(device, fuse=fuse)
     evaluation.own(INT8)
     evaluation.fused(INT8)
     assert [opened[4] for opened in device.opened] == [fuse] * 2

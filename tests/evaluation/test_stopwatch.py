@@ -1,5 +1,7 @@
 """Time by phase: an inner phase interrupts the outer one, and whatever is raised ends it."""
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +46,30 @@ def test_an_error_ends_its_phase_and_the_outer_one_goes_on():
             pass
     assert stopwatch.seconds == {"prepare": 3, "compile": 0, "device": 2, "judge": 0, "write": 0}
     assert stopwatch.runs == 2
+
+
+@pytest.mark.parametrize(
+    ("here", "beside", "expected"),
+    [("judge", "device", "device"), ("judge", "compile", "judge"), (None, "compile", "compile")],
+)
+def test_of_two_threads_at_the_same_time_one_counts(here, beside, expected):
+    now = 0.0
+    stopwatch = Stopwatch(lambda: now)
+    begun, ended = threading.Event(), threading.Event()
+
+    def other():
+        with stopwatch.during(beside):
+            begun.set()
+            ended.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    begun.wait()
+    if here is None:
+        now = 2.0
+    else:
+        with stopwatch.during(here):
+            now = 2.0
+    ended.set()
+    thread.join()
+    assert {phase: seconds for phase, seconds in stopwatch.seconds.items() if seconds} == {expected: 2.0}

@@ -5,6 +5,9 @@ from support.fresh_python import without_tensorflow
 from support.kept_network import KEY_NODES
 from support.suite_run import run_suite
 
+from conformance.plugin.selection import sessions_of
+from conformance.precision import parse_precision
+
 
 def test_collecting_beautygan_imports_no_tensorflow_and_opens_nothing(tmp_path):
     code = "import pytest; assert pytest.main(sys.argv[1:]) == 0"
@@ -88,3 +91,18 @@ def pytester_like():
     ]
     pytest_collection_modifyitems(Config(), items)
     return [item.name for item in items]
+
+
+def test_sessions_are_foreseen_in_the_order_of_tests_but_for_what_is_timed(network, tmp_path):
+    class Listener:
+        def pytest_collection_finish(self, session):
+            found.extend(sessions_of(session.items, "small"))
+
+    found = []
+    selected = "mlu and (int8 and (own or chained or fused) or benchmark or calibration)"
+    run_suite(tmp_path / "run", "--collect-only", network=network, markers=selected, plugins=[Listener()])
+    int8 = [parse_precision("int8-fp16"), parse_precision("int8-fp32")]
+    planned = [(mode, precision) for mode in ("own", "chained") for precision in int8]
+    fused = [entry for precision in int8 for entry in (("fused", precision), None)]
+    assert found == [*planned, *fused, *found[len(planned) + len(fused) :]]
+    assert set(found[len(planned) + len(fused) :]) == {None}

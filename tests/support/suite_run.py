@@ -7,11 +7,15 @@ import dataclasses
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
 from conformance.runs.directory import read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,7 +75,12 @@ def no_worker():
 
 
 def run_suite(
-    directory: Path, *arguments: str, network=None, markers: str = "mlu and own", workers: int = 0
+    directory: Path,
+    *arguments: str,
+    network=None,
+    markers: str = "mlu and own",
+    workers: int = 0,
+    plugins: Sequence[object] = (),
 ) -> SuiteRun:
     """Run ``pytest -m MARKERS`` on the suite.
 
@@ -81,6 +90,7 @@ def run_suite(
         network: a :class:`kept_network.KeptNetwork`.
         markers: what is selected.
         workers: how many processes judge; 0 for this one.
+        plugins: of pytest, beside the project's.
     """
     listener, text = Listener(), io.StringIO()
     kept = (f"--network-path={network.directory}", f"--golden-dir={network.goldens}") if network else ()
@@ -98,6 +108,6 @@ def run_suite(
                 *spread,
                 *arguments,
             ],
-            plugins=[listener],
+            plugins=[listener, *plugins],
         )
     return SuiteRun(int(code), text.getvalue(), listener.outcomes, directory)

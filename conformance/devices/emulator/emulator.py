@@ -83,6 +83,8 @@ class EmulatorDevice:
             processor, and faster. No bit of a result depends on it.
     """
 
+    runs_ahead = True
+
     def __init__(
         self, profile: Profile, hosted: Hosted = NOTHING_HOSTED, *, integers: bool | None = None
     ) -> None:

@@ -1,0 +1,212 @@
+"""The sessions of a device on a network: what each computes, and its runs, one ahead of who judges them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from conformance.devices.base import RunsAhead
+from conformance.evaluation.device_runs import DeviceRun
+from conformance.expected.golden_feeds import golden_feeds
+from conformance.graph.cut import cut, cut_input
+from conformance.machine import helper_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from conformance.devices.base import Device
+    from conformance.evaluation.stopwatch import Stopwatch
+    from conformance.expected.expectations import Expectations
+    from conformance.graph.frozen import FrozenGraph
+    from conformance.judging.cases import Mode
+    from conformance.precision import Precision
+
+Array = np.ndarray[Any, Any]
+Values: TypeAlias = "Mapping[tuple[str, int], Array]"
+"""By node and sample."""
+NOTHING_FED: Values = MappingProxyType({})
+Asked: TypeAlias = "tuple[Mode, Precision]"
+"""A session that judges the whole network, and not some other graph."""
+
+
+class Task(NamedTuple):
+    """What a session computes on every sample.
+
+    Attributes:
+        graph: the network, cut or whole.
+        fetches: nodes that are fetched.
+        precision: fixed-point × float width.
+        values: what is fed at some cuts; goldens are at all others.
+    """
+
+    graph: FrozenGraph
+    fetches: tuple[str, ...]
+    precision: Precision
+    values: Values = NOTHING_FED
+
+
+class Sampling:
+    """A session that runs sample after sample.
+
+    Where the device runs ahead, the next run goes on in a thread while the last results of one are judged.
+    Elsewhere it begins when its results are wanted.
+
+    Args:
+        task: what the session computes.
+        run: of the device on it.
+        feeds: gives what a sample is fed with.
+        turns: the sample of each run, and which run of that sample it is.
+        ahead: whether the device runs ahead.
+
+    Attributes:
+        then: is called by :meth:`go_on` when there is no next run.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        run: DeviceRun,
+        feeds: Callable[[int], Mapping[str, Array]],
+        turns: Sequence[tuple[int, int]],
+        *,
+        ahead: bool,
+    ) -> None:
+        self.task, self.run, self._feeds, self._turns = task, run, feeds, turns
+        self.then: Callable[[], object] = lambda: None
+        self._beside = helper_threads("device", 1) if ahead else None
+        self._begun = self._taken = 0
+
+    def go_on(self) -> None:
+        """Begin the next run, or after the last one what comes then; safe to call twice."""
+        if self._taken == len(self._turns):
+            self.then()
+        elif self._begun == self._taken:
+            sample, _ = self._turns[self._begun]
+            self.run.start(functools.partial(self._feeds, sample), self._beside)
+            self._begun += 1
+
+    def results(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Yield sample, turn and results of every run; who has judged most of them says :meth:`go_on`.
+
+        Raises:
+            Exception: whatever the device raises.
+        """
+        for sample, turn in self._turns:
+            self.go_on()
+            results = self.run.take()
+            self._taken += 1
+            yield sample, turn, results
+
+
+class Sessions:
+    """All sessions of a device on a network.
+
+    Args:
+        device: what runs.
+        expected: what knows the network, its goldens and scales.
+        nodes: the judged nodes.
+        fuse: False runs layer by layer, in every mode.
+        samples: the samples that are run.
+        stopwatch: tells where the time goes.
+        repeat: how many times each session runs each sample.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        expected: Expectations,
+        nodes: Sequence[str],
+        *,
+        fuse: bool,
+        samples: Sequence[int],
+        stopwatch: Stopwatch,
+        repeat: int,
+    ) -> None:
+        self._device, self._expected, self._nodes = device, expected, tuple(nodes)
+        self._fuse, self._stopwatch = fuse, stopwatch
+        self._samples, self._repeat = tuple(samples), repeat
+        self._ahead = isinstance(device, RunsAhead)
+        self._next: dict[Asked, Asked] = {}
+        self._begun: dict[Asked, Sampling] = {}
+
+    def foresee(self, order: Iterable[Asked | None]) -> None:
+        """Say in which order sessions will be asked for; a device that runs ahead begins the next in time.
+
+        Args:
+            order: mode and precision of each; None where something comes between that needs the device alone.
+        """
+        self._next = {
+            one: following
+            for one, following in itertools.pairwise(order)
+            if one is not None and following is not None
+        }
+
+    def asked(self, mode: Mode, precision: Precision) -> Sampling:
+        """Return the session of a mode, begun already where it was foreseen."""
+        found = self._begun.pop((mode, precision), None) or self.of(self.task(mode, precision))
+        found.then = functools.partial(self._begin_after, mode, precision)
+        return found
+
+    def of(self, task: Task, repeat: int | None = None) -> Sampling:
+        """Return a session on any graph; nothing is compiled yet.
+
+        Args:
+            task: what it computes.
+            repeat: how many times it runs each sample; None: as often as all.
+        """
+        turns = tuple(itertools.product(self._samples, range(repeat or self._repeat)))
+        return Sampling(task, self.run(task), functools.partial(self._feeds, task), turns, ahead=self._ahead)
+
+    def run(self, task: Task) -> DeviceRun:
+        """Return a run of the device; nothing is compiled yet."""
+        scales = self._expected.scales(task.precision.fixed_bits)
+        opened = functools.partial(
+            self._device.open,
+            task.graph,
+            task.fetches,
+            precision=task.precision,
+            scales=scales,
+            fuse=self._fuse,
+        )
+        return DeviceRun(opened, self._stopwatch)
+
+    def take_begun(self) -> list[DeviceRun]:
+        """Return, and forget, the runs that were begun and never asked for."""
+        begun, self._begun = self._begun, {}
+        return [sampling.run for sampling in begun.values()]
+
+    def task(self, mode: Mode, precision: Precision) -> Task:
+        """Return what is computed in a mode."""
+        if mode == "own":
+            return Task(self._cut, self._nodes, precision)
+        if mode == "chained":
+            return Task(self._whole, self._nodes, precision)
+        return Task(self._expected.network.graph, tuple(self._expected.outputs), precision)
+
+    @functools.cached_property
+    def _cut(self) -> FrozenGraph:
+        """The graph cut at all key nodes."""
+        return cut(self._expected.network.graph, self._expected.shapes, self._nodes)
+
+    @functools.cached_property
+    def _whole(self) -> FrozenGraph:
+        """The graph as far as judged nodes need it."""
+        return self._expected.network.graph.prune(self._nodes)
+
+    def _begin_after(self, mode: Mode, precision: Precision) -> None:
+        """Begin the session that was foreseen to come next, if the device runs ahead."""
+        following = self._next.get((mode, precision))
+        if self._ahead and following is not None and following not in self._begun:
+            self._begun[following] = self.of(self.task(*following))
+            self._begun[following].go_on()
+
+    def _feeds(self, task: Task, sample: int) -> dict[str, Array]:
+        """Return what a graph is fed with: a task's values where it has some, goldens at all other cuts."""
+        given = {cut_input(node): value for (node, at), value in task.values.items() if at == sample}
+        others = [name for name in task.graph.inputs if name not in given]
+        fed = {name: given[name] for name in task.graph.inputs if name in given}
+        return golden_feeds(self._expected.store, others, sample) | fed

@@ -80,6 +80,7 @@ class DeviceRun(Attempt):
     def __init__(self, opening: Callable[[], Session], stopwatch: Stopwatch | None = None) -> None:
         self._opening, self._stopwatch = opening, stopwatch or Stopwatch()
         self._session: Session | None = None
+        self._compiling: Future[Session] | None = None
         self._begun: Future[dict[str, Any]] | Callable[[], dict[str, Any]] | None = None
         self._problems: dict[str, Problem] = {}
         self.notes: tuple[str, ...] = ()
@@ -94,8 +95,7 @@ class DeviceRun(Attempt):
             DeviceError: the session is none, it returned no mapping, or a device time that is none.
         """
         if self._session is None:
-            with self._stopwatch.during("compile"):
-                self._session = checked_session(self._opening())
+            self._session = self._open() if self._compiling is None else self._compiling.result()
         session = self._session
         with self._stopwatch.during("device"):
             results, seconds = checked_run(session, feeds)
@@ -103,6 +103,14 @@ class DeviceRun(Attempt):
         self.seconds += seconds
         self._listen(session)
         return results
+
+    def _open(self) -> Session:
+        with self._stopwatch.during("compile"):
+            return checked_session(self._opening())
+
+    def compile(self, beside: Executor) -> None:
+        """Begin to compile; the first run waits for it, and raises what it raised."""
+        self._compiling = beside.submit(self._open)
 
     def start(self, feeds: Callable[[], Mapping[str, Array]], beside: Executor | None) -> None:
         """Begin a run; :meth:`take` returns what it gives.
@@ -139,16 +147,18 @@ class DeviceRun(Attempt):
         return kept
 
     def close(self) -> None:
-        """Close the session, if one is open, after a run that goes on; what is raised is kept."""
+        """Close the session, if one is open, after what goes on; what is raised is kept."""
         with self.watched():
             if isinstance(self._begun, Future):
                 self.take()
+            elif self._compiling is not None:
+                self._session = self._compiling.result()
         with self.watched():
             self._close()
 
     def _close(self) -> None:
         if self._session is not None:
-            session, self._session = self._session, None
+            session, self._session, self._compiling = self._session, None, None
             session.close()
             self._listen(session)
 

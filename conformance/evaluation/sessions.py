@@ -63,7 +63,7 @@ class Sampling:
         ahead: whether the device runs ahead.
 
     Attributes:
-        then: is called by :meth:`go_on` when there is no next run.
+        following: returns the session after this one, if one was foreseen.
     """
 
     def __init__(
@@ -76,18 +76,17 @@ class Sampling:
         ahead: bool,
     ) -> None:
         self.task, self.run, self._feeds, self._turns = task, run, feeds, turns
-        self.then: Callable[[], object] = lambda: None
+        self.following: Callable[[], Sampling | None] = lambda: None
+        self._after: Sampling | None = None
         self._beside = helper_threads("device", 1) if ahead else None
         self._begun = self._taken = 0
 
     def go_on(self) -> None:
-        """Begin the next run, or after the last one what comes then; safe to call twice."""
-        if self._taken == len(self._turns):
-            self.then()
-        elif self._begun == self._taken:
-            sample, _ = self._turns[self._begun]
-            self.run.start(functools.partial(self._feeds, sample), self._beside)
-            self._begun += 1
+        """Begin the next run, of this session or of the one after it; safe to call twice."""
+        if self._taken < len(self._turns):
+            self._begin()
+        elif self._after is not None:
+            self._after.go_on()
 
     def results(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Yield sample, turn and results of every run; who has judged most of them says :meth:`go_on`.
@@ -96,10 +95,23 @@ class Sampling:
             Exception: whatever the device raises.
         """
         for sample, turn in self._turns:
-            self.go_on()
+            self._begin()
             results = self.run.take()
             self._taken += 1
+            if self._taken == len(self._turns):
+                self._after = self.following()
             yield sample, turn, results
+
+    def compile(self) -> None:
+        """Begin to compile, if the device runs ahead."""
+        if self._beside is not None:
+            self.run.compile(self._beside)
+
+    def _begin(self) -> None:
+        if self._begun == self._taken:
+            sample, _ = self._turns[self._begun]
+            self.run.start(functools.partial(self._feeds, sample), self._beside)
+            self._begun += 1
 
 
 class Sessions:
@@ -148,7 +160,7 @@ class Sessions:
     def asked(self, mode: Mode, precision: Precision) -> Sampling:
         """Return the session of a mode, begun already where it was foreseen."""
         found = self._begun.pop((mode, precision), None) or self.of(self.task(mode, precision))
-        found.then = functools.partial(self._begin_after, mode, precision)
+        found.following = functools.partial(self._after, mode, precision)
         return found
 
     def of(self, task: Task, repeat: int | None = None) -> Sampling:
@@ -197,12 +209,14 @@ class Sessions:
         """The graph as far as judged nodes need it."""
         return self._expected.network.graph.prune(self._nodes)
 
-    def _begin_after(self, mode: Mode, precision: Precision) -> None:
-        """Begin the session that was foreseen to come next, if the device runs ahead."""
+    def _after(self, mode: Mode, precision: Precision) -> Sampling | None:
+        """Return the session that was foreseen to come next, being compiled, if the device runs ahead."""
         following = self._next.get((mode, precision))
-        if self._ahead and following is not None and following not in self._begun:
-            self._begun[following] = self.of(self.task(*following))
-            self._begun[following].go_on()
+        if following is None or not self._ahead:
+            return None
+        self._begun[following] = self.of(self.task(*following))
+        self._begun[following].compile()
+        return self._begun[following]
 
     def _feeds(self, task: Task, sample: int) -> dict[str, Array]:
         """Return what a graph is fed with: a task's values where it has some, goldens at all other cuts."""

@@ -11,7 +11,7 @@ from conformance.devices.emulator.kernels import round_to_float, running_total
 from conformance.graph.lazy_tensorflow import tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from conformance.devices.emulator.profile import Profile
 
@@ -28,7 +28,6 @@ def reduce(
     kind: str,
     float_bits: int,
     profile: Profile,
-    term: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Sum or average over axes in one or several passes, each rounded to the float type.
 
@@ -41,54 +40,19 @@ def reduce(
         kind: type of the running sum, see :func:`conformance.devices.emulator.kernels.running_sum`.
         float_bits: bits of the result.
         profile: says how halves round.
-        term: makes what the first pass sums of ``x`` at one position of its axes; None: ``x`` itself.
     """
     tf = tensorflow()
     for axes in passes:
-        total = _reduced_once(x, axes, term, kind=kind, profile=profile)
+        total = _reduced_once(x, axes, kind=kind, profile=profile)
         if mean:
             count = tf.reduce_prod(tf.gather(tf.shape(x), tf.constant(axes, tf.int32)))
             total /= tf.cast(count, total.dtype) * tf.cast(one, total.dtype)
-        x, term = tf.cast(round_to_float(total, float_bits, profile), x.dtype), None
+        x = tf.cast(round_to_float(total, float_bits, profile), x.dtype)
     reduced = [axis for axes in passes for axis in axes]
     return x if keep or not reduced else tf.squeeze(x, reduced)
 
 
-def reduce_squares(
-    x: Tensor,
-    center: Tensor,
-    one: Tensor,
-    *,
-    passes: tuple[tuple[int, ...], ...],
-    square_bits: int,
-    profile: Profile,
-    **settings: Any,
-) -> Tensor:
-    """Sum or average (x − center)², each rounded by itself, without storing the squares.
-
-    Args:
-        x: of known rank.
-        center: of the same rank, with length 1 along the axes of the first pass.
-        one: 1.0; squares are multiplied with it, so that none is added to anything in one instruction.
-        passes: see :func:`reduce`.
-        square_bits: bits of the float type of a square.
-        profile: says how halves round.
-        settings: what else :func:`reduce` takes.
-    """
-    tf = tensorflow()
-    middle = tf.squeeze(center, passes[0])
-
-    def term(part: Tensor) -> Tensor:
-        difference = part - middle
-        square = round_to_float(difference * difference, square_bits, profile.of_products)
-        return square * tf.cast(one, x.dtype)
-
-    return reduce(x, one, passes=passes, profile=profile, term=term, **settings)
-
-
-def _reduced_once(
-    x: Tensor, axes: tuple[int, ...], term: Callable[[Tensor], Tensor] | None, *, kind: str, profile: Profile
-) -> Tensor:
+def _reduced_once(x: Tensor, axes: tuple[int, ...], *, kind: str, profile: Profile) -> Tensor:
     """Reduce ``axes`` to length 1."""
     tf = tensorflow()
     kept = [axis for axis in range(x.shape.rank) if axis not in axes]
@@ -96,8 +60,7 @@ def _reduced_once(
     at, terms = _terms_in_a_row(x, axes, kept, shape)
 
     def one_term(index: Tensor) -> Tensor:
-        part = terms[(slice(None),) * at + (index,)]
-        return part if term is None else term(part)
+        return terms[(slice(None),) * at + (index,)]
 
     count = tf.shape(terms)[at]
     total = running_total(count, one_term, [shape[axis] for axis in kept], x.dtype, kind, profile)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from conformance.devices.emulator.kernels import HALVES, round_to_float, running_sum, running_total
-from conformance.devices.emulator.reduction_kernels import reduce, reduce_squares
+from conformance.devices.emulator.reduction_kernels import reduce
 from conformance.graph.editing import constant
 from conformance.graph.frozen import producer
 from conformance.graph.lazy_tensorflow import tensorflow
@@ -17,7 +17,7 @@ from conformance.graph.retype import attribute
 from conformance.graph.sums import reduced_axes, static_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from conformance.devices.emulator.profile import Profile
     from conformance.devices.emulator.rounding import Rounding
@@ -39,12 +39,10 @@ class Reductions:
     Attributes:
         graph: the graph, in the arithmetic's dtype.
         rounding: says what is emulated, and how results are rounded.
-        inner: nodes that one node alone reads.
     """
 
     graph: FrozenGraph
     rounding: Rounding
-    inner: Collection[str]
 
     def rewrite(self, node: Node) -> list[Node] | None:
         """Return nodes that take over ``node``, or None where its shape, axes or window are not modelled."""
@@ -85,43 +83,19 @@ class Reductions:
         axes = reduced_axes(self.graph, node, rank)
         if rank is None or axes is None:
             return None
-        passes = self._passes(axes)
         one = constant(f"{node.name}/one", np.float64(1))
-        squares = self._squares(node.input[0], passes, rank)
         reducing = self.rounding.library.call(
             node.name,
-            reduce_squares if squares else reduce,
-            [*(squares or node.input[:1]), one.name],
-            (*((self.rounding.dtype, rank),) * (2 if squares else 1), ("float64", 0)),
+            reduce,
+            [node.input[0], one.name],
+            ((self.rounding.dtype, rank), ("float64", 0)),
             self.rounding.dtype,
-            passes=passes,
+            passes=self._passes(axes),
             mean=known(node.op).running_sum == "mean",
             keep=bool(attribute(node, "keep_dims").b),
-            **({"square_bits": self.rounding.stored_bits(node.input[0])} if squares else {}),
             **self._settings(rounded=producer(node.input[0]) not in self.rounding.kept_wide),
         )
         return [one, reducing]
-
-    def _squares(self, tensor: str, passes: tuple[tuple[int, ...], ...], rank: int) -> list[str] | None:
-        """Return what ``tensor`` is the squared difference of, where its squares need not be stored.
-
-        That is a tensor and its own mean, with length 1 along the axes of the first pass.
-        """
-        node = self.graph.nodes[producer(tensor)]
-        if node.op != "SquaredDifference" or tensor not in self.inner or not passes:
-            return None
-        for whole, center in (node.input[:2], node.input[1::-1]):
-            shape = static_shapes(self.rounding.types)(center)
-            kept = shape is not None and len(shape) == rank and all(shape[axis] == 1 for axis in passes[0])
-            if kept and self._is_mean(center, whole):
-                return [whole, center]
-        return None
-
-    def _is_mean(self, tensor: str, of: str) -> bool:
-        node = self.graph.nodes[producer(tensor)]
-        while known(node.op).hands_on == "tensor":
-            node = self.graph.nodes[producer(node.input[0])]
-        return bool(node.op == "Mean" and node.input[0] == of)
 
     @staticmethod
     def _slides_over_images(node: Node) -> bool:

@@ -67,12 +67,6 @@ def unstored(graph: FrozenGraph, fetches: set[str]) -> frozenset[str]:
     )
 
 
-def read_once(graph: FrozenGraph) -> frozenset[str]:
-    """Return the nodes of which one node alone reads one output."""
-    reads = collections.Counter(producer(tensor) for node in graph.nodes.values() for tensor in node.input)
-    return frozenset(name for name, count in reads.items() if count == 1)
-
-
 def entering(graph: FrozenGraph, on_host: frozenset[str]) -> frozenset[str]:
     """Return the constants that enter a loop for operators alone that the host computes: it keeps them."""
     readers: dict[str, list[str]] = collections.defaultdict(list)
@@ -209,8 +203,7 @@ class _Rewriter:
             in_floats,
             factors_fed=factors_fed,
         )
-        inner = read_once(self.graph) - fetches - on_host
-        self.reductions = Reductions(self.graph, self.rounding, inner)
+        self.reductions = Reductions(self.graph, self.rounding)
         self.inside = tuple(f"{name}{INSIDE}" for name in self.compositions)
         self.on_host, self.in_loops = on_host, in_loops
         self.kept_by_host = entering(self.graph, on_host)

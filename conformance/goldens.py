@@ -11,9 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import platform
-import re
 import shlex
-import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -22,16 +20,10 @@ import numpy as np
 
 from conformance import locations
 from conformance.errors import GoldenError, UsageError, near_names
-from conformance.files import read_json, write_atomically, write_json_atomically, write_json_table_atomically
-from conformance.fingerprints import (
-    Fingerprint,
-    alike,
-    fingerprint,
-    last_bits_differ,
-    mismatch,
-    tensor_sha256,
-)
+from conformance.files import read_json, write_json_table_atomically
+from conformance.fingerprints import Fingerprint, fingerprint, last_bits_differ
 from conformance.golden_places import MANIFEST, TENSORS, golden_places
+from conformance.golden_tensors import GoldenTensors, Place
 from conformance.graph.composing import reference_graph
 from conformance.graph.lazy_tensorflow import tensorflow_version
 from conformance.graph.random_operators import refuse_random_numbers
@@ -39,7 +31,6 @@ from conformance.graph.segments import reference
 from conformance.graph.selection import selectable_nodes
 from conformance.graph.structure import Structure
 from conformance.machine import cpu_model
-from conformance.npy import map_npy, write_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,13 +39,8 @@ if TYPE_CHECKING:
     from conformance.networks import Network
 
 Array = np.ndarray[Any, Any]
-ACCEPTED = "accepted.json"
 SILENT_SECONDS = 1
 """How long a lock may be waited for without a word."""
-TENSOR = re.compile(r"(?P<node>.+)\.[0-9]+\.npy")
-"""The file of a tensor; see :func:`_file`."""
-HALF = re.compile(r"\..+\.(npy|json)(\.[a-z0-9_]{8})?\.part")
-"""A file of these that was not written to its end."""
 
 
 class GoldenNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +92,7 @@ class GoldenStore:
 
     Attributes:
         directory: where everything that is made goes; files are found with :meth:`path`.
+        notes: what a reader of results should know of the tensors.
     """
 
     def __init__(
@@ -116,8 +103,8 @@ class GoldenStore:
         self.directory = self._places.made
         self._root = root
         self.progress = progress
-        self.notes: list[str] = []
-        self._mapped: dict[tuple[str, int], Array] = {}
+        self._tensors = GoldenTensors(self.directory, self.path)
+        self.notes = self._tensors.notes
         self._manifest: Manifest | None = None
 
     def path(self, file: str) -> Path:
@@ -171,9 +158,11 @@ class GoldenStore:
 
     def get(self, name: str, sample: int) -> Array:
         """Return a node's golden on one sample: float32, read-only, memory-mapped, verified."""
-        if (name, sample) not in self._mapped:
-            self._mapped[name, sample] = self._verified(self.node(name), sample)
-        return self._mapped[name, sample]
+        return self._tensors.get(Place(name, sample), self.node(name).samples[sample])
+
+    def let_go(self, name: str, sample: int) -> None:
+        """Take a golden out of this process's memory, until it is looked at again."""
+        self._tensors.let_go(Place(name, sample))
 
     def ensure(self, names: Iterable[str]) -> None:
         """Make the tensors of ``names`` that are not there yet, and verify all.
@@ -184,18 +173,17 @@ class GoldenStore:
             GoldenError: graph or inputs are not those of the manifest, or a tensor differs from it.
         """
         wanted = [self.node(name) for name in dict.fromkeys(names)]
-        self._check_provenance()
-        if self._missing(wanted):
-            with self._locked():
-                self._make(self._missing(wanted))
-        samples = range(self.network.samples)
-        unseen = [
-            node for node in wanted if any((node.name, sample) not in self._mapped for sample in samples)
-        ]
-        for index, node in enumerate(unseen):
-            for sample in samples:
-                self.get(node.name, sample)
-            self.progress(index + 1, len(unseen), f"verifying goldens of {self.network.name}")
+        with self._tensors.verifying(self._prints(wanted)):
+            self._check_provenance()
+            if self._missing(wanted):
+                with self._locked():
+                    self._make(self._missing(wanted))
+            unseen = [node for node in wanted if not all(map(self._tensors.verified, self._places_of(node)))]
+            for index, node in enumerate(unseen):
+                for sample in range(self.network.samples):
+                    self.get(node.name, sample)
+                    self.let_go(node.name, sample)
+                self.progress(index + 1, len(unseen), f"verifying goldens of {self.network.name}")
 
     def check(self, name: str, sample: int, value: Array) -> None:
         """Demand that a freshly computed tensor is the manifest's, but for last bits.
@@ -203,7 +191,7 @@ class GoldenStore:
         Raises:
             GoldenError: it is not, or the node is not in the manifest.
         """
-        last_bits_differ(value, self.node(name).samples[sample], _file(name, sample))
+        last_bits_differ(value, self.node(name).samples[sample], Place(name, sample).file)
 
     def create(self) -> Manifest:
         """Make manifest and tensors of the key nodes anew, and fingerprints of every other judgeable node.
@@ -218,14 +206,14 @@ class GoldenStore:
         key, names = [node.name for node in nodes if node.reasons], [node.name for node in nodes]
         refuse_random_numbers(self.network.graph, names, self.network.feeds(0))
         prints: dict[str, list[Fingerprint]] = {name: [] for name in names}
-        self._mapped.clear()
+        self._tensors.forget()
         with self._locked():
-            self._delete_tensors({*names, *self._old_names()})
+            self._tensors.delete({*names, *self._old_names()})
             for sample, part in self.computed(names):
                 for name, value in part.items():
                     prints[name].append(fingerprint(value, f"the golden of {name!r} on sample {sample}"))
                     if name in key:
-                        self._write(name, sample, value)
+                        self._tensors.write(Place(name, sample), value)
             entries = [
                 GoldenNode(node.name, node.op, list(node.reasons), prints[node.name]) for node in nodes
             ]
@@ -239,7 +227,7 @@ class GoldenStore:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with self._alone():
-                self._delete_halves()
+                self._tensors.delete_halves()
                 yield
         except OSError as error:
             raise GoldenError(
@@ -259,19 +247,6 @@ class GoldenStore:
             self.progress(1, 1, waiting)
             return held
 
-    def _delete_halves(self) -> None:
-        """Delete what :func:`conformance.files.write_atomically` left of a process that was killed."""
-        for path in (self.directory / TENSORS).glob(".*.part"):
-            if HALF.fullmatch(path.name) and path.is_file():
-                path.unlink()
-
-    def _delete_tensors(self, nodes: set[str]) -> None:
-        """Delete the tensors of nodes, and the list of those that were accepted."""
-        for path in (self.directory / TENSORS).glob("*"):
-            found = TENSOR.fullmatch(path.name)
-            if path.name == ACCEPTED or (found and urllib.parse.unquote(found["node"]) in nodes):
-                path.unlink()
-
     def _old_names(self) -> set[str]:
         """Return the nodes of the manifest that is there; of a damaged one nobody knows them."""
         try:
@@ -279,13 +254,16 @@ class GoldenStore:
         except UsageError:
             return set()
 
+    def _places_of(self, node: GoldenNode) -> list[Place]:
+        return [Place(node.name, sample) for sample in range(self.network.samples)]
+
+    def _prints(self, nodes: Iterable[GoldenNode]) -> Iterator[tuple[Place, Fingerprint]]:
+        """Yield every tensor of nodes with its entry in the manifest."""
+        for node in nodes:
+            yield from zip(self._places_of(node), node.samples, strict=False)
+
     def _missing(self, wanted: Iterable[GoldenNode]) -> list[str]:
-        samples = range(self.network.samples)
-        return [
-            node.name
-            for node in wanted
-            if not all(self.path(_file(node.name, sample)).exists() for sample in samples)
-        ]
+        return [node.name for node in wanted if not all(map(self._tensors.exists, self._places_of(node)))]
 
     def _make(self, names: Sequence[str]) -> None:
         """Make tensors, each checked against the manifest before it is kept."""
@@ -293,11 +271,7 @@ class GoldenStore:
             return
         for sample, part in self.computed(names):
             for name, value in part.items():
-                path = self.directory / _file(name, sample)
-                if last_bits_differ(value, self.node(name).samples[sample], str(path)):
-                    accepted = _accepted(path.parent) | {path.name: tensor_sha256(value)}
-                    write_json_atomically(path.parent / ACCEPTED, accepted)
-                self._write(name, sample, value)
+                self._tensors.keep(Place(name, sample), value, self.node(name).samples[sample])
 
     def computed(self, names: Sequence[str], what: str = "") -> Iterator[tuple[int, dict[str, Array]]]:
         """Compute goldens, sample by sample and segment by segment; nothing is stored or compared.
@@ -316,37 +290,6 @@ class GoldenStore:
                 yield sample, {name: value.astype(np.float32) for name, value in part.items()}
                 done += len(part)
                 self.progress(done, total, what or f"making goldens of {network.name}")
-
-    def _write(self, name: str, sample: int, value: Array) -> None:
-        path = self.directory / _file(name, sample)
-        stored = np.asarray(value, "<f4", order="C")
-        write_atomically(path, lambda file: write_npy(file, stored))
-
-    def _verified(self, node: GoldenNode, sample: int) -> Array:
-        path = self.path(_file(node.name, sample))
-        try:
-            value = map_npy(path)
-        except OSError as error:
-            raise GoldenError(f"golden {path} cannot be read: {error.strerror or error}") from error
-        except (ValueError, EOFError) as error:
-            raise GoldenError(
-                f"golden {path} cannot be read ({error}); delete it and run again to make it"
-            ) from error
-        self._check(value, node.samples[sample], path)
-        return value
-
-    def _check(self, value: Array, expected: Fingerprint, path: Path) -> None:
-        """Demand the manifest's bits, or bits that were made here and accepted when they were made."""
-        found = tensor_sha256(value) if alike(value, expected) else ""
-        if found == expected.sha256:
-            return
-        if not found or _accepted(path.parent).get(path.name) != found:
-            raise mismatch(value, expected, str(path))
-        if last_bits_differ(value, expected, str(path)):
-            self.notes.append(
-                f"golden {path} differs from the manifest in last bits only (this CPU rounds otherwise); "
-                "accepted"
-            )
 
     def _check_provenance(self) -> None:
         expected = self.manifest.provenance
@@ -371,14 +314,3 @@ class GoldenStore:
             cpu=cpu_model(),
             float32_nodes=list(reference_graph(self.network.graph)[1]),
         )
-
-
-def _file(name: str, sample: int) -> str:
-    """Return the path of a tensor below a network's goldens."""
-    return f"{TENSORS}/{urllib.parse.quote(name, safe='')}.{sample}.npy"
-
-
-def _accepted(tensors: Path) -> dict[str, str]:
-    """Return the SHA-256, by file name, of tensors made there whose last bits differ from the manifest's."""
-    path = tensors / ACCEPTED
-    return read_json(path, dict[str, str], "list of accepted goldens") if path.exists() else {}

@@ -28,6 +28,8 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 """What reads the header of a version; the third has names of fields in Unicode, which no tensor has."""
 FAILED = 2 ** (8 * ctypes.sizeof(ctypes.c_void_p)) - 1
 """What ``mmap`` returns where it fails."""
+_MAPPINGS: weakref.WeakValueDictionary[int, ctypes.Array[Any]] = weakref.WeakValueDictionary()
+"""The buffers of mapped files, by address."""
 
 
 def write_npy(file: BinaryIO, array: Array) -> None:
@@ -88,8 +90,24 @@ def mapped(descriptor: int, size: int) -> memoryview:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     buffer = (ctypes.c_ubyte * size).from_address(address)
+    _MAPPINGS[address] = buffer
     weakref.finalize(buffer, library.munmap, address, size).atexit = False  # tensors may still lie on it
     return memoryview(buffer).cast("B").toreadonly()
+
+
+def let_go(array: Array) -> None:
+    """Take the pages of a file's array out of this process's memory, until it is looked at again.
+
+    They stay in the system's cache as long as it has room. Of any other array nothing is taken.
+
+    Source: madvise(2), MADV_DONTNEED of a shared mapping.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    buffer = base.obj if isinstance(base, memoryview) else None
+    if isinstance(buffer, ctypes.Array) and _MAPPINGS.get(ctypes.addressof(buffer)) is buffer:
+        _library().madvise(ctypes.addressof(buffer), len(buffer), mmap.MADV_DONTNEED)
 
 
 @functools.cache
@@ -104,6 +122,7 @@ def _library() -> ctypes.CDLL:
         *(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
     ]
     library.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     return library
 
 

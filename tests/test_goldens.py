@@ -3,6 +3,7 @@
 import gc
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from support.refusals import refused
 from support.small_goldens import CONV, ensure, file_of, make, opened, tensors
 from support.toy_network import write_toy
 
-from conformance import cli
+from conformance import cli, golden_tensors
 from conformance.errors import EXIT_INFRASTRUCTURE, EXIT_USAGE, GoldenError
+from conformance.fingerprints import tensor_sha256
 from conformance.goldens import MANIFEST, GoldenStore
 from conformance.graph.execution import GraphRunner
 from conformance.graph.frozen import FrozenGraph
@@ -128,6 +130,21 @@ def test_present_tensors_are_not_made_again(root):
     store._make = made.extend
     store.ensure([node.name for node in store.manifest.key])
     assert not made
+
+
+def test_every_tensor_is_hashed_once_and_beside_what_reads_the_graph(root, monkeypatch):
+    ensure(root)
+    hashed = []
+
+    def told(value):
+        hashed.append(threading.current_thread() is threading.main_thread())
+        return tensor_sha256(value)
+
+    monkeypatch.setattr(golden_tensors, "tensor_sha256", told)
+    store = opened(root)
+    for _ in range(2):
+        store.ensure([node.name for node in store.manifest.key])
+    assert hashed == [False] * 2 * len(store.manifest.key)
 
 
 def test_a_scalar_golden(tmp_path):

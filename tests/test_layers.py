@@ -19,6 +19,7 @@ LAYERS = (
     ("graph", "judging"),
     ("quantization", "freezing"),
     ("weights", "fingerprints"),
+    ("golden_tensors",),
     ("network_file",),
     ("networks",),
     ("initialising",),

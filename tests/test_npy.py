@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from conformance.npy import map_npy, mapped, npy_of, npz_of, write_npy
+from conformance.npy import let_go, map_npy, mapped, npy_of, npz_of, write_npy
 
 KINDS = st.sampled_from(["<f4", ">f8", "<f2", "<i8", "u1", "?", "<c8", "<U3"])
 
@@ -129,3 +129,28 @@ def test_an_archive_with_a_password_is_a_value_error():
     (read,) = npz_of(bytes(data)).values()
     with pytest.raises(ValueError, match="password"):
         read()
+
+
+def resident_file_pages():
+    """Return how many KiB of files this process has in memory."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssFile:")))
+
+
+def test_what_was_let_go_is_out_of_memory_until_it_is_looked_at_again(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((16, 1 << 18), np.float32))
+    array = map_npy(tmp_path / "x.npy")
+    assert array.sum() == array.size
+    held = resident_file_pages()
+    let_go(array[3:].T)
+    assert resident_file_pages() < held - array.nbytes // 1024 // 2
+    assert array.sum() == array.size
+
+
+@pytest.mark.parametrize(
+    "array", [np.ones(3), np.ones((4, 1 << 16))[1:], np.frombuffer(b"abcd", np.uint8), np.float32(2)]
+)
+def test_nothing_is_let_go_of_an_array_that_lies_in_no_file(array):
+    before = np.array(array)
+    let_go(array)
+    np.testing.assert_array_equal(array, before)

@@ -14,6 +14,7 @@ from conformance.errors import ConformanceError, GoldenError, SpaceError
 from conformance.evaluation.stopwatch import Stopwatch
 from conformance.files import sha256
 from conformance.judging.findings import Problem
+from conformance.npy import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,8 +110,9 @@ class DeviceRun(Attempt):
             return checked_session(self._opening())
 
     def compile(self, beside: Executor) -> None:
-        """Begin to compile; the first run waits for it, and raises what it raised."""
-        self._compiling = beside.submit(self._open)
+        """Begin to compile, if that has not begun; the first run waits for it, and raises what it raised."""
+        if self._compiling is None:
+            self._compiling = beside.submit(self._open)
 
     def start(self, feeds: Callable[[], Mapping[str, Array]], beside: Executor | None) -> None:
         """Begin a run; :meth:`take` returns what it gives.
@@ -121,7 +123,11 @@ class DeviceRun(Attempt):
         """
 
         def job() -> dict[str, Any]:
-            return self(feeds())
+            fed = feeds()
+            results = self(fed)
+            for value in fed.values():
+                let_go(value)
+            return results
 
         self._begun = job if beside is None else beside.submit(job)
 

@@ -138,6 +138,9 @@ class BatchStore(GoldenStore):
         """Return a node's golden."""
         return self._made[name]
 
+    def let_go(self, name: str, sample: int) -> None:
+        """Keep it: it lies nowhere else."""
+
     def ensure(self, names: Iterable[str]) -> None:
         """Demand that there is a golden of these nodes.
 

@@ -194,9 +194,10 @@ class TellsState(Protocol):
 
 @runtime_checkable
 class RunsAhead(Protocol):
-    """A device that may open and run a session in a thread while the results of its last run are read.
+    """A device that may run a session in a thread while the results of its last run are read.
 
-    Those results must stay as they are meanwhile. One run goes on at a time.
+    Those results must stay as they are meanwhile. One run goes on at a time, and beside it one session is
+    opened in another thread.
     """
 
     runs_ahead: bool

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Digest: TypeAlias = "Future[list[str]]"
 """SHA-256 of a result, which a thread works out while others are compared."""
-MOSTLY = 2 / 3
+BEGUN = 1 / 3
 """The share of a sample's results that is judged before the next run begins, so that few are in memory."""
 NO_BOUND = ErrorValues(2.0, *(float(np.finfo(np.float64).max),) * 3)
 """What every error is within: for errors that are measured, not judged."""
@@ -299,7 +299,7 @@ class Evaluation:
                 digests = {node: hashing.submit(sha256_of, results.get(node)) for node in cases}
                 for index, (node, case) in enumerate(cases.items(), 1):
                     result, digest = results.pop(node, None), digests.pop(node)
-                    if index > MOSTLY * len(cases):
+                    if index > BEGUN * len(cases):
                         sampling.go_on()
                     if turn:
                         compared[node] += self._changed(case, sample, turn, result, digest, hashes[node][-1:])
@@ -309,6 +309,7 @@ class Evaluation:
                     with self.stopwatch.during("judge"):
                         compared[node].append(self._compared(case, sample, result, digest))
                         hashes[node] += digest.result()
+                        self.store.let_go(node, sample)
         self.learn(run)
         problems = run.problems(task.fetches)
         unmodelled = not_modelled(task.graph, task.fetches, run.unmodelled, str(task.precision))

@@ -52,8 +52,8 @@ class Task(NamedTuple):
 class Sampling:
     """A session that runs sample after sample.
 
-    Where the device runs ahead, the next run goes on in a thread while the last results of one are judged.
-    Elsewhere it begins when its results are wanted.
+    Where the device runs ahead, the next run goes on in a thread while results of one are judged, and the
+    next session is compiled in another. Elsewhere each begins when its results are wanted.
 
     Args:
         task: what the session computes.
@@ -89,23 +89,23 @@ class Sampling:
             self._after.go_on()
 
     def results(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Yield sample, turn and results of every run; who has judged most of them says :meth:`go_on`.
+        """Yield sample, turn and results of every run; who has judged some of them says :meth:`go_on`.
 
         Raises:
             Exception: whatever the device raises.
         """
+        self.compile()
+        self._after = self.following()
         for sample, turn in self._turns:
             self._begin()
             results = self.run.take()
             self._taken += 1
-            if self._taken == len(self._turns):
-                self._after = self.following()
             yield sample, turn, results
 
     def compile(self) -> None:
-        """Begin to compile, if the device runs ahead."""
+        """Begin to compile after what is being compiled, if the device runs ahead; safe to call twice."""
         if self._beside is not None:
-            self.run.compile(self._beside)
+            self.run.compile(helper_threads("compiling", 1))
 
     def _begin(self) -> None:
         if self._begun == self._taken:

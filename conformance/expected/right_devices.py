@@ -125,20 +125,20 @@ class RightDevices:
         sha: str,
         mask: Array | None = None,
     ) -> Conformity | None:
-        """Return the conformity of a result of the right shape; None where nothing is derived.
+        """Return the conformity of a result of the right shape; None where nothing is derived, or not finite.
 
         Args:
             node: the node.
             precision: fixed-point × float width.
             sample: the sample.
-            result: what the device returned; finite but where masked.
+            result: what the device returned.
             sha: SHA-256 of it.
             mask: elements that have no right result; None: all have.
         """
         kept = self._digests.get(node, {}).get(str(precision), ())
         if sample < len(kept) and sha[:DIGITS] in kept[sample].split():
             return identical(result)
-        if not self.derivable(node):
+        if not self.derivable(node) or (mask is None and not np.isfinite(result).all()):
             return None
         if mask is not None or self.quantises(node):
             return self.derived(node, precision, sample, result, mask)

@@ -100,8 +100,9 @@ def _of_squared_difference(
 ) -> Tensor:
     """Return the radius of (x - y)², whose difference may be stored, before its result is."""
     distance, radius = tensorflow().abs(values[0] - values[1]), added(*radii)
-    own = value * OPERATION_ERROR + 2 * distance * kind.half_unit(distance)
-    return own if radius is None else own + radius * (2 * distance + radius)
+    twice = 2 * distance
+    own = value * OPERATION_ERROR + twice * kind.half_unit(distance)
+    return own if radius is None else own + radius * (twice + radius)
 
 
 def _function(

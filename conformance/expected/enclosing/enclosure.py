@@ -13,7 +13,7 @@ from conformance.expected.enclosing.fixed_point import FixedPointRule
 from conformance.expected.enclosing.products import multiplied_up
 from conformance.expected.enclosing.resizing import resized
 from conformance.expected.enclosing.sums import LARGEST, SUMMING, largest
-from conformance.expected.enclosing.tensors import Enclosed, FloatType, applied, is_float
+from conformance.expected.enclosing.tensors import Enclosed, FloatType, Tensor, applied, is_float
 from conformance.graph.dataflow import topological
 from conformance.graph.execution import array_of_tensor
 from conformance.graph.frozen import INPUT_OPERATORS, data_inputs, output_index, producer
@@ -35,6 +35,8 @@ Array = np.ndarray[Any, Any]
 HALF = 16
 SMALLEST_NORMAL_HALF_BITS = 0x38800000
 """Of 2^-14 as a float32."""
+PIECE = 1 << 16
+"""Numbers that are looked at together, so that what is worked out of them stays in a core's own cache."""
 SORTING = frozenset({"TopK", "TopKV2"})
 MULTIPLYING = frozenset({"Prod"})
 """Has a rule, though the emulator does not model in which order a card multiplies."""
@@ -177,7 +179,7 @@ class _Enclosing:
             return Enclosed(tf.cast(tensor, tf.float64))
         nearest = tf.cast(tf.cast(tensor, tf.float16), tf.float64)
         apart = _apart_at_ties(np.asarray(array, np.float32, order="C"))  # a scalar stays one
-        return Enclosed(nearest, None if apart is None else tf.constant(apart))
+        return Enclosed(nearest, apart)
 
     def _constant(self, name: str) -> Enclosed:
         value = self._part.constant(name)
@@ -207,20 +209,28 @@ def _summing(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor:
     return SUMMING[node.op](node, inputs, kind, factor=factor)
 
 
-def _apart_at_ties(array: Array) -> Array | None:
+def _apart_at_ties(array: Array) -> Tensor | None:
     """Return how far apart the two halves are that a float32 may be rounded to; None if there is no tie.
 
     Below the normal halves two neighbours are taken for every number.
     """
-    bits = array.reshape(-1).view(np.int32)
-    subnormal = (bits & 0x7FFFFFFF) < SMALLEST_NORMAL_HALF_BITS
-    places = np.flatnonzero(((bits & 0x1FFF) == 0x1000) | (subnormal & (bits != 0)))
+    flat = array.reshape(-1)
+    pieces = [start + _ties(flat[start : start + PIECE]) for start in range(0, flat.size, PIECE)]
+    places = np.concatenate([np.empty(0, np.int64), *pieces])
     if not places.size:
         return None
-    apart = np.zeros(array.size)
-    exponents = np.frexp(np.abs(array.reshape(-1)[places]))[1]
-    apart[places] = np.maximum(np.ldexp(1.0, exponents - 11), 2.0**-24)
-    return np.asarray(apart.reshape(array.shape))
+    exponents = np.frexp(np.abs(flat[places]))[1]
+    apart = np.maximum(np.ldexp(1.0, exponents - 11), 2.0**-24)
+    tf = tensorflow()
+    return tf.reshape(tf.scatter_nd(places[:, None], apart, [flat.size]), array.shape)
+
+
+def _ties(flat: Array) -> Array:
+    """Return where float32 numbers lie between two halves, or below the normal ones."""
+    bits = flat.view(np.int32)
+    tie = (bits & 0x1FFF) == 0x1000
+    tie |= ((bits & 0x7FFFFFFF) - 1).view(np.uint32) < SMALLEST_NORMAL_HALF_BITS - 1  # zero is above
+    return np.flatnonzero(tie)
 
 
 def _shape(node: Node, inputs: Sequence[Enclosed], _: FloatType) -> list[Enclosed]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 from conformance import locations
@@ -61,9 +62,9 @@ def goldens_of(store: GoldenStore, layout: GridLayout, names: Sequence[str]) -> 
         GoldenError: goldens are missing or damaged, or do not fit the network.
     """
     store.ensure(names)
-    made = reference(store.network.graph, names, layout.feeds[0])
+    computed = functools.cache(lambda: reference(store.network.graph, names, layout.feeds[0]))
     cells = [
-        made.at_once(fed) if sample is None else {name: store.get(name, sample) for name in names}
+        computed().at_once(fed) if sample is None else {name: store.get(name, sample) for name in names}
         for fed, sample in zip(layout.feeds, layout.samples, strict=True)
     ]
     return {name: [cell[name].astype("float32") for cell in cells] for name in names}

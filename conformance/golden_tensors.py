@@ -95,7 +95,7 @@ class GoldenTensors:
         for place, printed in expected:
             with contextlib.suppress(OSError, ValueError, EOFError):  # said when the tensor is asked for
                 if not self.verified(place) and alike(value := map_npy(self._find(place.file)), printed):
-                    self._begun[place] = value, hashing.submit(tensor_sha256, value)
+                    self._begun[place] = value, hashing.submit(_hashed, value)
         try:
             yield
         finally:
@@ -148,7 +148,7 @@ class GoldenTensors:
                 f"golden {path} cannot be read ({error}); delete it and run again to make it"
             ) from error
         if alike(value, expected):
-            self._check(value, digest.result() if digest else tensor_sha256(value), expected, path)
+            self._check(value, digest.result() if digest else _hashed(value), expected, path)
         else:
             raise mismatch(value, expected, str(path))
         return value
@@ -164,6 +164,13 @@ class GoldenTensors:
                 f"golden {path} differs from the manifest in last bits only (this CPU rounds otherwise); "
                 "accepted"
             )
+
+
+def _hashed(value: Array) -> str:
+    """Return the SHA-256 of a mapped tensor, which does not stay in memory."""
+    digest = tensor_sha256(value)
+    let_go(value)
+    return digest
 
 
 def _accepted(tensors: Path) -> dict[str, str]:

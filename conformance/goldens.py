@@ -173,16 +173,16 @@ class GoldenStore:
             GoldenError: graph or inputs are not those of the manifest, or a tensor differs from it.
         """
         wanted = [self.node(name) for name in dict.fromkeys(names)]
-        with self._tensors.verifying(self._prints(wanted)):
+        missing = self._missing(wanted)
+        with self._tensors.verifying(self._prints(node for node in wanted if node.name not in missing)):
             self._check_provenance()
-            if self._missing(wanted):
+            if missing:
                 with self._locked():
                     self._make(self._missing(wanted))
             unseen = [node for node in wanted if not all(map(self._tensors.verified, self._places_of(node)))]
             for index, node in enumerate(unseen):
                 for sample in range(self.network.samples):
                     self.get(node.name, sample)
-                    self.let_go(node.name, sample)
                 self.progress(index + 1, len(unseen), f"verifying goldens of {self.network.name}")
 
     def check(self, name: str, sample: int, value: Array) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,6 +113,11 @@ class DeviceRun(Attempt):
         """Begin to compile, if that has not begun; the first run waits for it, and raises what it raised."""
         if self._compiling is None:
             self._compiling = beside.submit(self._open)
+
+    def wait_until_compiled(self) -> None:
+        """Wait for what was begun; the first run raises what it raised."""
+        if self._compiling is not None:
+            wait([self._compiling])
 
     def start(self, feeds: Callable[[], Mapping[str, Array]], beside: Executor | None) -> None:
         """Begin a run; :meth:`take` returns what it gives.

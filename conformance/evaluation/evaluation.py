@@ -138,7 +138,11 @@ class Evaluation:
 
     @contextlib.contextmanager
     def fused_run(self, precision: Precision) -> Iterator[DeviceRun]:
-        """Lend the run of the fused network, the judged one if it is open still, and close it in the end."""
+        """Lend the run of the fused network, the judged one if it is open still, and close it in the end.
+
+        Nothing goes on beside it.
+        """
+        self._sessions.rest()
         self.store.ensure(self.expected.outputs)
         run = self._kept.pop(precision, None) or self._sessions.run(self._sessions.task("fused", precision))
         with run:

@@ -142,20 +142,26 @@ class Sessions:
         self._fuse, self._stopwatch = fuse, stopwatch
         self._samples, self._repeat = tuple(samples), repeat
         self._ahead = isinstance(device, RunsAhead)
-        self._next: dict[Asked, Asked] = {}
+        self._next: dict[Asked, tuple[Asked, bool]] = {}
         self._begun: dict[Asked, Sampling] = {}
 
     def foresee(self, order: Iterable[Asked | None]) -> None:
         """Say in which order sessions will be asked for; a device that runs ahead begins the next in time.
 
         Args:
-            order: mode and precision of each; None where something comes between that needs the device alone.
+            order: mode and precision of each; None where something comes between that needs the device alone:
+                the session after it is compiled before, and not run.
         """
-        self._next = {
-            one: following
-            for one, following in itertools.pairwise(order)
-            if one is not None and following is not None
-        }
+        last, alone = None, False
+        for one in order:
+            if one is not None and last is not None:
+                self._next[last] = one, alone
+            last, alone = (last, True) if one is None else (one, False)
+
+    def rest(self) -> None:
+        """Wait until nothing is compiled."""
+        for sampling in self._begun.values():
+            sampling.run.wait_until_compiled()
 
     def asked(self, mode: Mode, precision: Precision) -> Sampling:
         """Return the session of a mode, begun already where it was foreseen."""
@@ -210,13 +216,13 @@ class Sessions:
         return self._expected.network.graph.prune(self._nodes)
 
     def _after(self, mode: Mode, precision: Precision) -> Sampling | None:
-        """Return the session that was foreseen to come next, being compiled, if the device runs ahead."""
-        following = self._next.get((mode, precision))
+        """Begin to compile the session that comes next; return it where it may run before it is asked for."""
+        following, alone = self._next.get((mode, precision), (None, False))
         if following is None or not self._ahead:
             return None
-        self._begun[following] = self.of(self.task(*following))
-        self._begun[following].compile()
-        return self._begun[following]
+        begun = self._begun[following] = self.of(self.task(*following))
+        begun.compile()
+        return None if alone else begun
 
     def _feeds(self, task: Task, sample: int) -> dict[str, Array]:
         """Return what a graph is fed with: a task's values where it has some, goldens at all other cuts."""

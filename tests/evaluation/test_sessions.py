@@ -99,8 +99,30 @@ def test_the_next_session_begins_before_this_one_is_closed_but_not_before_what_w
     evaluation, _ = judged(device, ORDER)
     opened = device.steps("open", "close")
     assert opened[:3] == [("open", "int8-fp16"), ("open", "int16-fp16"), ("close", "int8-fp16")]
-    assert opened[-3:] == [("close", "int8-fp16"), ("open", "int16-fp16"), ("close", "int16-fp16")]
+    *_, closed = [place for place, step in enumerate(device.steps()) if step == ("close", "int8-fp16")]
+    assert device.steps()[closed:].count(("run", "int16-fp16")) == len(evaluation.samples)
     assert not evaluation.incidents
+
+
+def test_nothing_runs_or_compiles_beside_what_wants_the_device_alone():
+    going_on = threading.Semaphore(0)
+
+    def slowly(what, precision):
+        if (what, precision) == ("open", INT16):
+            going_on.acquire(timeout=60)
+
+    device = SteppingDevice(slowly)
+    evaluation = evaluate(device, keep_fused=True)
+    evaluation.foresee([("fused", INT8), None, ("fused", INT16)])
+    evaluation.fused(INT8)
+    threading.Timer(0.2, going_on.release).start()
+    with evaluation.fused_run(INT8):
+        assert device.steps("open") == [("open", "int8-fp16"), ("open", "int16-fp16")]
+        compiled = evaluation._sessions._begun["fused", INT16].run._compiling
+        assert compiled.done()
+        assert ("run", "int16-fp16") not in device.steps()
+    assert evaluation.fused(INT16)
+    assert device.steps("open").count(("open", "int16-fp16")) == 1
 
 
 def test_the_next_sample_is_run_only_when_some_results_of_one_are_judged():

@@ -22,6 +22,7 @@ from conformance.graph.dataflow import topological
 from conformance.graph.frozen import data_inputs, output_index, producer
 from conformance.graph.operators import FIXED_POINT
 from conformance.judging.conformity import Conformity, conformity, identical
+from conformance.npy import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -160,12 +161,21 @@ class RightDevices:
         """Return what right devices may give at a node on a sample."""
         part, scales = self.part(node), self._scales(precision.fixed_bits)
         feeds = golden_feeds(self._store, part.inputs, sample)
-        return enclosure(part, feeds, precision, scales, self._sum_factor)
+        found = enclosure(part, feeds, precision, scales, self._sum_factor)
+        for value in feeds.values():
+            let_go(value)
+        return found
 
     @cached_method
     def part(self, node: str) -> FrozenGraph:
         """Return what computes a node from goldens."""
-        return cut(self._store.network.graph, key_shapes(self._store), [node])
+        return self._cut.prune([node])
+
+    @functools.cached_property
+    def _cut(self) -> FrozenGraph:
+        """The whole network, cut at its key nodes."""
+        graph = self._store.network.graph
+        return cut(graph, key_shapes(self._store), list(graph.nodes))
 
     def derivable(self, node: str) -> bool:
         """Return whether it can be derived what right devices give at a node."""

@@ -57,7 +57,7 @@ def stored_between(
         for reduce in order[:-1]:
             value, radius = reduce(value), reduce(radius)
             radius += roundings * kind.half_unit(tf.abs(value) + radius)
-        radii.append(tf.reshape(order[-1](radius), tf.shape(like)))
+        radii.append(tf.reshape(order[-1](radius), like.shape))
     return tf.maximum(*radii)
 
 

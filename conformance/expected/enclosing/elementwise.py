@@ -72,7 +72,8 @@ def computed(node: Node, inputs: Sequence[Enclosed], kind: FloatType) -> list[En
     (value,) = applied(node, [item.value for item in inputs])
     values, radii = [item.value for item in inputs], [item.stored(kind) for item in inputs]
     if node.op == "SquaredDifference":
-        return [Enclosed(value, _of_squared_difference(values, value, radii, kind), pending=True)]
+        radius = _of_squared_difference(values, value, radii, kind)
+        return [Enclosed(value, radius, pending=True, is_square=True)]
     if node.op in ADDING:
         inherited = added(*radii)
     elif node.op in BINARY:

@@ -43,8 +43,8 @@ def summed(node: Node, inputs: Sequence[Enclosed], kind: FloatType, *, factor: f
     tf = tensorflow()
     data, rest = inputs[0], [item.value for item in inputs[1:]]
     (value,) = applied(node, [data.value, *rest])
-    (magnitude,) = applied(node, [tf.abs(data.value), *rest])
-    relative = factor * tf.sqrt(_terms(node, data.value, value)) * FLOAT32 + OPERATION_ERROR
+    magnitude = value if data.is_square else applied(node, [tf.abs(data.value), *rest])[0]
+    relative = factor * math.sqrt(_terms(node, data.value, value)) * FLOAT32 + OPERATION_ERROR
     received = data.stored(kind)
     between = None
     if kind.bits == HALF:  # in float32, the allowance for sums covers it
@@ -149,12 +149,11 @@ def _adding_up(data: Enclosed, kind: FloatType, factor: float) -> Tensor:
     return tf.minimum(terms - 1, factor * tf.sqrt(terms)) * kind.roundoff
 
 
-def _terms(node: Node, data: Tensor, value: Tensor) -> Tensor:
+def _terms(node: Node, data: Tensor, value: Tensor) -> float:
     """Return how many numbers one output adds up at most."""
-    tf = tensorflow()
     if known(node.op).reduces == "window":
-        return tf.constant(float(math.prod(attribute(node, "ksize").list.i)), tf.float64)
-    return tf.cast(tf.size(data), tf.float64) / tf.cast(tf.maximum(tf.size(value), 1), tf.float64)
+        return float(math.prod(attribute(node, "ksize").list.i))
+    return float(math.prod(data.shape) / max(math.prod(value.shape), 1))
 
 
 SUMMING = {

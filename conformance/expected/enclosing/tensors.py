@@ -72,12 +72,14 @@ class Enclosed:
         radius: of its shape, float64; None where every right device has this very value.
         pending: the value is not rounded to the float type, and a device may or may not have stored it.
         chance: of a function, what of the radius is by chance; None of anything else.
+        is_square: no number is below zero, since each is a square.
     """
 
     value: Tensor
     radius: Tensor | None = None
     pending: bool = False
     chance: Chance | None = None
+    is_square: bool = False
 
     def stored(self, kind: FloatType) -> Tensor | None:
         """Return the radius of what a reader gets, who may have got it stored."""

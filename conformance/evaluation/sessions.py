@@ -152,11 +152,15 @@ class Sessions:
             order: mode and precision of each; None where something comes between that needs the device alone:
                 the session after it is compiled before, and not run.
         """
-        last, alone = None, False
+        last, alone, seen = None, False, set()
         for one in order:
-            if one is not None and last is not None:
-                self._next[last] = one, alone
-            last, alone = (last, True) if one is None else (one, False)
+            if one is None:
+                alone = True
+            elif one not in seen:  # what was asked for before is known
+                if last is not None:
+                    self._next[last] = one, alone
+                last, alone = one, False
+                seen.add(one)
 
     def rest(self) -> None:
         """Wait until nothing is compiled."""

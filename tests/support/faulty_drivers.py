@@ -5,6 +5,7 @@ Each comes with the clauses that it breaks. What ``suite.faulty_devices`` holds 
 
 import dataclasses
 import functools
+import time
 
 import numpy as np
 import pytest
@@ -303,6 +304,32 @@ class OneProgram(Driver):
     def opened(self, *arguments):
         self.loaded = super().opened(*arguments)
         return self.loaded
+
+
+class Counted(Session):
+    """Counts its runs on the device."""
+
+    def run(self, feeds):
+        self.device.runs += 1
+        return super().run(feeds)
+
+
+@breaks("beside")
+class OneThread(Driver):
+    """Says that it runs ahead, but opens nothing while it runs."""
+
+    runs_ahead, runs = True, 0
+
+    def __init__(self):
+        super().__init__(type("CountedHere", (Counted,), {"device": self}), inner=right_device)
+
+    def opened(self, *arguments):
+        before = self.runs
+        session = super().opened(*arguments)
+        time.sleep(0.2)
+        if self.runs != before:
+            raise DeviceError("busy")
+        return session
 
 
 @breaks("reopen")

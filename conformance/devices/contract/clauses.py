@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
-from conformance.devices.base import Device, DeviceInfo, Unsupported
+from conformance.devices.base import Device, DeviceInfo, RunsAhead, Unsupported
 from conformance.devices.contract.network import INNER, OUTPUTS
 from conformance.devices.contract.trial import Trial, attempt, demanded, raised, same_bits
 from conformance.errors import ConformanceError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from conformance.devices.base import Session
     from conformance.devices.contract.network import Array
+    from conformance.devices.contract.trial import Run
     from conformance.precision import Precision
 
     Check = Callable[[Trial, Precision], Iterator[str]]
@@ -312,6 +315,38 @@ def _alternate(trial: Trial, precision: Precision) -> Iterator[str]:
     for name in OUTPUTS:
         if not same_bits(before.results.get(name), after.results.get(name)):
             yield f"{name} of a session at {other} changed when a session at {precision} was opened beside it"
+
+
+@_clause(
+    "beside",
+    "A device that says `runs_ahead` opens a session in one thread while it runs another in a second one.",
+    "The suite does so to save time, and would judge what the two did to each other.",
+)
+def _beside(trial: Trial, precision: Precision) -> Iterator[str]:
+    if not isinstance(trial.device, RunsAhead):
+        return
+    program, other, opened = trial.network.whole, trial.offered[0], threading.Event()
+    with trial.session(program, other, OUTPUTS) as one, ThreadPoolExecutor(1) as beside:
+        before = trial.run(one, program, (0,))
+        runs = beside.submit(_until, opened, lambda: trial.run(one, program, (0,)))
+        try:
+            with trial.session(program, precision, OUTPUTS) as two:
+                opened.set()
+                runs.result()
+                yield from trial.judged(trial.run(two, program, (0,)), program, precision, OUTPUTS)
+        finally:
+            opened.set()
+    for name in OUTPUTS:
+        if not all(same_bits(before.results.get(name), after.results.get(name)) for after in runs.result()):
+            yield f"{name} of a session at {other} changed while a session at {precision} was opened"
+
+
+def _until(event: threading.Event, run: Callable[[], Run]) -> list[Run]:
+    """Run again and again until an event; once at least."""
+    runs = [run()]
+    while not event.is_set():
+        runs.append(run())
+    return runs
 
 
 @_clause(

@@ -106,6 +106,7 @@ SENTENCES = {
         "alternate",
         "out of a session at int8-fp16 changed when a session at int16-fp32 was opened",
     ),
+    "OneThread": ("beside", "it raised DeviceError: busy"),
     "Worn": ("reopen", "it raised MemoryError: no handle left"),
     "Dropping": ("unknown fetch", "a fetch of 'no/such/node', which the graph lacks, raised nothing"),
     "Refusing-<class 'KeyError'>": ("unknown fetch", "it raised KeyError: 'no/such/node'"),

@@ -10,7 +10,7 @@ from support.kept_network import KEY_NODES, KeptNetwork, kept_network, write_net
 
 from conformance import cli, locations
 from conformance.expected import ideal_device, preparation
-from conformance.goldens import GoldenStore
+from conformance.golden_tensors import GoldenTensors
 from conformance.quantization.parameter_file import read
 
 STEPS = ("scales", "goldens", "bounds")
@@ -211,7 +211,7 @@ def test_an_interrupted_one_leaves_nothing_half_and_goes_on(prepared, kept, monk
     other_inputs(kept)
     broken = {
         "scales": (preparation, "make_scales"),
-        "goldens": (GoldenStore, "_write"),
+        "goldens": (GoldenTensors, "write"),
         "bounds": (ideal_device, "write_attainable"),
     }[where]
 
